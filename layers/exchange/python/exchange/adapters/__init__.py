@@ -1,0 +1,1 @@
+"""What talks to a service. The domain, one package up, knows nothing of it."""

@@ -1,0 +1,1 @@
+"""The three ports on AWS: SQS FIFO, DynamoDB, S3."""

@@ -1,0 +1,48 @@
+"""CommandQueue on SQS FIFO."""
+
+import hashlib
+from functools import lru_cache
+
+import boto3
+
+from exchange.ports import Message
+
+LONG_POLL_MAX_S = 20
+
+
+class SqsQueue:
+    """See `ports.CommandQueue`. `queue` is a queue URL. botocore's exceptions pass through."""
+
+    def __init__(self, client: object | None = None) -> None:
+        self._client = client or boto3.client("sqs")
+        self.identity = lru_cache(maxsize=None)(self._read_identity)
+
+    def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
+        answer = self._client.send_message(QueueUrl=queue, MessageGroupId=group, MessageDeduplicationId=dedup_id,
+                                           MessageBody=body)
+        return int(answer["SequenceNumber"])
+
+    def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
+        answer = self._client.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=min(max_messages, 10), WaitTimeSeconds=min(int(wait_s), LONG_POLL_MAX_S),
+            MessageSystemAttributeNames=["All"])
+        return [Message(
+            queue=queue, group=row["Attributes"]["MessageGroupId"], sequence=int(row["Attributes"]["SequenceNumber"]),
+            dedup_id=row["Attributes"]["MessageDeduplicationId"], body=row["Body"],
+            receive_count=int(row["Attributes"]["ApproximateReceiveCount"]), receipt=row["ReceiptHandle"],
+        ) for row in answer.get("Messages", [])]
+
+    def acknowledge(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._client.delete_message(QueueUrl=message.queue, ReceiptHandle=message.receipt)
+
+    def release(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._client.change_message_visibility(QueueUrl=message.queue, ReceiptHandle=message.receipt,
+                                                   VisibilityTimeout=0)
+
+    def _read_identity(self, queue: str) -> int:
+        attributes = self._client.get_queue_attributes(
+            QueueUrl=queue, AttributeNames=["QueueArn", "CreatedTimestamp"])["Attributes"]
+        name = f"{attributes['QueueArn']} {attributes['CreatedTimestamp']}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") >> 1

@@ -1,0 +1,36 @@
+"""One PostgreSQL connection per adapter and thread, autocommit, made again when it was lost."""
+
+import threading
+
+import psycopg
+
+
+class Connection:
+    """Runs single statements, each its own transaction. A lost connection raises once and is made anew next time."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._local = threading.local()
+
+    def fetch(self, statement: str, parameters: tuple) -> list[tuple]:
+        """All rows of a statement; psycopg errors pass through."""
+        return self.get().execute(statement, parameters).fetchall()
+
+    def execute(self, statement: str, parameters: tuple) -> None:
+        self.get().execute(statement, parameters)
+
+    def get(self) -> psycopg.Connection:
+        """This thread's open connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None or connection.closed or connection.broken:
+            connection = psycopg.connect(self._dsn, autocommit=True)
+            connection.prepare_threshold = 1
+            self._local.connection = connection
+        return connection
+
+    def close(self) -> None:
+        """Closes this thread's connection, if there is one."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None

@@ -1,0 +1,110 @@
+"""CommandQueue on PostgreSQL tables (see schema.sql), woken by LISTEN/NOTIFY.
+
+Keeps what the engine relies on: within a group, sequence numbers become visible in their order, one batch is in flight at
+a time, a send is durable when it returns.
+"""
+
+import os
+import uuid
+
+from exchange.adapters.embedded.connection import Connection
+from exchange.ports import Message
+
+DEDUP_WINDOW = "5 minutes"
+
+
+def queue_name(url: str) -> str:
+    """The queue's name: the last part of its URL, or the name itself."""
+    return url.rsplit("/", 1)[-1]
+
+
+class PostgresQueue:
+    """See `ports.CommandQueue`. `consumer_id` names this process, so that its batches can be given back if it dies."""
+
+    def __init__(self, dsn: str, consumer_id: str | None = None) -> None:
+        self._connection = Connection(dsn)
+        self._listener = Connection(dsn)
+        self._listening = False
+        self._consumer_id = consumer_id or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+    def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
+        rows = self._connection.fetch("SELECT embedded.queue_send(%s, %s, %s, %s)",
+                                      (queue_name(queue), group, dedup_id, body))
+        return rows[0][0]
+
+    def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
+        """At most one group's messages a call, which the contract allows."""
+        name = queue_name(queue)
+        messages = self._receive(name, max_messages)
+        if not messages and wait_s > 0:
+            self.wait(wait_s)
+            messages = self._receive(name, max_messages)
+        return messages
+
+    def _receive(self, name: str, max_messages: int) -> list[Message]:
+        receipt = uuid.uuid4().hex
+        rows = self._connection.fetch(
+            "SELECT group_id, sequence, dedup_id, body, receives FROM embedded.queue_receive(%s, %s, %s, %s)",
+            (name, max_messages, self._consumer_id, receipt))
+        return [Message(queue=name, group=group, sequence=sequence, dedup_id=dedup_id, body=body,
+                        receive_count=receives, receipt=receipt)
+                for group, sequence, dedup_id, body, receives in rows]
+
+    def wait(self, timeout_s: float) -> bool:
+        """Blocks until some queue got a message or time is up; True if one did. The first call returns at once: what
+        was sent before LISTEN took effect gave no notice."""
+        connection = self._listener.get()
+        if not self._listening:
+            connection.execute("LISTEN embedded_queue")
+            self._listening = True
+            return True
+        try:
+            return any(True for _ in connection.notifies(timeout=timeout_s, stop_after=1))
+        except Exception:
+            self._listening = False
+            raise
+
+    def acknowledge(self, messages: list[Message]) -> None:
+        for (queue, group, receipt), sequences in _batches(messages).items():
+            self._connection.execute("SELECT embedded.queue_acknowledge(%s, %s, %s, %s)",
+                                     (queue, group, receipt, sequences))
+
+    def release(self, messages: list[Message]) -> None:
+        for queue, group, receipt in _batches(messages):
+            self._connection.execute(
+                "UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL,"
+                " in_flight_last = NULL WHERE queue = %s AND group_id = %s AND receipt = %s", (queue, group, receipt))
+
+    def release_consumer(self, consumer_id: str) -> None:
+        """Gives back whatever a consumer that has died had in flight."""
+        self._connection.execute(
+            "UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL,"
+            " in_flight_last = NULL WHERE consumer = %s", (consumer_id,))
+
+    def identity(self, queue: str) -> int:
+        rows = self._connection.fetch("SELECT identity FROM embedded.queues WHERE queue = %s", (queue_name(queue),))
+        if not rows:
+            raise LookupError(f"the queue {queue_name(queue)} does not exist")
+        return rows[0][0]
+
+    def purge_dedup(self) -> int:
+        """Forgets sends older than the window; the number forgotten. The local runtime calls it every minute."""
+        return self._connection.get().execute(
+            f"DELETE FROM embedded.queue_dedup WHERE sent_at < clock_timestamp() - interval '{DEDUP_WINDOW}'").rowcount
+
+    def backlog(self, queue: str) -> int:
+        """Messages not yet acknowledged."""
+        return self._connection.fetch("SELECT count(*) FROM embedded.queue_messages WHERE queue = %s",
+                                      (queue_name(queue),))[0][0]
+
+    def close(self) -> None:
+        self._connection.close()
+        self._listener.close()
+        self._listening = False
+
+
+def _batches(messages: list[Message]) -> dict[tuple[str, str, str], list[int]]:
+    batches: dict[tuple[str, str, str], list[int]] = {}
+    for message in messages:
+        batches.setdefault((message.queue, message.group, message.receipt), []).append(message.sequence)
+    return batches

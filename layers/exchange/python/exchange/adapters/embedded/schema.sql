@@ -1,0 +1,163 @@
+-- The embedded ports: a FIFO queue and the journal as PostgreSQL tables, in a schema of their own.
+-- Applied at each start of the local runtime; every statement may be repeated.
+CREATE SCHEMA IF NOT EXISTS embedded;
+
+CREATE TABLE IF NOT EXISTS embedded.queues (
+    queue text PRIMARY KEY,
+    identity bigint NOT NULL,          -- drawn once: another one after the queue was dropped and made again
+    visibility_ms bigint NOT NULL,
+    dead_letter_queue text,
+    max_receives integer NOT NULL
+);
+
+-- One row per group. Its lock orders the senders: a number is given and committed before the next one is given, so a
+-- larger number never becomes visible before a smaller one (a sequence object would allow that, and the engine would
+-- take the late message for a redelivery).
+CREATE TABLE IF NOT EXISTS embedded.queue_groups (
+    queue text NOT NULL,
+    group_id text NOT NULL,
+    last_sequence bigint NOT NULL DEFAULT 0,
+    -- The batch in flight: while it is, no other message of the group is delivered.
+    receipt text,
+    consumer text,
+    in_flight_until timestamptz,
+    in_flight_last bigint,
+    -- How often the message at the group's head was delivered.
+    head_sequence bigint,
+    head_receives integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (queue, group_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE IF NOT EXISTS embedded.queue_messages (
+    queue text NOT NULL,
+    group_id text NOT NULL,
+    sequence bigint NOT NULL,
+    dedup_id text NOT NULL,
+    body text NOT NULL,
+    sent_at timestamptz NOT NULL,
+    PRIMARY KEY (queue, group_id, sequence)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
+
+-- What was sent in the last 5 minutes, delivered or not.
+CREATE TABLE IF NOT EXISTS embedded.queue_dedup (
+    queue text NOT NULL,
+    dedup_id text NOT NULL,
+    sequence bigint NOT NULL,
+    sent_at timestamptz NOT NULL,
+    PRIMARY KEY (queue, dedup_id)
+);
+CREATE INDEX IF NOT EXISTS queue_dedup_sent_at ON embedded.queue_dedup (sent_at);
+
+CREATE TABLE IF NOT EXISTS embedded.journal (
+    market text NOT NULL,
+    seq bigint NOT NULL,
+    entry bytea NOT NULL,
+    PRIMARY KEY (market, seq)
+);
+
+-- One transaction: number, message and deduplication row; the sequence number, or the first send's for a repeat.
+CREATE OR REPLACE FUNCTION embedded.queue_send(p_queue text, p_group text, p_dedup text, p_body text)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    given bigint;
+    earlier bigint;
+    at timestamptz;
+BEGIN
+    UPDATE embedded.queue_groups SET last_sequence = last_sequence + 1
+        WHERE queue = p_queue AND group_id = p_group RETURNING last_sequence INTO given;
+    IF given IS NULL THEN
+        IF NOT EXISTS (SELECT FROM embedded.queues WHERE queue = p_queue) THEN
+            RAISE EXCEPTION 'the queue % does not exist', p_queue USING ERRCODE = 'undefined_object';
+        END IF;
+        INSERT INTO embedded.queue_groups AS g (queue, group_id, last_sequence) VALUES (p_queue, p_group, 1)
+            ON CONFLICT (queue, group_id) DO UPDATE SET last_sequence = g.last_sequence + 1
+            RETURNING last_sequence INTO given;
+    END IF;
+    at := clock_timestamp();
+    INSERT INTO embedded.queue_dedup AS d (queue, dedup_id, sequence, sent_at) VALUES (p_queue, p_dedup, given, at)
+        ON CONFLICT (queue, dedup_id) DO UPDATE SET sequence = EXCLUDED.sequence, sent_at = EXCLUDED.sent_at
+            WHERE d.sent_at < at - interval '5 minutes'
+        RETURNING sequence INTO earlier;
+    IF earlier IS NULL THEN
+        SELECT sequence INTO earlier FROM embedded.queue_dedup WHERE queue = p_queue AND dedup_id = p_dedup;
+        RETURN earlier;
+    END IF;
+    INSERT INTO embedded.queue_messages (queue, group_id, sequence, dedup_id, body, sent_at)
+        VALUES (p_queue, p_group, given, p_dedup, p_body, at);
+    PERFORM pg_notify('embedded_queue', p_queue);
+    RETURN given;
+END $$;
+
+-- One transaction: picks the free group whose head is oldest and puts its first messages in flight. Messages whose head
+-- was delivered too often go to the dead-letter queue first (its sequence is its own), or stay where there is none.
+CREATE OR REPLACE FUNCTION embedded.queue_receive(p_queue text, p_max integer, p_consumer text, p_receipt text)
+RETURNS TABLE (group_id text, sequence bigint, dedup_id text, body text, receives integer, sent_at timestamptz)
+LANGUAGE plpgsql AS $$
+DECLARE
+    q embedded.queues%ROWTYPE;
+    g embedded.queue_groups%ROWTYPE;
+    head embedded.queue_messages%ROWTYPE;
+    last bigint;
+BEGIN
+    SELECT * INTO q FROM embedded.queues AS r WHERE r.queue = p_queue;
+    IF q.queue IS NULL THEN
+        RAISE EXCEPTION 'the queue % does not exist', p_queue USING ERRCODE = 'undefined_object';
+    END IF;
+    FOR g IN
+        SELECT c.* FROM embedded.queue_groups AS c
+        JOIN LATERAL (SELECT m.sent_at FROM embedded.queue_messages AS m
+                      WHERE m.queue = c.queue AND m.group_id = c.group_id ORDER BY m.sequence LIMIT 1) AS first ON true
+        WHERE c.queue = p_queue AND (c.in_flight_until IS NULL OR c.in_flight_until <= clock_timestamp())
+        ORDER BY first.sent_at
+        FOR UPDATE OF c SKIP LOCKED
+    LOOP
+        LOOP
+            SELECT m.* INTO head FROM embedded.queue_messages AS m
+                WHERE m.queue = p_queue AND m.group_id = g.group_id ORDER BY m.sequence LIMIT 1;
+            EXIT WHEN head.queue IS NULL;
+            IF g.head_sequence IS DISTINCT FROM head.sequence THEN
+                g.head_sequence := head.sequence;
+                g.head_receives := 0;
+            END IF;
+            EXIT WHEN q.dead_letter_queue IS NULL OR g.head_receives < q.max_receives;
+            PERFORM embedded.queue_send(q.dead_letter_queue, g.group_id, 'dead:' || p_queue || ':' || head.sequence, head.body);
+            DELETE FROM embedded.queue_messages AS m
+                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = head.sequence;
+        END LOOP;
+        CONTINUE WHEN head.queue IS NULL;
+        SELECT max(b.sequence) INTO last FROM (
+            SELECT m.sequence FROM embedded.queue_messages AS m
+            WHERE m.queue = p_queue AND m.group_id = g.group_id ORDER BY m.sequence LIMIT p_max) AS b;
+        UPDATE embedded.queue_groups AS u SET
+            receipt = p_receipt, consumer = p_consumer, in_flight_last = last,
+            in_flight_until = clock_timestamp() + make_interval(secs => q.visibility_ms / 1000.0),
+            head_sequence = g.head_sequence, head_receives = g.head_receives + 1
+            WHERE u.queue = p_queue AND u.group_id = g.group_id;
+        RETURN QUERY SELECT m.group_id, m.sequence, m.dedup_id, m.body,
+                CASE WHEN m.sequence = g.head_sequence THEN g.head_receives + 1 ELSE 1 END, m.sent_at
+            FROM embedded.queue_messages AS m
+            WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence <= last ORDER BY m.sequence;
+        RETURN;
+    END LOOP;
+END $$;
+
+-- One transaction: deletes the batch's messages in `p_sequences` and, when none of the batch is left in flight, frees
+-- the group. A receipt that has run out (delivered again meanwhile) changes nothing.
+CREATE OR REPLACE FUNCTION embedded.queue_acknowledge(p_queue text, p_group text, p_receipt text, p_sequences bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    until_sequence bigint;
+BEGIN
+    SELECT in_flight_last INTO until_sequence FROM embedded.queue_groups
+        WHERE queue = p_queue AND group_id = p_group AND receipt = p_receipt FOR UPDATE;
+    IF until_sequence IS NULL THEN
+        RETURN;
+    END IF;
+    DELETE FROM embedded.queue_messages
+        WHERE queue = p_queue AND group_id = p_group AND sequence = ANY (p_sequences);
+    IF NOT EXISTS (SELECT FROM embedded.queue_messages
+                   WHERE queue = p_queue AND group_id = p_group AND sequence <= until_sequence) THEN
+        UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL, in_flight_last = NULL
+            WHERE queue = p_queue AND group_id = p_group;
+    END IF;
+END $$;

@@ -1,0 +1,83 @@
+"""Following the journal: how settlement and feed learn what was matched, each entry once and in order.
+
+Queue messages after the commit are nudges, the journal is the data:
+
+    nudge says 8, cursor at 7   ->  apply the entry the nudge carries
+    nudge says 9, cursor at 7   ->  read 8 and 9 from the journal, apply both
+    nudge says 5, cursor at 7   ->  nothing to do (a repeat, or late)
+    nudge lost                  ->  the next one shows the gap; a tick each minute brings a next one
+
+The cursor is stored together with the effect (one transaction of the sink), so a crash between any two calls repeats
+nothing and loses nothing. Keeps I4 (each entry must chain by hash to the one before) and, for the ledger, I7.
+
+Called by `functions/ledger_settle_fills` and `functions/feed_publish`.
+"""
+
+from typing import Protocol
+
+from exchange.journal import JournalEntry, check_follows, decode_entry
+from exchange.ports import Journal
+
+PAGE = 50
+
+
+class StaleCursor(Exception):
+    """The sink's cursor is not at `entry.seq - 1`: another environment applied the entry meanwhile."""
+
+
+class Sink(Protocol):
+    """What a follower feeds; one row of state per market."""
+
+    def cursor(self, market: str) -> tuple[int, bytes]:
+        """(seq, hash) of the last entry applied; (0, GENESIS_HASH) for none."""
+
+    def apply(self, entry: JournalEntry) -> None:
+        """The entry's effect and the new cursor, in one atomic step. Raises StaleCursor, and changes nothing then."""
+
+
+class JournalFollower:
+    """Applies the entries of the journal to a sink, in order, starting behind the sink's cursor."""
+
+    def __init__(self, journal: Journal, sink: Sink) -> None:
+        self._journal = journal
+        self._sink = sink
+        # What the sink's cursor was when we last looked. A cache: a wrong one costs a StaleCursor and a read.
+        self._cursors: dict[str, tuple[int, bytes]] = {}
+
+    def follow(self, market: str, seq: int, nudge: bytes | None = None) -> list[JournalEntry]:
+        """Brings the sink to at least `seq` and answers the entries applied by this call, in order.
+
+        `nudge`: the bytes of entry `seq` if the message carried them. Raises JournalBroken when the journal does not
+        chain (the caller halts the market), and whatever the journal or the sink raise when they fail.
+        """
+        applied: list[JournalEntry] = []
+        for _ in range(3):
+            try:
+                self._follow(market, seq, nudge, applied)
+                return applied
+            except StaleCursor:
+                self._cursors.pop(market, None)
+        raise StaleCursor(f"{market}: the cursor moved three times while entry {seq} was being applied")
+
+    def forget(self, market: str) -> None:
+        """Drops the cached cursor; the next call reads it from the sink."""
+        self._cursors.pop(market, None)
+
+    def _follow(self, market: str, seq: int, nudge: bytes | None, applied: list[JournalEntry]) -> None:
+        if market not in self._cursors:
+            self._cursors[market] = self._sink.cursor(market)
+        while (at := self._cursors[market])[0] < seq:
+            if nudge is not None and at[0] == seq - 1:
+                pending = [nudge]
+            else:
+                pending = self._journal.after(market=market, seq=at[0], limit=PAGE)
+                if not pending:
+                    # The nudge names an entry that the journal does not have: the append it speaks of never committed.
+                    break
+            for raw in pending:
+                entry = decode_entry(raw)
+                last_seq, last_hash = self._cursors[market]
+                check_follows(entry, market=market, seq=last_seq, prev_hash=last_hash)
+                self._sink.apply(entry)
+                self._cursors[market] = (entry.seq, entry.hash)
+                applied.append(entry)
