@@ -25,6 +25,7 @@ from functools import cached_property
 from exchange import commands as command_records
 from exchange import events as event_records
 from exchange.events import Event, unpack_events
+from exchange.faults import BrokenInvariant
 
 VERSION = 1
 HEADER = struct.Struct("<B7x16sQqQ16s16s4I2Q32s")
@@ -36,8 +37,8 @@ GENESIS_HASH = bytes(HASH_SIZE)
 MAX_ENTRY_BYTES = 390_000
 
 
-class JournalBroken(Exception):
-    """A broken invariant (I4 or I5): the journal's bytes, chain or replay are not what they must be."""
+class JournalBroken(BrokenInvariant):
+    """I4 or I5: the journal's bytes, chain or replay are not what they must be."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """CommandQueue on SQS FIFO."""
 
 import hashlib
-from functools import lru_cache
 
 import boto3
 
@@ -15,7 +14,6 @@ class SqsQueue:
 
     def __init__(self, client: object | None = None) -> None:
         self._client = client or boto3.client("sqs")
-        self.identity = lru_cache(maxsize=None)(self._read_identity)
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
         answer = self._client.send_message(QueueUrl=queue, MessageGroupId=group, MessageDeduplicationId=dedup_id,
@@ -41,7 +39,7 @@ class SqsQueue:
             self._client.change_message_visibility(QueueUrl=message.queue, ReceiptHandle=message.receipt,
                                                    VisibilityTimeout=0)
 
-    def _read_identity(self, queue: str) -> int:
+    def identity(self, queue: str) -> int:
         attributes = self._client.get_queue_attributes(
             QueueUrl=queue, AttributeNames=["QueueArn", "CreatedTimestamp"])["Attributes"]
         name = f"{attributes['QueueArn']} {attributes['CreatedTimestamp']}"

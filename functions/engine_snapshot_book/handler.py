@@ -1,0 +1,38 @@
+"""Stores a snapshot of each market's book, replayed from the one before, so that recovery replays few entries.
+
+Replaying is also the running check of I4 and I5: a journal that does not chain, or events that replay does not give again,
+halt the market.
+"""
+
+from aws_lambda_powertools import Logger
+
+from exchange.adapters.core import core_for
+from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.ports import journal, snapshot_store
+from exchange.journal import JournalBroken
+from exchange.markets import listing
+from exchange.replica import BadSnapshot, BookReplica
+
+logger = Logger(service="engine_snapshot_book")
+
+
+def lambda_handler(event: dict, context: object) -> dict:
+    """A scheduled event; its content is not used. Answers the seq stored per market; raises after trying all markets
+    where one's journal or snapshot is broken."""
+    stored: dict[str, int] = {}
+    broken: list[str] = []
+    for market in listing().markets.values():
+        try:
+            replica = BookReplica.recover(market.id, core_for(market), journal(), snapshot_store())
+        except (JournalBroken, BadSnapshot) as error:
+            logger.critical("book cannot be rebuilt, market halted", market=market.id, error=str(error))
+            MarketStatus().halt(market.id, reason=str(error))
+            broken.append(market.id)
+            continue
+        newest = snapshot_store().newest(market=market.id)
+        if replica.position.seq > (newest[0] if newest else 0):
+            snapshot_store().put(market=market.id, seq=replica.position.seq, blob=replica.to_snapshot())
+            stored[market.id] = replica.position.seq
+    if broken:
+        raise JournalBroken(f"no snapshot of {', '.join(broken)}")
+    return stored

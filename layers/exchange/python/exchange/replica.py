@@ -1,0 +1,140 @@
+"""A market's book as the journal says it is: a cache that knows which entry it is valid for.
+
+    snapshot(n)  --restore-->  book at n  --replay n+1, n+2, ... -->  book at the journal's head
+
+Every replayed entry is checked: it chains to the one before (I4), and the core's events and state hash equal the
+journaled ones (I5). A difference is a broken invariant, never something to carry on from.
+
+Used by the engine, which appends behind it, by the snapshot function and by the audits.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from exchange.journal import GENESIS_HASH, MAX_ENTRY_BYTES, JournalBroken, JournalEntry, check_follows, decode_entry
+from exchange.ports import Journal, SnapshotStore
+
+PAGE = 100
+SNAPSHOT_VERSION = 1
+# version, market, seq, at_ms, queue_identity, last_queue_sequence, resume_offset, core_version, entry hash
+SNAPSHOT_HEADER = struct.Struct("<B7x16sQqQ16s2I32s")
+
+
+class Book(Protocol):
+    """What the exchange asks of `matching_core.Book`."""
+
+    sequence: int
+
+    def apply(self, at_ms: int, commands: bytes, max_event_bytes: int) -> bytes: ...
+
+    def state_hash(self) -> int: ...
+
+    def snapshot(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The matching core in use: how to make a book, how to bring one back, and the version of its rules."""
+
+    create: Callable[[], Book]
+    restore: Callable[[bytes], Book]
+    version: int
+
+
+class NewerCore(Exception):
+    """The journal was written by a newer core than this environment's: a retryable fault until it is replaced."""
+
+
+class BadSnapshot(Exception):
+    """A snapshot that is damaged or of another version; the book is replayed from an older one or from the start."""
+
+
+@dataclass(slots=True)
+class Position:
+    """Where in the journal, and in the queue, a book stands."""
+
+    seq: int = 0
+    hash: bytes = GENESIS_HASH
+    at_ms: int = 0
+    queue_identity: int = 0
+    last_queue_sequence: int = 0
+    resume_offset: int = 0
+
+    def advance(self, entry: JournalEntry) -> None:
+        """Moves to `entry`."""
+        self.seq, self.hash, self.at_ms = entry.seq, entry.hash, entry.at_ms
+        self.queue_identity = entry.queue_identity
+        self.last_queue_sequence, self.resume_offset = entry.last_queue_sequence, entry.resume_offset
+
+
+class BookReplica:
+    """One market's book and its position. Not safe for two threads."""
+
+    def __init__(self, market: str, core: Core, book: Book, position: Position) -> None:
+        self.market = market
+        self.core = core
+        self.book = book
+        self.position = position
+
+    @classmethod
+    def recover(cls, market: str, core: Core, journal: Journal, snapshots: SnapshotStore) -> "BookReplica":
+        """The book at the journal's head: from the newest snapshot and the entries after it."""
+        found = snapshots.newest(market=market)
+        if found is None:
+            replica = cls(market, core, core.create(), Position())
+        else:
+            replica = cls.from_snapshot(market, core, found[1])
+        replica.catch_up(journal)
+        return replica
+
+    @classmethod
+    def from_snapshot(cls, market: str, core: Core, blob: bytes) -> "BookReplica":
+        """Raises BadSnapshot unless every byte of `blob` is as it was written, for this market."""
+        body, checksum = blob[:-32], blob[-32:]
+        if len(blob) < SNAPSHOT_HEADER.size + 32 or hashlib.sha256(body).digest() != checksum:
+            raise BadSnapshot(f"{market}: a snapshot of {len(blob)} bytes does not match its checksum")
+        (version, name, seq, at_ms, identity, last_sequence, resume_offset, core_version,
+         entry_hash) = SNAPSHOT_HEADER.unpack_from(body)
+        if version != SNAPSHOT_VERSION or name.rstrip(b"\0").decode() != market:
+            raise BadSnapshot(f"{market}: a snapshot of version {version} for {name.rstrip(bytes(1))!r}")
+        if core_version > core.version:
+            raise NewerCore(f"{market}: the snapshot is by core {core_version}, this is {core.version}")
+        position = Position(seq=seq, hash=entry_hash, at_ms=at_ms, queue_identity=identity,
+                            last_queue_sequence=int.from_bytes(last_sequence, "little"), resume_offset=resume_offset)
+        return cls(market, core, core.restore(body[SNAPSHOT_HEADER.size:]), position)
+
+    def to_snapshot(self) -> bytes:
+        """The book and its position as one checksummed blob."""
+        at = self.position
+        body = SNAPSHOT_HEADER.pack(
+            SNAPSHOT_VERSION, self.market.encode(), at.seq, at.at_ms, at.queue_identity,
+            at.last_queue_sequence.to_bytes(16, "little"), at.resume_offset, self.core.version, at.hash,
+        ) + self.book.snapshot()
+        return body + hashlib.sha256(body).digest()
+
+    def catch_up(self, journal: Journal) -> int:
+        """Applies every entry after this book's position; how many there were. The usual answer, none, costs one
+        consistent read of a single item."""
+        raw = journal.get(market=self.market, seq=self.position.seq + 1)
+        if raw is None:
+            return 0
+        self._replay(decode_entry(raw))
+        applied = 1
+        while page := journal.after(market=self.market, seq=self.position.seq, limit=PAGE):
+            for raw in page:
+                self._replay(decode_entry(raw))
+            applied += len(page)
+        return applied
+
+    def _replay(self, entry: JournalEntry) -> None:
+        check_follows(entry, market=self.market, seq=self.position.seq, prev_hash=self.position.hash)
+        if entry.core_version > self.core.version:
+            raise NewerCore(f"{self.market}: entry {entry.seq} is by core {entry.core_version}, "
+                            f"this is {self.core.version}")
+        events = self.book.apply(entry.at_ms, entry.commands, MAX_ENTRY_BYTES)
+        if events != entry.events or self.book.state_hash() != entry.state_hash:
+            raise JournalBroken(f"{self.market}: replaying entry {entry.seq} does not give its events and state hash")
+        self.position.advance(entry)
