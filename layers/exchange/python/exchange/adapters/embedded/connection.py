@@ -11,6 +11,7 @@ class Connection:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._local = threading.local()
+        self._opened: list[psycopg.Connection] = []
 
     def fetch(self, statement: str, parameters: tuple) -> list[tuple]:
         """All rows of a statement; psycopg errors pass through."""
@@ -26,11 +27,11 @@ class Connection:
             connection = psycopg.connect(self._dsn, autocommit=True)
             connection.prepare_threshold = 1
             self._local.connection = connection
+            self._opened = [other for other in self._opened if not other.closed] + [connection]
         return connection
 
     def close(self) -> None:
-        """Closes this thread's connection, if there is one."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
+        """Closes the connections of all threads."""
+        for connection in self._opened:
             connection.close()
-            self._local.connection = None
+        self._opened.clear()
