@@ -1,0 +1,31 @@
+"""The matching core: one market's order book, in C (`Book`) and in obvious Python (`naive.NaiveBook`), same interface.
+
+Commands go in and events come out as runs of fixed-width records (112 and 96 bytes; `src/records.h`). The core imports
+nothing of the exchange and keeps I5 (same commands, same book, byte for byte) and I6 (never crossed at rest, first in
+first out inside a level). Read `INTERNALS.md` first. `python -m matching_core.build` builds the C core in place.
+
+`Book` is imported on first use, so that the build can run before there is anything to import.
+"""
+
+from typing import TYPE_CHECKING
+
+from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
+
+if TYPE_CHECKING:
+    from matching_core.book import Book
+
+CORE_VERSION = 1  # grows with every change of rules: it stands in each journal entry
+MAX_FILLS = 400  # makers that one PLACE touches at most
+STALE_AFTER_MS = 240_000  # a PLACE issued longer ago is rejected
+COMMAND_BYTES = 112
+EVENT_BYTES = 96
+
+__all__ = ["COMMAND_BYTES", "CORE_VERSION", "EVENT_BYTES", "MAX_FILLS", "STALE_AFTER_MS", "Book", "BookFull",
+           "CoreInvariantBroken", "DamagedSnapshot", "EventsFull"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Book":
+        from matching_core.book import Book
+        return Book
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

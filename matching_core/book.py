@@ -1,0 +1,172 @@
+"""The C core as Python sees it: `Book` owns one block of memory and makes one cffi call per batch.
+
+Growth happens here: a batch that might not fit is refused by the core unchanged, its orders are copied into a block
+twice as large and the batch runs again; nothing observable differs. A Book belongs to one thread: the call releases the
+GIL and the block has no lock.
+"""
+
+import mmap
+import struct
+
+import matching_core
+from matching_core._core import ffi, lib
+from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
+
+if lib.MC_CORE_VERSION != matching_core.CORE_VERSION or lib.MC_MAX_FILLS != matching_core.MAX_FILLS:
+    raise ImportError("matching_core/_core was built from other sources: run python -m matching_core.build")
+
+_SNAPSHOT_SIDES = struct.Struct("<16x2Q64x")
+_SNAPSHOT_ORDER = struct.Struct("<16sQ2q8x")
+_DAMAGES = {
+    lib.MC_SNAPSHOT_TRUNCATED: "its length is not what its header says",
+    lib.MC_SNAPSHOT_UNKNOWN_FORMAT: "unknown magic, version or record size",
+    lib.MC_SNAPSHOT_CHECKSUM: "the checksum does not match",
+    lib.MC_SNAPSHOT_FIGURES: "a figure in its header is out of range",
+    lib.MC_SNAPSHOT_ORDER: "its orders are no sound book",
+    lib.MC_SNAPSHOT_STATE_HASH: "the state hash of its orders is not the one in its header",
+}
+
+
+class Book:
+    """One market's book. Make one with `create` or `restore`."""
+
+    __slots__ = ("_block", "_capacity", "_event_capacity", "_events", "_head", "_memory", "_work")
+
+    def __init__(self, capacity: int) -> None:
+        """Memory for `capacity` resting orders; not yet a book."""
+        size = lib.mc_block_bytes(capacity) if 0 < capacity <= lib.MC_MAX_ORDERS else 0
+        if size <= 0:
+            raise BookFull(f"{capacity} resting orders, the core holds 1..{lib.MC_MAX_ORDERS}")
+        # Anonymous pages come zeroed and aligned, and cost nothing before they are written to.
+        self._memory = mmap.mmap(-1, size)
+        self._block = ffi.from_buffer("unsigned char[]", self._memory)
+        self._head = ffi.cast("mc_book *", self._block)
+        self._capacity = capacity
+        self._event_capacity = -1
+
+    @classmethod
+    def create(cls, orders: int = 65536) -> "Book":
+        """An empty book with room for `orders` resting orders to start with; it grows by itself."""
+        book = cls(orders)
+        book._checked(lib.mc_create(book._block, len(book._block), orders))
+        return book
+
+    @classmethod
+    def restore(cls, snapshot: bytes, *, orders: int = 65536) -> "Book":
+        """The book of `snapshot`, with room for at least `orders`. Raises DamagedSnapshot."""
+        snapshot = bytes(snapshot)
+        found = lib.mc_snapshot_orders(snapshot, len(snapshot))
+        if found < 0:
+            raise DamagedSnapshot(_DAMAGES[found])
+        book = cls(max(orders, found, 1))
+        book._checked(lib.mc_restore(book._block, len(book._block), book._capacity, snapshot, len(snapshot)))
+        return book
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last event that the public feed publishes."""
+        return self._head.sequence
+
+    @property
+    def last_trade_id(self) -> int:
+        return self._head.last_trade_id
+
+    @property
+    def halted(self) -> bool:
+        return self._head.halted == 1
+
+    @property
+    def at_ms(self) -> int:
+        """The time of the last batch."""
+        return self._head.at_ms
+
+    @property
+    def order_count(self) -> int:
+        """Resting orders on both sides."""
+        return self._head.order_count
+
+    @property
+    def capacity(self) -> int:
+        """Resting orders that fit before the book grows; no part of its state."""
+        return self._capacity
+
+    def apply(self, at_ms: int, commands: bytes, max_event_bytes: int) -> bytes:
+        """Runs a batch of command records at the time `at_ms` and answers its event records.
+
+        All or nothing: EventsFull (more than `max_event_bytes`), BookFull and ValueError (no whole records, a time before
+        the last batch's) leave the book unchanged. Raises CoreInvariantBroken when the book is not to be used any more.
+        """
+        if len(commands) % matching_core.COMMAND_BYTES:
+            raise ValueError(f"{len(commands)} bytes are no whole records of {matching_core.COMMAND_BYTES}")
+        if type(commands) is not bytes:
+            commands = bytes(commands)  # the core reads records in place, so they must be aligned
+        capacity = max(0, max_event_bytes) // matching_core.EVENT_BYTES
+        if capacity != self._event_capacity:
+            self._make_room_for_events(capacity)
+        count = len(commands) // matching_core.COMMAND_BYTES
+        while True:
+            written = lib.mc_apply(self._block, at_ms, commands, count, self._events, capacity, self._work)
+            if written != lib.MC_BOOK_FULL:
+                break
+            self._grow(self._head.order_count + count)
+        if written < 0:
+            self._refuse(written, at_ms, max_event_bytes)
+        return ffi.buffer(self._events, written * matching_core.EVENT_BYTES)[:]
+
+    def state_hash(self) -> int:
+        """64 bits over everything a trader could see of the book; the same on every machine and in the naive core."""
+        return lib.mc_state_hash(self._block)
+
+    def snapshot(self) -> bytes:
+        """The book's bytes: equal for equal books, whatever their capacity and history."""
+        size = self._checked(lib.mc_snapshot_bytes(self._block))
+        snapshot = ffi.new("unsigned char[]", size)
+        self._checked(lib.mc_snapshot(self._block, snapshot, size))
+        return ffi.buffer(snapshot)[:]
+
+    def levels(self, side: int, limit: int) -> list[tuple[int, int, int]]:
+        """(price_ticks, lots, orders) of at most `limit` levels of a side (1 buy, 2 sell), best first."""
+        limit = min(limit, self.order_count)
+        levels = ffi.new("mc_level[]", max(limit, 1))
+        count = self._checked(lib.mc_levels(self._block, side, limit, levels))
+        return [(level.price_ticks, level.lots, level.orders) for level in levels[0:count]]
+
+    def orders(self, side: int) -> list[tuple[bytes, int, int, int]]:
+        """(order_id, account, price_ticks, lots) of a side's resting orders, first in priority first."""
+        snapshot = self.snapshot()
+        bids, _ = _SNAPSHOT_SIDES.unpack_from(snapshot)
+        middle = _SNAPSHOT_SIDES.size + bids * _SNAPSHOT_ORDER.size
+        records = snapshot[_SNAPSHOT_SIDES.size:middle] if side == 1 else snapshot[middle:]
+        return list(_SNAPSHOT_ORDER.iter_unpack(records))
+
+    def _make_room_for_events(self, capacity: int) -> None:
+        work_bytes = lib.mc_work_bytes(capacity)
+        if work_bytes < 0:
+            raise ValueError(f"room for {capacity} events is more than the core takes")
+        self._events = ffi.new("uint64_t[]", (capacity + lib.MC_EVENT_SLACK) * matching_core.EVENT_BYTES // 8)
+        self._work = ffi.new("uint64_t[]", work_bytes // 8)
+        self._event_capacity = capacity
+
+    def _grow(self, orders: int) -> None:
+        if orders > lib.MC_MAX_ORDERS:
+            raise BookFull(f"room for {orders} resting orders wanted, the core holds {lib.MC_MAX_ORDERS}")
+        larger = Book.restore(self.snapshot(), orders=min(max(2 * self._capacity, orders), lib.MC_MAX_ORDERS))
+        self._memory, self._block, self._head = larger._memory, larger._block, larger._head
+        self._capacity = larger._capacity
+
+    def _refuse(self, code: int, at_ms: int, max_event_bytes: int) -> None:
+        if code == lib.MC_EVENTS_FULL:
+            raise EventsFull(f"the events of the batch need more than {max_event_bytes} bytes")
+        if code == lib.MC_TIME_RAN_BACKWARDS:
+            raise ValueError(f"at_ms {at_ms} is before the book's {self.at_ms}")
+        self._checked(code)
+
+    def _checked(self, code: int) -> int:
+        """`code` if it is a count; raises what it stands for otherwise."""
+        if code >= 0:
+            return code
+        if code == lib.MC_INVARIANT_BROKEN:
+            raise CoreInvariantBroken(f"assertion {self._head.broken_at} (file x 10000 + line) does not hold")
+        if code in _DAMAGES:
+            raise DamagedSnapshot(_DAMAGES[code])
+        raise ValueError(f"the core refused its arguments (code {code})")

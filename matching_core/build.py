@@ -1,0 +1,91 @@
+"""Builds the C core: in place for this machine, or cross-compiled for a Lambda architecture.
+
+    python -m matching_core.build                    for this machine, with the system compiler ($CC, else cc)
+    python -m matching_core.build aarch64 OUT_DIR    for Lambda on arm64; x86_64 likewise
+
+cffi writes the glue (API mode, limited API, so one file serves every Python from 3.9 on); cross builds use the compiler
+of the `ziglang` wheel against glibc 2.34, the one of Lambda's Amazon Linux 2023. A stamp of everything that goes in makes
+the second build a no-op.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import cffi
+
+HERE = Path(__file__).parent
+SOURCES = sorted((HERE / "src").glob("*.[ch]"))
+DECLARATIONS = HERE / "declarations.h"
+MODULE = "_core.abi3.so"
+# The limited API of 3.9, not later: from 3.11 on Python.h leaves out the C headers that cffi's glue counts on.
+FLAGS = ["-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra",
+         "-DPy_LIMITED_API=0x03090000", "-DNDEBUG"]
+ZIG_TARGETS = {"aarch64": "aarch64-linux-gnu.2.34", "x86_64": "x86_64-linux-gnu.2.34"}
+
+
+def build() -> Path:
+    """Builds for this machine, in place. Answers the library; does nothing when it is up to date."""
+    return _build(shlex.split(os.environ.get("CC", "cc")), HERE / MODULE)
+
+
+def build_for(target: str, out_dir: Path | str) -> Path:
+    """Cross-compiles for Lambda on `target` (aarch64 or x86_64) into `out_dir`. Answers the library."""
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGETS[target]]
+    return _build(compiler, Path(out_dir) / MODULE)
+
+
+def _build(compiler: list[str], library: Path) -> Path:
+    stamp_file = library.with_name(library.name + ".stamp")
+    stamp = _stamp(compiler)
+    if library.exists() and stamp_file.exists() and stamp_file.read_text() == stamp:
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, then renamed: another process never loads half a library, and parallel builds do not meet.
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix=".build-") as scratch:
+        glue = Path(scratch) / "_core.c"
+        _builder().emit_c_code(str(glue))
+        built = Path(scratch) / MODULE
+        subprocess.run([*compiler, *FLAGS, "-I", str(HERE / "src"), "-I", sysconfig.get_paths()["include"],
+                        str(glue), "-o", str(built)], check=True)
+        built.replace(library)
+    stamp_file.write_text(stamp)
+    return library
+
+
+def _builder() -> cffi.FFI:
+    builder = cffi.FFI()
+    builder.cdef(re.sub(r"/\*.*?\*/", "", DECLARATIONS.read_text(), flags=re.DOTALL))
+    builder.set_source("matching_core._core", '#include "core.c"\n', py_limited_api=True,
+                       compiler_verbose=0)
+    return builder
+
+
+def _stamp(compiler: list[str]) -> str:
+    digest = hashlib.sha256()
+    for part in [*FLAGS, *compiler[1:], Path(compiler[0]).name, cffi.__version__, sys.version]:
+        digest.update(part.encode() + b"\0")
+    for source in [Path(__file__), DECLARATIONS, *SOURCES]:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments:
+        print(build())
+    elif len(arguments) == 2 and arguments[0] in ZIG_TARGETS:
+        print(build_for(*arguments))
+    else:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
