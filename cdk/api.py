@@ -1,0 +1,78 @@
+"""The api lane: one Lambda per operation behind two HTTP APIs.
+
+The application door checks Cognito tokens with a user-pool authorizer on every private route. The trading door has no
+authorizer: a signature covers the body, which an authorizer never sees, so the function checks it. Both serve the
+`$default` stage, without a path prefix, because clients sign the path as they know it.
+"""
+
+from aws_cdk import CfnOutput, Duration
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from cdk.functions import OperationFunction
+from cdk.lane import Lane
+from cdk.operations import Door, Route
+from cdk.settings import Settings
+
+# Per door: twice the headline rate, and the account's limit (10,000/s) stays out of reach of one of them.
+THROTTLE = apigateway.ThrottleSettings(rate_limit=1000, burst_limit=2000)
+EXPOSED_HEADERS = ["cb-before", "cb-after", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+
+
+class ApiDoor(Construct):
+    """One HTTP API; `add` puts a function behind a route."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, door: Door,
+                 authorizer: apigateway.IHttpRouteAuthorizer | None) -> None:
+        super().__init__(scope, construct_id)
+        self._door = door
+        self._authorizer = authorizer
+        self._integrations: dict[str, integrations.HttpLambdaIntegration] = {}
+        methods = [apigateway.CorsHttpMethod.GET, apigateway.CorsHttpMethod.POST, apigateway.CorsHttpMethod.PUT,
+                   apigateway.CorsHttpMethod.DELETE]
+        # Bots are no browsers; a page must not be able to use a key that a user pasted somewhere.
+        cors = None if door is Door.TRADING else apigateway.CorsPreflightOptions(
+            allow_origins=list(settings.origins), allow_methods=methods, expose_headers=EXPOSED_HEADERS,
+            allow_headers=["authorization", "content-type"], max_age=Duration.hours(1))
+        self.api = apigateway.HttpApi(self, "Api", api_name=f"{settings.prefix}{door.value}",
+                                      create_default_stage=False, cors_preflight=cors)
+        self.stage = apigateway.HttpStage(self, "Stage", http_api=self.api, stage_name="$default", auto_deploy=True,
+                                          throttle=THROTTLE, detailed_metrics_enabled=True)
+
+    def add(self, route: Route, function: OperationFunction) -> None:
+        """The route, with the authorizer where this door has one and the route is private."""
+        name = function.operation.name
+        if name not in self._integrations:
+            self._integrations[name] = integrations.HttpLambdaIntegration(name, function.target,
+                                                                         scope_permission_to_route=False)
+        authorizer = None if route.public else self._authorizer
+        # The L2 refuses a path that ends with a slash; the service does not. It is the same route otherwise.
+        added = apigateway.HttpRoute(
+            self, route.key.replace("/", "."), http_api=self.api, integration=self._integrations[name],
+            route_key=apigateway.HttpRouteKey.with_(route.path.rstrip("/"), apigateway.HttpMethod[route.method]),
+            authorizer=authorizer)
+        if route.path.endswith("/"):
+            added.node.default_child.add_property_override("RouteKey", route.key)
+
+
+class Api(Construct):
+    """Both doors and all functions behind them."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, pool: cognito.IUserPool,
+                 client: cognito.IUserPoolClient) -> None:
+        super().__init__(scope, construct_id)
+        self.functions = lane.functions(self, "api")
+        authorizer = authorizers.HttpUserPoolAuthorizer("Users", pool, user_pool_clients=[client])
+        self.doors = {
+            door: ApiDoor(self, door.value.capitalize(), settings=lane.settings, door=door,
+                          authorizer=authorizer if door is Door.APPLICATION else None)
+            for door in Door}
+        for operation, function in self.functions.items():
+            for route in operation.routes:
+                for door in route.doors:
+                    self.doors[door].add(route, function)
+        for door, made in self.doors.items():
+            CfnOutput(self, f"{door.value.capitalize()}Url", value=made.api.api_endpoint)

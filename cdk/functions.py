@@ -1,0 +1,99 @@
+"""One Lambda function from one row of the table: code, layers, role, log group, variables, network.
+
+The role is written out, not derived from grants: exactly the statements of `cdk/wiring.py`, the function's own log
+group, and for the VPC the network interface actions, which IAM cannot narrow.
+"""
+
+from aws_cdk import Duration, RemovalPolicy, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from cdk.layers import Layers
+from cdk.operations import OPERATIONS, Operation
+from cdk.settings import BadSettings, Settings
+from cdk.wiring import Wiring, base_environment
+
+# Names the operation of a function in the template; the local runtime finds the source folder by it.
+OPERATION_TAG = "lambda-exchange:operation"
+
+VPC_ACTIONS = ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+               "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
+
+
+def check_handlers_exist(settings: Settings) -> None:
+    """Raises BadSettings naming every operation whose handler is missing: an empty folder would synthesise."""
+    missing = [operation.name for operation in OPERATIONS
+               if not (settings.functions_dir / operation.name / "handler.py").is_file()]
+    if missing:
+        raise BadSettings(f"no handler.py in {settings.functions_dir} for {len(missing)} operation(s) of "
+                          f"cdk/operations.py: {', '.join(missing)}")
+
+
+class OperationFunction(Construct):
+    """The function of one operation (of one market, where there is one per market).
+
+    `function` is the function, `target` what a trigger calls: the alias with warm environments where there is one.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, operation: Operation, settings: Settings,
+                 wiring: Wiring | None, layers: Layers | None, market: str | None = None) -> None:
+        super().__init__(scope, construct_id)
+        if (operation.uses and wiring is None) or operation.per_market != (market is not None):
+            raise ValueError(f"{operation.name}: what it uses, or its market, was not given")
+        self.operation = operation
+        name = settings.prefix + operation.name + (f"-{market}" if market else "")
+        log_group = logs.LogGroup(
+            self, "Logs", log_group_name=f"/aws/lambda/{name}", removal_policy=RemovalPolicy.DESTROY,
+            retention=logs.RetentionDays.ONE_WEEK if settings.sandbox else logs.RetentionDays.THREE_MONTHS)
+        self.role = self._role(log_group, wiring.statements(operation, market=market) if wiring else [],
+                               in_vpc=operation.in_vpc)
+        in_vpc = {} if not operation.in_vpc else {
+            "vpc": wiring.resources.vpc, "security_groups": [wiring.resources.function_security_group],
+            "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)}
+        self.function = lambda_.Function(
+            self, "Function", function_name=name, handler="handler.lambda_handler",
+            runtime=lambda_.Runtime(f"python{settings.python}", lambda_.RuntimeFamily.PYTHON),
+            architecture=(lambda_.Architecture.ARM_64 if settings.architecture == "arm64"
+                          else lambda_.Architecture.X86_64),
+            code=lambda_.Code.from_asset(str(settings.functions_dir / operation.name),
+                                         exclude=["__pycache__", "*.pyc"]),
+            layers=layers.of(operation) if layers else [], memory_size=operation.memory_mb,
+            timeout=Duration.seconds(operation.timeout_s), role=self.role.without_policy_updates(),
+            environment=(wiring.environment(operation, market=market) if wiring else base_environment(settings)),
+            log_group=log_group, logging_format=lambda_.LoggingFormat.JSON, tracing=lambda_.Tracing.ACTIVE,
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
+            # Full logs at the headline rate cost more than the functions; see AWS facts in docs/ARCHITECTURE.md.
+            application_log_level_v2=(lambda_.ApplicationLogLevel.INFO if settings.sandbox
+                                      else lambda_.ApplicationLogLevel.WARN), **in_vpc)
+        Tags.of(self.function).add(OPERATION_TAG, operation.name)
+        self.target: lambda_.IFunction = self.function
+        if operation.provisioned:
+            self.target = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version,
+                                        provisioned_concurrent_executions=operation.provisioned)
+
+    def consume(self, construct_id: str, queue: sqs.IQueue, *, batch_size: int = 10) -> None:
+        """Lets the queue call this function, batch by batch, with partial batch answers."""
+        self.role.add_to_policy(iam.PolicyStatement(
+            actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+            resources=[queue.queue_arn]))
+        mapping = lambda_.EventSourceMapping(
+            self, construct_id, target=self.target, event_source_arn=queue.queue_arn,
+            batch_size=batch_size, report_batch_item_failures=True)
+        mapping.node.add_dependency(self.role)
+
+    def _role(self, log_group: logs.LogGroup, statements: list[iam.PolicyStatement], *, in_vpc: bool) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role.add_to_policy(iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                                               resources=[log_group.log_group_arn]))
+        # X-Ray has no resources to name.
+        role.add_to_policy(iam.PolicyStatement(actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+                                               resources=["*"]))
+        if in_vpc:
+            role.add_to_policy(iam.PolicyStatement(actions=VPC_ACTIONS, resources=["*"]))
+        for statement in statements:
+            role.add_to_policy(statement)
+        return role

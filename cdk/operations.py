@@ -1,0 +1,201 @@
+"""The table of operations: one row per Lambda function, from which routes, triggers, rights and environment are made.
+
+Owns what each function is called by, what it may touch and how large it is. It must never import `aws_cdk`: the
+tests, the documentation and the local runtime read it as data. A function's environment, its IAM statements and its
+place in the VPC follow from `uses`, so that none of the three can disagree with the others; `cdk/wiring.py` says how.
+
+To add an operation: make `functions/<name>/handler.py`, add a row here.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Use(Enum):
+    """One thing a function works with: brings its variables, its rights and, where it lives in the VPC, the VPC."""
+
+    DATABASE = "the ledger in PostgreSQL"
+    VIEWS = "the feed's views in Valkey"
+    SEND_COMMANDS = "send to every market's command queue"
+    SEND_NUDGES = "send to the settle and feed queues"
+    SEND_FEED = "send to the feed queue"
+    SEND_PUSH = "send to the push queue"
+    READ_JOURNAL = "read every market's journal"
+    APPEND_JOURNAL = "read and append the journal; a market's own function only its own market's"
+    SNAPSHOTS = "read and write book snapshots"
+    READ_STATUS = "read market status"
+    WRITE_STATUS = "read and write market status"
+    READ_API_KEYS = "look an API key up and decrypt its secret"
+    WRITE_API_KEYS = "create, list and delete API keys, encrypt their secrets"
+    CONNECTIONS = "read and write WebSocket connections"
+    POST_TO_CONNECTIONS = "post to WebSocket connections"
+    USER_POOL = "know the user pool and its client"
+    CORE = "the matching core's layer"
+
+
+VPC_USES = frozenset({Use.DATABASE, Use.VIEWS})
+
+
+class Door(Enum):
+    """The two HTTP APIs; see docs/API.md."""
+
+    APPLICATION = "application"
+    TRADING = "trading"
+
+
+BOTH_DOORS = (Door.APPLICATION, Door.TRADING)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`method path` behind the doors. `public`: no authorizer on the application door, no signature on the other."""
+
+    method: str
+    path: str
+    public: bool = False
+    doors: tuple[Door, ...] = BOTH_DOORS
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class Queue(Enum):
+    """The FIFO queues. COMMANDS stands for one queue per market, COMMANDS_DEAD for their dead-letter queues."""
+
+    COMMANDS = "commands"
+    COMMANDS_DEAD = "commands-dead"
+    SETTLE = "settle"
+    FEED = "feed"
+    PUSH = "push"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One Lambda function, `functions/<name>/handler.py`, and everything that is said about it."""
+
+    name: str
+    uses: frozenset[Use] = frozenset()
+    routes: tuple[Route, ...] = ()
+    queue: Queue | None = None
+    every_minutes: int | None = None  # a schedule
+    websocket_route: str | None = None
+    cognito_trigger: str | None = None
+    at_deploy: bool = False  # invoked once by every deploy that changed it
+    per_market: bool = False  # one function per market, environment MARKET
+    provisioned: int = 0  # environments kept warm behind the alias `live`
+    sandbox_only: bool = False
+    memory_mb: int = 512
+    timeout_s: int = 10
+
+    @property
+    def lane(self) -> str:
+        """The first word of the name: the construct that makes it."""
+        return self.name.partition("_")[0]
+
+    @property
+    def in_vpc(self) -> bool:
+        return not VPC_USES.isdisjoint(self.uses)
+
+
+# A CPU share comes with memory, and psycopg, redis and the signature check are CPU: 1 vCPU is at 1,769 MB.
+HOT_MB = 1769
+
+# What every private operation needs to know who is asking: an API key's row and secret, or an account in the ledger.
+CALLER = frozenset({Use.READ_API_KEYS, Use.DATABASE})
+# What halting a market takes: the status row, and the HALT command in its queue.
+HALT = frozenset({Use.WRITE_STATUS, Use.SEND_COMMANDS})
+
+
+def public(method: str, path: str) -> Route:
+    return Route(method, path, public=True)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    # --- public market data
+    Operation(name="api_get_time", routes=(public("GET", "/time"),), memory_mb=256),
+    Operation(name="api_list_currencies", memory_mb=256,
+              routes=(public("GET", "/currencies"), public("GET", "/currencies/{currency_id}"))),
+    Operation(name="api_list_products", routes=(public("GET", "/products"),), uses=frozenset({Use.READ_STATUS})),
+    Operation(name="api_get_product", routes=(public("GET", "/products/{product_id}"),),
+              uses=frozenset({Use.READ_STATUS})),
+    Operation(name="api_get_book", routes=(public("GET", "/products/{product_id}/book"),),
+              uses=frozenset({Use.VIEWS}), memory_mb=1024),
+    Operation(name="api_get_ticker", routes=(public("GET", "/products/{product_id}/ticker"),),
+              uses=frozenset({Use.VIEWS})),
+    Operation(name="api_list_trades", routes=(public("GET", "/products/{product_id}/trades"),),
+              uses=frozenset({Use.VIEWS})),
+    # --- orders
+    Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
+              uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
+    Operation(name="api_list_orders", routes=(Route("GET", "/orders"),), uses=CALLER),
+    # /orders/client:{client_oid} arrives as order_id = "client:...".
+    Operation(name="api_get_order", routes=(Route("GET", "/orders/{order_id}"),), uses=CALLER),
+    Operation(name="api_cancel_order", routes=(Route("DELETE", "/orders/{order_id}"),), memory_mb=HOT_MB,
+              uses=CALLER | {Use.SEND_COMMANDS}),
+    Operation(name="api_cancel_orders", routes=(Route("DELETE", "/orders"),), uses=CALLER | {Use.SEND_COMMANDS},
+              memory_mb=1024),
+    Operation(name="api_list_fills", routes=(Route("GET", "/fills"),), uses=CALLER),
+    # --- accounts
+    # Some clients sign and send the slash.
+    Operation(name="api_list_accounts", routes=(Route("GET", "/accounts"), Route("GET", "/accounts/")), uses=CALLER),
+    Operation(name="api_get_account", routes=(Route("GET", "/accounts/{account_id}"),), uses=CALLER),
+    Operation(name="api_get_account_ledger", routes=(Route("GET", "/accounts/{account_id}/ledger"),), uses=CALLER),
+    Operation(name="api_get_account_holds", routes=(Route("GET", "/accounts/{account_id}/holds"),), uses=CALLER),
+    Operation(name="api_get_fees", routes=(Route("GET", "/fees"),), uses=CALLER),
+    # On both doors, so that a bot's integration test can fund itself.
+    Operation(name="api_deposit_faucet", routes=(Route("POST", "/deposits/faucet"),), uses=CALLER, sandbox_only=True),
+    # --- API keys: a key must not be able to make another
+    Operation(name="api_create_api_key", routes=(Route("POST", "/api-keys", doors=(Door.APPLICATION,)),),
+              uses=CALLER | {Use.WRITE_API_KEYS}),
+    Operation(name="api_list_api_keys", routes=(Route("GET", "/api-keys", doors=(Door.APPLICATION,)),),
+              uses=CALLER | {Use.WRITE_API_KEYS}),
+    Operation(name="api_delete_api_key", routes=(Route("DELETE", "/api-keys/{key}", doors=(Door.APPLICATION,)),),
+              uses=CALLER | {Use.WRITE_API_KEYS}),
+    # --- identity
+    Operation(name="auth_confirm_sandbox_user", cognito_trigger="pre_sign_up", sandbox_only=True, memory_mb=128,
+              timeout_s=5),
+    # --- engine
+    # One per market: nothing may match two markets in one environment, and a market's function can append to its own
+    # journal only. Two warm environments: the one that holds the book, and one for when Lambda recycles it.
+    Operation(name="engine_match_orders", queue=Queue.COMMANDS, per_market=True, provisioned=2, memory_mb=HOT_MB,
+              timeout_s=10,
+              uses=frozenset({Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.WRITE_STATUS, Use.CORE})),
+    Operation(name="engine_send_ticks", every_minutes=1, uses=frozenset({Use.SEND_COMMANDS}), memory_mb=256),
+    Operation(name="engine_snapshot_book", every_minutes=5, memory_mb=HOT_MB, timeout_s=120,
+              uses=frozenset({Use.READ_JOURNAL, Use.SNAPSHOTS, Use.CORE})),
+    Operation(name="engine_halt_market", queue=Queue.COMMANDS_DEAD, uses=HALT, memory_mb=256),
+    # --- ledger
+    Operation(name="ledger_settle_fills", queue=Queue.SETTLE, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
+              memory_mb=HOT_MB, timeout_s=20),
+    Operation(name="ledger_migrate_schema", at_deploy=True, uses=frozenset({Use.DATABASE}), timeout_s=300),
+    # --- audit
+    Operation(name="audit_sweep_orders", every_minutes=1, uses=frozenset({Use.DATABASE, Use.SEND_COMMANDS}),
+              timeout_s=50),
+    Operation(name="audit_check_ledger", every_minutes=1, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
+              memory_mb=1024, timeout_s=55),
+    # --- feed
+    Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,
+              uses=HALT | {Use.VIEWS, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),
+    # Outside the VPC: @connections is reached over the internet only.
+    Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
+    # --- WebSocket
+    Operation(name="ws_connect", websocket_route="$connect", uses=frozenset({Use.CONNECTIONS}), memory_mb=256),
+    Operation(name="ws_disconnect", websocket_route="$disconnect", uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED}),
+              memory_mb=256),
+    Operation(name="ws_subscribe", websocket_route="subscribe", memory_mb=1024,
+              uses=CALLER | {Use.CONNECTIONS, Use.SEND_FEED, Use.USER_POOL, Use.READ_STATUS}),
+    Operation(name="ws_unsubscribe", websocket_route="unsubscribe", uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED}),
+              memory_mb=256),
+    Operation(name="ws_default", websocket_route="$default", memory_mb=256),
+)
+
+BY_NAME = {operation.name: operation for operation in OPERATIONS}
+assert len(BY_NAME) == len(OPERATIONS), "two operations have one name"
+
+
+def lane(name: str, *, sandbox: bool) -> list[Operation]:
+    """The operations of a lane that exist in this kind of stage, in the table's order."""
+    return [operation for operation in OPERATIONS
+            if operation.lane == name and (sandbox or not operation.sandbox_only)]

@@ -1,0 +1,146 @@
+"""What each `Use` of the table means in the cloud: the environment variables it brings and the rights it needs.
+
+The one place where a variable gets its value and where an action is granted. Two functions that have a variable have
+the same value (MARKET alone differs), and nothing is granted that a row of the table does not ask for.
+`tests/infra/test_least_privilege.py` holds the short list of `*` resources with their reasons.
+"""
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+
+from cdk.operations import Operation, Use
+from cdk.queues import Queues
+from cdk.settings import Settings
+
+# How many groups the push queue is cut into per market; more listeners want more.
+FEED_SHARDS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """The things that functions use; made by the data stack and the trading stack."""
+
+    vpc: ec2.IVpc
+    function_security_group: ec2.ISecurityGroup
+    database_dsn: str
+    database_iam_auth: str
+    database_user_arn: str
+    redis_url: str
+    journal: dynamodb.ITable
+    connections: dynamodb.ITable
+    api_keys: dynamodb.ITable
+    market_status: dynamodb.ITable
+    snapshots: s3.IBucket
+    api_key_secrets: kms.IKey
+    user_pool_id: str
+    user_pool_client_id: str
+    queues: Queues
+    connections_endpoint: str
+    connections_arn: str
+
+
+class Wiring:
+    """Environment and rights of an operation, from what it uses."""
+
+    def __init__(self, *, settings: Settings, resources: Resources) -> None:
+        self._settings = settings
+        self.resources = resources
+
+    def environment(self, operation: Operation, *, market: str | None) -> dict[str, str]:
+        """The variables of one function."""
+        values = base_environment(self._settings)
+        for use in operation.uses:
+            values |= self._variables(use)
+        if market is not None:
+            values["MARKET"] = market
+        return values
+
+    def statements(self, operation: Operation, *, market: str | None) -> list[iam.PolicyStatement]:
+        """The rights of one function, beyond its own log group and the network interface of the VPC."""
+        return [statement for use in sorted(operation.uses, key=lambda use: use.name)
+                for statement in self._statements(use, market)]
+
+    def _variables(self, use: Use) -> dict[str, str]:
+        r = self.resources
+        tables = {
+            Use.DATABASE: {"DATABASE_DSN": r.database_dsn, "DATABASE_IAM_AUTH": r.database_iam_auth},
+            Use.VIEWS: {"REDIS_URL": r.redis_url},
+            Use.SEND_COMMANDS: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix},
+            Use.SEND_NUDGES: {"SETTLE_QUEUE_URL": r.queues.settle.queue.queue_url,
+                              "FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
+            Use.SEND_FEED: {"FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
+            Use.SEND_PUSH: {"PUSH_QUEUE_URL": r.queues.push.queue.queue_url, "FEED_SHARDS": str(FEED_SHARDS)},
+            Use.READ_JOURNAL: {"JOURNAL_TABLE": r.journal.table_name},
+            Use.APPEND_JOURNAL: {"JOURNAL_TABLE": r.journal.table_name},
+            Use.SNAPSHOTS: {"SNAPSHOT_BUCKET": r.snapshots.bucket_name},
+            Use.READ_STATUS: {"MARKET_STATUS_TABLE": r.market_status.table_name},
+            Use.WRITE_STATUS: {"MARKET_STATUS_TABLE": r.market_status.table_name},
+            Use.READ_API_KEYS: {"API_KEYS_TABLE": r.api_keys.table_name,
+                                "API_KEY_KMS_KEY_ID": r.api_key_secrets.key_id},
+            Use.WRITE_API_KEYS: {"API_KEYS_TABLE": r.api_keys.table_name,
+                                 "API_KEY_KMS_KEY_ID": r.api_key_secrets.key_id},
+            Use.CONNECTIONS: {"CONNECTIONS_TABLE": r.connections.table_name},
+            Use.POST_TO_CONNECTIONS: {"CONNECTIONS_ENDPOINT": r.connections_endpoint},
+            Use.USER_POOL: {"USER_POOL_ID": r.user_pool_id, "USER_POOL_CLIENT_ID": r.user_pool_client_id},
+            Use.CORE: {},
+        }
+        return tables[use]
+
+    def _statements(self, use: Use, market: str | None) -> list[iam.PolicyStatement]:
+        r = self.resources
+        send = "sqs:SendMessage"
+        settle, feed, push = r.queues.settle.queue, r.queues.feed.queue, r.queues.push.queue
+        match use:
+            case Use.DATABASE:
+                return [_allow(["rds-db:connect"], [r.database_user_arn])]
+            case Use.SEND_COMMANDS:
+                return [_allow([send], [pair.queue.queue_arn for pair in r.queues.commands.values()])]
+            case Use.SEND_NUDGES:
+                return [_allow([send], [settle.queue_arn, feed.queue_arn])]
+            case Use.SEND_FEED:
+                return [_allow([send], [feed.queue_arn])]
+            case Use.SEND_PUSH:
+                return [_allow([send], [push.queue_arn])]
+            case Use.READ_JOURNAL:
+                return [_allow(["dynamodb:GetItem", "dynamodb:Query"], [r.journal.table_arn])]
+            case Use.APPEND_JOURNAL:
+                # The fence is the conditional put; that no function can write another market's journal is this.
+                return [_allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [r.journal.table_arn],
+                               {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [market]}})]
+            case Use.SNAPSHOTS:
+                return [_allow(["s3:GetObject", "s3:PutObject"], [r.snapshots.arn_for_objects("*")]),
+                        _allow(["s3:ListBucket"], [r.snapshots.bucket_arn])]
+            case Use.READ_STATUS:
+                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"],
+                               [r.market_status.table_arn])]
+            case Use.WRITE_STATUS:
+                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                               [r.market_status.table_arn])]
+            case Use.READ_API_KEYS:
+                return [_allow(["dynamodb:GetItem"], [r.api_keys.table_arn]),
+                        _allow(["kms:Decrypt"], [r.api_key_secrets.key_arn])]
+            case Use.WRITE_API_KEYS:
+                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+                               [r.api_keys.table_arn, f"{r.api_keys.table_arn}/index/by_user"]),
+                        _allow(["kms:Encrypt"], [r.api_key_secrets.key_arn])]
+            case Use.CONNECTIONS:
+                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
+                                "dynamodb:Query", "dynamodb:Scan"], [r.connections.table_arn])]
+            case Use.POST_TO_CONNECTIONS:
+                return [_allow(["execute-api:ManageConnections"], [r.connections_arn])]
+            case Use.VIEWS | Use.USER_POOL | Use.CORE:
+                return []  # reached through the security group, public, or a layer
+
+
+def base_environment(settings: Settings) -> dict[str, str]:
+    """What every function has."""
+    return {"STAGE": settings.stage, "SANDBOX": "1" if settings.sandbox else "0", "EXCHANGE_PORTS": "aws"}
+
+
+def _allow(actions: list[str], resources: list[str], conditions: dict | None = None) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
