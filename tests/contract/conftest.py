@@ -54,7 +54,7 @@ def _embedded(request: pytest.FixtureRequest) -> Iterator[World]:
     folder = request.getfixturevalue("tmp_path")
     name = f"q-{uuid.uuid4().hex[:12]}"
     install(dsn, [QueueSpec(f"{name}-dead.fifo"),
-                  QueueSpec(f"{name}.fifo", visibility_ms=VISIBILITY_MS, dead_letter_queue=f"{name}-dead.fifo", max_receives=3)])
+                  QueueSpec(f"{name}.fifo", VISIBILITY_MS, dead_letter_queue=f"{name}-dead.fifo", max_receives=3)])
     queue, journal = PostgresQueue(dsn), PostgresJournal(dsn)
     others: list[PostgresQueue] = []
 
@@ -107,7 +107,8 @@ def _aws(name: str) -> Iterator[World]:
     dynamodb.create_table(
         TableName=f"journal-{suffix}", BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "market", "KeyType": "HASH"}, {"AttributeName": "seq", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": "market", "AttributeType": "S"}, {"AttributeName": "seq", "AttributeType": "N"}])
+        AttributeDefinitions=[{"AttributeName": "market", "AttributeType": "S"},
+                              {"AttributeName": "seq", "AttributeType": "N"}])
     s3.create_bucket(Bucket=f"snapshots-{suffix}")
-    yield World(name, SqsQueue(), url, dead, SqsQueue, DynamoJournal(f"journal-{suffix}"), S3Snapshots(f"snapshots-{suffix}"),
-                market=f"M{suffix[:8]}")
+    yield World(name, SqsQueue(), url, dead, SqsQueue, DynamoJournal(f"journal-{suffix}"),
+                S3Snapshots(f"snapshots-{suffix}"), market=f"M{suffix[:8]}")

@@ -16,13 +16,10 @@ from dataclasses import dataclass
 
 from exchange import commands
 from exchange.commands import decode_message
-from exchange.journal import HASH_SIZE, HEADER, MAX_ENTRY_BYTES, JournalEntry, decode_entry
+from exchange.journal import MAX_COMMANDS, MAX_EVENT_BYTES, JournalEntry, decode_entry
 from exchange.nudges import encode_nudge
 from exchange.ports import CommandQueue, Journal, SnapshotStore
 from exchange.replica import BookReplica, Core
-
-# Commands in one entry at most; their events must fit beside them.
-MAX_COMMANDS_PER_ENTRY = 1000
 
 
 class EventsFull(Exception):
@@ -141,12 +138,11 @@ class MatchingEngine:
         the core bounds the fills of a command."""
         position = replica.position
         at_ms = max(position.at_ms, self._now_ms())
-        taken = min(len(pending), MAX_COMMANDS_PER_ENTRY)
+        taken = min(len(pending), MAX_COMMANDS)
         while True:
             records = b"".join(command.record for command in pending[:taken])
-            room = MAX_ENTRY_BYTES - HEADER.size - HASH_SIZE - len(records)
             try:
-                events = replica.book.apply(at_ms, records, room)
+                events = replica.book.apply(at_ms, records, MAX_EVENT_BYTES)
                 break
             except self._events_full:
                 if taken == 1:

@@ -35,6 +35,9 @@ GENESIS_HASH = bytes(HASH_SIZE)
 
 # A DynamoDB item holds 400 KB; what stays free is for the attribute names and the keys.
 MAX_ENTRY_BYTES = 390_000
+MAX_COMMANDS = 1000
+# What one call of the core may write. One command's events always fit: the core bounds the makers it touches.
+MAX_EVENT_BYTES = MAX_ENTRY_BYTES - HEADER.size - HASH_SIZE - MAX_COMMANDS * command_records.SIZE
 
 
 class JournalBroken(BrokenInvariant):

@@ -14,7 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from exchange.journal import GENESIS_HASH, MAX_ENTRY_BYTES, JournalBroken, JournalEntry, check_follows, decode_entry
+from exchange.journal import (
+    GENESIS_HASH,
+    MAX_EVENT_BYTES,
+    JournalBroken,
+    JournalEntry,
+    check_follows,
+    decode_entry,
+)
 from exchange.ports import Journal, SnapshotStore
 
 PAGE = 100
@@ -134,7 +141,7 @@ class BookReplica:
         if entry.core_version > self.core.version:
             raise NewerCore(f"{self.market}: entry {entry.seq} is by core {entry.core_version}, "
                             f"this is {self.core.version}")
-        events = self.book.apply(entry.at_ms, entry.commands, MAX_ENTRY_BYTES)
+        events = self.book.apply(entry.at_ms, entry.commands, MAX_EVENT_BYTES)
         if events != entry.events or self.book.state_hash() != entry.state_hash:
             raise JournalBroken(f"{self.market}: replaying entry {entry.seq} does not give its events and state hash")
         self.position.advance(entry)

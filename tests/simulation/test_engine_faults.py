@@ -1,0 +1,226 @@
+"""The engine and its followers under every fault of the model: nothing lost, nothing twice."""
+
+import json
+
+import pytest
+from simulation.world import COMMANDS, CORE, FEED, MARKET, SETTLE, World
+
+from exchange.engine import Delivery
+from exchange.follower import JournalFollower
+from exchange.journal import JournalBroken, decode_entry
+from exchange.ports import Fenced
+from exchange.replica import BadSnapshot, BookReplica
+
+
+def points_of_a_batch() -> int:
+    """How many points a worker passes between the delivery of a batch and its end."""
+    world = World(seed=1)
+    world.send(4)
+    world.faults.points = 0
+    world.engine_step(world.new_engine())
+    return world.faults.points
+
+
+POINTS = points_of_a_batch()
+
+
+def test_the_points_are_the_calls_of_the_engine() -> None:
+    world = World(seed=1)
+    world.send(4)
+    world.faults.names.clear()
+    world.engine_step(world.new_engine())
+    assert world.faults.names == ["journal get", "before append", "after append", f"before send to {SETTLE}",
+                                  f"after send to {SETTLE}", f"before send to {FEED}", f"after send to {FEED}"]
+
+
+@pytest.mark.parametrize("kill_at", range(1, POINTS + 1))
+@pytest.mark.parametrize("warm", [False, True])
+def test_killed_between_each_two_calls(kill_at: int, warm: bool) -> None:
+    world = World(seed=kill_at)
+    engine = world.new_engine()
+    world.send(30)
+    for _ in range(3 if warm else 0):
+        world.engine_step(engine)
+    world.faults.points, world.faults.kill_at = 0, kill_at
+    assert world.until_killed(lambda: world.engine_step(engine if warm else world.new_engine()))
+    world.drain()
+    world.check()
+
+
+@pytest.mark.parametrize("kill_at", range(1, 12))
+@pytest.mark.parametrize("queue", [SETTLE, FEED])
+def test_a_follower_killed_between_each_two_calls(kill_at: int, queue: str) -> None:
+    world = World(seed=kill_at)
+    engine = world.new_engine()
+    world.send(60)
+    while world.engine_step(engine):
+        pass
+    world.faults.points, world.faults.kill_at = 0, kill_at
+    assert world.until_killed(lambda: world.follower_step(queue))
+    world.drain()
+    world.check()
+
+
+def test_a_batch_delivered_twice_is_matched_once_and_nudged_again() -> None:
+    world = World(seed=5)
+    engine = world.new_engine()
+    world.send(10)
+    world.engine_step(engine, acknowledge=False)
+    world.queue.queues[SETTLE].clear()  # as if the nudges had been lost with the worker
+    world.queue.queues[FEED].clear()
+    world.queue.seen = {key: value for key, value in world.queue.seen.items() if key[0] == COMMANDS}
+    world.queue.time_out()
+    while world.engine_step(engine):
+        pass
+    world.drain(tick=False)
+    world.check()
+
+
+def test_two_workers_on_one_market() -> None:
+    """Both have a book at the same seq and the same batch: one appends, the other is fenced and matches nothing twice."""
+    world = World(seed=6)
+    first, second = world.new_engine(), world.new_engine()
+    world.send(8)
+    world.engine_step(first)
+    world.engine_step(second)
+    world.send(20)
+    batch = world.queue.receive(queue=COMMANDS)
+    deliveries = [Delivery(message.sequence, message.body) for message in batch]
+    append = world.journal.append
+
+    def overtaken(**arguments: object) -> None:
+        """The other worker commits the same batch just before this one appends."""
+        world.journal.append = append
+        second.handle(deliveries)
+        append(**arguments)
+
+    world.journal.append = overtaken
+    with pytest.raises(Fenced):
+        first.handle(deliveries)
+    world.queue.time_out()
+    for engine in (first, second, first, second):
+        world.engine_step(engine)
+    world.drain()
+    world.check()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nudges_lost_and_repeated(seed: int) -> None:
+    world = World(seed, drop_nudges=0.4, repeat_nudges=0.3)
+    engine = world.new_engine()
+    for _ in range(10):
+        world.send(5)
+        world.engine_step(engine)
+        world.follower_step(SETTLE)
+    world.drain()
+    world.check()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_everything_at_once(seed: int) -> None:
+    """Kills at random points, redeliveries, two workers, lost and repeated nudges, snapshots in between."""
+    world = World(seed, drop_nudges=0.2, repeat_nudges=0.2)
+    engines = [world.new_engine(), world.new_engine()]
+    kills = 0
+
+    def engine_step() -> None:
+        world.engine_step(engines[number], acknowledge=world.rng.random() < 0.8)
+
+    def follower_steps() -> None:
+        for queue in (SETTLE, FEED):
+            world.follower_step(queue)
+
+    for _ in range(60):
+        world.send(world.rng.randint(0, 6), commands_each=world.rng.choice([1, 1, 1, 7]))
+        world.faults.points = 0
+        world.faults.kill_at = world.rng.randint(1, 16)
+        number = world.rng.randrange(2)
+        if world.until_killed(engine_step):
+            engines[number] = world.new_engine()
+            kills += 1
+        if world.until_killed(follower_steps):
+            world.followers = {queue: JournalFollower(world.journal, sink) for queue, sink in world.sinks.items()}
+            kills += 1
+        if world.rng.random() < 0.3:
+            world.queue.time_out()
+        world.faults.kill_at = None
+        if world.rng.random() < 0.1 and world.journal.entries:
+            replica = BookReplica.recover(MARKET, CORE, world.journal, world.snapshots)
+            world.snapshots.put(market=MARKET, seq=replica.position.seq, blob=replica.to_snapshot())
+    world.drain()
+    world.check()
+    assert kills > 5, "the seed must reach its faults"
+
+
+@pytest.mark.parametrize("kill_at", [None, 4, 8, 11, 12])
+def test_a_large_batch_is_cut_into_entries_and_survives_a_kill_between_them(kill_at: int | None) -> None:
+    """2,100 commands in six messages: an entry ends inside a message, and the next try goes on there."""
+    world = World(seed=9)
+    world.send(6, commands_each=350)
+    world.faults.points, world.faults.kill_at = 0, kill_at
+    killed = world.until_killed(lambda: world.engine_step(world.new_engine()))
+    assert killed == (kill_at is not None)
+    world.drain()
+    world.check()
+    entries = [decode_entry(raw) for raw in world.journal.entries[MARKET]]
+    assert all(len(entry.encoded) < 400_000 for entry in entries)
+    assert any(entry.resume_offset for entry in entries), "the case was reached: an entry ends inside a message"
+
+
+def test_a_new_queue_counts_anew() -> None:
+    world = World(seed=10)
+    engine = world.new_engine()
+    world.send(20)
+    while world.engine_step(engine):
+        pass
+    world.queue.recreate(COMMANDS)
+    world.send(20)
+    while world.engine_step(engine):
+        pass
+    world.drain()
+    world.check()
+
+
+def test_a_broken_journal_stops_the_engine() -> None:
+    world = World(seed=11)
+    world.send(20)
+    engine = world.new_engine()
+    while world.engine_step(engine):
+        pass
+    entries = world.journal.entries[MARKET]
+    original = entries[1]
+    for damaged in (original[:200] + bytes([original[200] ^ 1]) + original[201:], original[:-1], entries[0]):
+        entries[1] = damaged
+        world.send(1)
+        length = len(entries)
+        with pytest.raises(JournalBroken):
+            world.engine_step(world.new_engine())
+        assert len(entries) == length, "an engine that finds its journal broken processes nothing"
+        world.queue.time_out()
+
+
+def test_a_damaged_snapshot_is_refused() -> None:
+    world = World(seed=12)
+    world.send(20)
+    engine = world.new_engine()
+    while world.engine_step(engine):
+        pass
+    blob = BookReplica.recover(MARKET, CORE, world.journal, world.snapshots).to_snapshot()
+    for position in range(0, len(blob), 7):
+        with pytest.raises(BadSnapshot):
+            BookReplica.from_snapshot(MARKET, CORE, blob[:position] + bytes([blob[position] ^ 0x40]) + blob[position + 1:])
+    with pytest.raises(BadSnapshot):
+        BookReplica.from_snapshot("ETH-USD", CORE, blob)
+    assert BookReplica.from_snapshot(MARKET, CORE, blob).to_snapshot() == blob
+
+
+def test_a_nudge_without_its_entry_is_read_from_the_journal() -> None:
+    world = World(seed=13)
+    world.send(5)
+    world.engine_step(world.new_engine())
+    for stored in world.queue.queues[SETTLE]:
+        body = json.loads(stored.body)
+        del body["entry"]
+        stored.body = json.dumps(body)
+    world.drain()
+    world.check()

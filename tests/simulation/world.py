@@ -1,0 +1,165 @@
+"""One market's engine and followers on the fakes, and the checks that must hold when the dust has settled."""
+
+import json
+import random
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from simulation.fakes import FakeJournal, FakeQueue, FakeSnapshots, Faults, Killed
+
+import matching_core
+from exchange.commands import Command, CommandKind, OrderType, Side, Stp, TimeInForce, encode_message
+from exchange.engine import Delivery, MatchingEngine
+from exchange.events import Event, EventKind
+from exchange.follower import JournalFollower, StaleCursor
+from exchange.journal import GENESIS_HASH, JournalEntry, decode_entry
+from exchange.nudges import decode_nudge
+from exchange.ports import Fenced
+from exchange.replica import BookReplica, Core
+
+MARKET = "BTC-USD"
+COMMANDS, SETTLE, FEED = "commands-BTC-USD.fifo", "settle.fifo", "feed.fifo"
+CORE = Core(create=lambda: matching_core.Book.create(orders=16), restore=matching_core.Book.restore,
+            version=matching_core.CORE_VERSION)
+
+
+def is_published(event: Event) -> bool:
+    """Whether the public feed gives the event a sequence number of its own."""
+    if event.kind == EventKind.REJECTED:
+        return event.flags == CommandKind.PLACE
+    return event.kind <= EventKind.TRIGGERED
+
+
+@dataclass
+class RecordingSink:
+    """A follower's store whose effect and cursor change together."""
+
+    faults: Faults
+    entries: list[JournalEntry] = field(default_factory=list)
+
+    def cursor(self, market: str) -> tuple[int, bytes]:
+        return (self.entries[-1].seq, self.entries[-1].hash) if self.entries else (0, GENESIS_HASH)
+
+    def apply(self, entry: JournalEntry) -> None:
+        self.faults.around("apply", lambda: self._apply(entry))
+
+    def _apply(self, entry: JournalEntry) -> None:
+        if self.cursor(MARKET)[0] != entry.seq - 1:
+            raise StaleCursor(f"{entry.seq}")
+        self.entries.append(entry)
+
+
+class World:
+    """The commands that were sent are kept, so that the journal can be checked against them."""
+
+    def __init__(self, seed: int, *, drop_nudges: float = 0.0, repeat_nudges: float = 0.0) -> None:
+        self.rng = random.Random(seed)
+        self.faults = Faults()
+        self.queue = FakeQueue(self.faults, self.rng, frozenset({SETTLE, FEED}), drop_nudges, repeat_nudges)
+        self.journal = FakeJournal(self.faults)
+        self.snapshots = FakeSnapshots()
+        self.sinks = {SETTLE: RecordingSink(self.faults), FEED: RecordingSink(self.faults)}
+        self.followers = {queue: JournalFollower(self.journal, sink) for queue, sink in self.sinks.items()}
+        self.now_ms = 1_000_000
+        self.sent: list[bytes] = []
+        self.live: list[UUID] = []
+
+    def new_engine(self) -> MatchingEngine:
+        """A fresh environment: no book yet."""
+        return MatchingEngine(
+            market=MARKET, core=CORE, journal=self.journal, snapshots=self.snapshots, queue=self.queue,
+            command_queue_url=COMMANDS, nudge_queue_urls=[SETTLE, FEED], now_ms=lambda: self.now_ms,
+            events_full=matching_core.EventsFull)
+
+    def random_command(self) -> bytes:
+        rng = self.rng
+        if self.live and rng.random() < 0.25:
+            order_id = rng.choice(self.live)
+            return Command(kind=CommandKind.CANCEL, order_id=order_id, issued_at_ms=self.now_ms).pack()
+        order_id = UUID(int=rng.getrandbits(128))
+        self.live.append(order_id)
+        market_order = rng.random() < 0.15
+        return Command(
+            kind=CommandKind.PLACE, order_id=order_id, account=rng.randint(1000, 1004), side=rng.choice(list(Side)),
+            order_type=OrderType.MARKET if market_order else OrderType.LIMIT,
+            time_in_force=TimeInForce.IOC if rng.random() < 0.2 else TimeInForce.GTC, stp=rng.choice(list(Stp)),
+            price_ticks=0 if market_order else rng.randint(95, 105), size_lots=rng.randint(1, 50),
+            issued_at_ms=self.now_ms).pack()
+
+    def send(self, messages: int, commands_each: int = 1) -> None:
+        """Sends random commands, without faults: the API retries its sends until they are acknowledged."""
+        kill_at, self.faults.kill_at = self.faults.kill_at, None
+        for _ in range(messages):
+            records = [self.random_command() for _ in range(commands_each)]
+            self.sent += records
+            self.queue.send(queue=COMMANDS, group=MARKET, dedup_id=str(len(self.sent)), body=encode_message(records))
+            self.now_ms += self.rng.randint(0, 5)
+        self.faults.kill_at = kill_at
+
+    def engine_step(self, engine: MatchingEngine, *, acknowledge: bool = True) -> bool:
+        """One delivery to one engine; whether there was something to deliver. Fenced fails the batch, as in the cloud."""
+        batch = self.queue.receive(queue=COMMANDS, max_messages=self.rng.randint(1, 10))
+        if not batch:
+            return False
+        try:
+            engine.handle([Delivery(message.sequence, message.body) for message in batch])
+        except Fenced:
+            return True
+        if acknowledge:
+            self.queue.acknowledge(batch)
+        return True
+
+    def follower_step(self, queue: str) -> bool:
+        batch = self.queue.receive(queue=queue, max_messages=10)
+        for message in batch:
+            nudge = decode_nudge(json.loads(message.body))
+            self.followers[queue].follow(nudge.market, nudge.seq, nudge.entry)
+        self.queue.acknowledge(batch)
+        return bool(batch)
+
+    def drain(self, *, tick: bool = True) -> None:
+        """Faults stop; everything is delivered until nothing is left. A tick stands for the schedule's."""
+        self.faults.kill_at = None
+        self.queue.drop_nudges = 0.0
+        self.queue.time_out()
+        engine = self.new_engine()
+        while self.engine_step(engine):
+            pass
+        if tick:
+            record = Command(kind=CommandKind.TICK, issued_at_ms=self.now_ms).pack()
+            self.sent.append(record)
+            self.queue.send(queue=COMMANDS, group=MARKET, dedup_id=f"tick {len(self.sent)}", body=encode_message([record]))
+            assert self.engine_step(engine)
+        for queue in self.followers:
+            self.followers[queue] = JournalFollower(self.journal, self.sinks[queue])
+            while self.follower_step(queue):
+                pass
+
+    def check(self) -> None:
+        """I4, I5, I6, I8 and that the followers have every entry once, in order."""
+        entries = [decode_entry(raw) for raw in self.journal.entries[MARKET]]
+        journaled = [record for entry in entries for record in entry.command_records()]
+        assert journaled == self.sent, "each command sent is journaled once, in the order of the queue (I8)"
+        previous = GENESIS_HASH
+        for number, entry in enumerate(entries, 1):
+            assert (entry.seq, entry.prev_hash) == (number, previous), "gap-free and chained (I4)"
+            previous = entry.hash
+        published = [event.sequence for entry in entries for event in entry.unpack_events() if is_published(event)]
+        assert published == list(range(1, len(published) + 1)), "the feed's sequence is gapless"
+        replayed = BookReplica.recover(MARKET, CORE, self.journal, FakeSnapshots())
+        recovered = BookReplica.recover(MARKET, CORE, self.journal, self.snapshots)
+        assert replayed.book.snapshot() == recovered.book.snapshot(), "replay = book, byte for byte (I5)"
+        assert replayed.position == recovered.position
+        bids, asks = replayed.book.levels(1, 1), replayed.book.levels(2, 1)
+        assert not bids or not asks or bids[0][0] < asks[0][0], "never crossed at rest (I6)"
+        for queue, sink in self.sinks.items():
+            assert [entry.encoded for entry in sink.entries] == [entry.encoded for entry in entries], f"{queue} follows all"
+
+    def until_killed(self, step: object) -> bool:
+        """Runs `step`; whether it died. A dead worker's memory is gone and its batch times out."""
+        try:
+            step()
+        except Killed:
+            self.queue.time_out()
+            return True
+        return False
