@@ -1,0 +1,95 @@
+# Lambda Exchange. `make help` lists the targets; `make run` and `make test` do all their set-up themselves.
+#
+# Set-up is cached by stamps: environments are made again when their requirements change, the core when its sources do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+DATA ?= .local
+FRESH ?=
+ARGS ?=
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP_FLAGS := --quiet --disable-pip-version-check
+# jsii warns about Node 20, which it supports.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1|/' | column -t -s '|'
+
+.PHONY: run
+run: setup ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, ARGS="--ports free")
+	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(ARGS)
+
+.PHONY: test
+test: setup node-packages ## everything that CI runs
+	@$(PY) -m ruff check .
+	@$(PY) -m pytest tests $(ARGS)
+
+.PHONY: check
+check: setup ## the quick loop, under a minute: lint, unit, rules, core, simulation
+	@$(PY) -m ruff check .
+	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow" $(ARGS)
+
+.PHONY: bench
+bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU each part used
+	@$(PY) -m bench.orders $(ARGS)
+
+.PHONY: bench-core
+bench-core: setup ## the matching core beside its peers
+	@$(PY) -m bench.core $(ARGS)
+
+.PHONY: synth
+synth: setup ## build the layers and synthesise the templates into cdk.out
+	@$(PY) app.py
+
+.PHONY: deploy
+deploy: setup node-packages ## deploy to the AWS account of the environment's credentials
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npx cdk deploy --all $(ARGS)
+
+.PHONY: clean
+clean: ## remove what was built and downloaded; data in $(DATA) stays
+	@rm -rf $(VENV) .venv-ministack node_modules build cdk.out .ruff_cache .hypothesis
+	@find matching_core -name '_core*.so*' -delete
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "clean: the next make sets everything up again"
+
+# --- set-up
+
+.PHONY: setup
+setup: $(VENV)/.ready .venv-ministack/.ready
+	@$(PY) -m matching_core.build
+
+.PHONY: tools
+tools:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@command -v node >/dev/null || { echo "Node.js 20 or newer is needed (the CDK runs on it)" >&2; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed, for example Debian's gcc" >&2; exit 1; }
+
+# A fresh environment each time: what is no longer required must not linger. The stamp comes last, so that an
+# interrupted set-up starts over.
+$(VENV)/.ready: requirements.txt requirements-dev.txt | tools
+	@echo "setting up $(VENV) (once, about a minute)"
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	@touch $@
+
+.venv-ministack/.ready: requirements-ministack.txt | tools
+	@echo "setting up .venv-ministack (once)"
+	@rm -rf .venv-ministack && $(PYTHON) -m venv .venv-ministack
+	@.venv-ministack/bin/python -m pip install $(PIP_FLAGS) -r requirements-ministack.txt
+	@touch $@
+
+.PHONY: node-packages
+node-packages: node_modules/.ready
+
+node_modules/.ready: package.json package-lock.json | tools
+	@echo "installing node packages (once)"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
