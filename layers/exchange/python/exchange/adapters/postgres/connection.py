@@ -1,0 +1,90 @@
+"""The ledger's PostgreSQL connection: one per environment (and thread), autocommit, prepared statements, made anew if lost.
+
+DATABASE_DSN says where (a libpq conninfo or URI). With DATABASE_IAM_AUTH=1 the password is an RDS IAM token, good for 15
+minutes and asked for with each new connection only. A statement that loses its connection raises `DatabaseUnavailable`, a
+retryable fault: whether it took effect is unknown, so only callers whose statement may be repeated do so (`repeatable`).
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from exchange.faults import RetryableFault
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 10_000
+
+T = TypeVar("T")
+_local = threading.local()
+
+
+class DatabaseUnavailable(RetryableFault):
+    """The database is out of reach, or the connection was lost in the middle of a statement."""
+
+
+def connection() -> psycopg.Connection:
+    """This thread's open connection. Raises DatabaseUnavailable when none can be made."""
+    current = getattr(_local, "connection", None)
+    if current is None or current.closed:
+        current = _local.connection = _connect()
+    return current
+
+
+def repeatable(work: Callable[[psycopg.Connection], T]) -> T:
+    """`work` on the connection, once more on a new one if it was lost on the way. For reads and idempotent statements."""
+    try:
+        return _run(work)
+    except DatabaseUnavailable:
+        return _run(work)
+
+
+def once(work: Callable[[psycopg.Connection], T]) -> T:
+    """`work` on the connection, without a second try; raises DatabaseUnavailable if the connection is lost on the way."""
+    return _run(work)
+
+
+def close() -> None:
+    """Closes this thread's connection, if there is one."""
+    current = getattr(_local, "connection", None)
+    if current is not None:
+        current.close()
+        _local.connection = None
+
+
+def password() -> str | None:
+    """The password to connect with: an RDS IAM token where DATABASE_IAM_AUTH=1, else what the DSN says."""
+    if os.environ.get("DATABASE_IAM_AUTH") != "1":
+        return None
+    import boto3
+
+    target = conninfo_to_dict(os.environ["DATABASE_DSN"])
+    return boto3.client("rds").generate_db_auth_token(
+        DBHostname=target["host"], Port=int(target.get("port") or 5432), DBUsername=target["user"])
+
+
+def _run(work: Callable[[psycopg.Connection], T]) -> T:
+    current = connection()
+    try:
+        return work(current)
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        # A deadlock, a timeout or a serialization failure is an OperationalError too; the connection is good after those.
+        if not current.closed and not isinstance(error, psycopg.InterfaceError):
+            raise DatabaseUnavailable(f"the statement failed: {error}") from error
+        close()
+        raise DatabaseUnavailable(f"the connection was lost: {error}") from error
+
+
+def _connect() -> psycopg.Connection:
+    extra = {} if (secret := password()) is None else {"password": secret, "sslmode": "require"}
+    try:
+        made = psycopg.connect(os.environ["DATABASE_DSN"], autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, **extra)
+        made.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT_MS)))
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"no connection to the database: {error}") from error
+    made.prepare_threshold = 1
+    return made
