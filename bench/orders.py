@@ -1,0 +1,170 @@
+"""Load on `POST /orders` through the gateway, open loop, at 100, 200 and 400 requests/s; run by `make bench`.
+
+Each request has its time before the run starts; its latency counts from that time, so that a stall of the server is felt by
+all who would have come (no coordinated omission). Beside it, in the same run, `GET /time` at the same rate: the gateway
+and an empty function, which is what the requests cost before any of our work. The exchange is started for the run in a
+folder of its own, with its durability on; the load generator shares the machine with it and its CPU is listed.
+
+A second figure is the time from the request to the order's `received` message on the public WebSocket feed: through queue,
+match, journal, publisher and push.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+from bench.client import Trader
+from bench.cpu import cpu_seconds
+from bench.exchange import RunningExchange
+
+RATES = (100, 200, 400)
+MARKETS = {"BTC-USD": ("50000", "0.01", "0.001"), "ETH-USD": ("3000", "0.01", "0.01"), "SOL-USD": ("150", "0.01", "0.1"),
+           "ETH-BTC": ("0.06", "0.00001", "0.01")}
+ACCOUNTS = 8
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value at `share` of the sorted values, in their unit."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+def order_body(rng: random.Random) -> dict:
+    """An order near the middle: about half of them trade at once, so that the book stays shallow."""
+    product, (middle, tick, size) = rng.choice(list(MARKETS.items()))
+    places = len(tick.partition(".")[2])
+    price = float(middle) * (1 + rng.gauss(0, 0.0005))
+    return {"product_id": product, "type": "limit", "side": rng.choice(["buy", "sell"]), "price": f"{price:.{places}f}",
+            "size": size}
+
+
+class Listener:
+    """Notes when each order's `received` came over the public feed."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, float] = {}
+        self.ready = asyncio.Event()
+
+    async def run(self, session: aiohttp.ClientSession, url: str) -> None:
+        async with session.ws_connect(url, max_msg_size=0) as socket:
+            await socket.send_json({"type": "subscribe", "product_ids": list(MARKETS), "channels": ["full"]})
+            async for message in socket:
+                now = time.perf_counter()
+                body = json.loads(message.data)
+                if body["type"] == "received":
+                    self.seen[body["order_id"]] = now
+                elif body["type"] == "subscriptions":
+                    self.ready.set()
+
+
+async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:  # noqa: ANN001 (any coroutine function)
+    """Calls `send(due)` `rate` times a second; the latencies in ms from when each was due, and how many failed."""
+    latencies: list[float] = []
+    failed = 0
+    tasks: set[asyncio.Task] = set()
+
+    async def one(due: float) -> None:
+        nonlocal failed
+        try:
+            await send(due)
+        except (RuntimeError, aiohttp.ClientError, TimeoutError):
+            failed += 1
+        latencies.append((time.perf_counter() - due) * 1000)
+
+    start = time.perf_counter() + 0.05
+    for number in range(int(rate * seconds)):
+        due = start + number / rate
+        if (pause := due - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        tasks.add(task := asyncio.ensure_future(one(due)))
+        task.add_done_callback(tasks.discard)
+    await asyncio.gather(*tasks)
+    return latencies, failed
+
+
+async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -> None:
+    rng = random.Random(1)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
+        keys = await asyncio.to_thread(exchange.funded_keys, ACCOUNTS)
+        traders = [Trader(session, exchange.trading, key) for key in keys]
+        listener = Listener()
+        listening = asyncio.ensure_future(listener.run(session, exchange.websocket))
+        await asyncio.wait_for(listener.ready.wait(), 20)
+        sent: dict[str, float] = {}
+
+        async def place(due: float) -> None:
+            trader = rng.choice(traders)
+            status, answer = await trader.request("POST", "/orders", order_body(rng))
+            if status != 200:
+                raise RuntimeError(f"{status} {answer}")
+            sent[answer["id"]] = due
+
+        async def ask_time(due: float) -> None:
+            async with session.get(f"{exchange.trading}/time") as answer:
+                await answer.read()
+
+        await open_loop(100, 3, place)  # warm
+        print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}"
+              f" {'feed p50':>9} {'feed p99':>9} {'drain s':>8}")
+        for rate in rates:
+            latencies, failed = await open_loop(rate, min(seconds, 5), ask_time)
+            row("GET /time", rate, latencies, failed)
+            sent.clear()
+            before, own = cpu_seconds(exchange.parts()), own_cpu()
+            latencies, failed = await open_loop(rate, seconds, place)
+            ended = time.perf_counter()
+            deadline = ended + 60
+            while time.perf_counter() < deadline and any(order not in listener.seen for order in sent):
+                await asyncio.sleep(0.02)
+            drained = max((listener.seen.get(order, deadline) for order in sent), default=ended) - ended
+            feed = [(listener.seen[order] - due) * 1000 for order, due in sent.items() if order in listener.seen]
+            row("POST /orders", rate, latencies, failed, feed, drained)
+            lost = sum(order not in listener.seen for order in sent)
+            if lost:
+                print(f"  {lost} orders were not seen on the feed within 60 s")
+            await asyncio.to_thread(exchange.wait_until_settled)
+            used = {name: after - before.get(name, 0.0) for name, after in cpu_seconds(exchange.parts()).items()}
+            used["load generator"] = own_cpu() - own
+            total = sum(value for name, value in used.items() if name != "load generator")
+            parts = ", ".join(f"{name} {value / len(sent) * 1000:.2f}" for name, value in
+                              sorted(used.items(), key=lambda item: -item[1]) if value / len(sent) > 0.00002)
+            print(f"  CPU ms per order: {total / len(sent) * 1000:.2f} in all ({parts})")
+        listening.cancel()
+
+
+def row(name: str, rate: int, latencies: list[float], failed: int, feed: list[float] | None = None,
+        drained: float | None = None) -> None:
+    line = (f"{name:<12} {rate:>6} {len(latencies):>6} {failed:>6} {statistics.median(latencies):>8.1f}"
+            f" {percentile(latencies, 0.99):>8.1f} {max(latencies):>8.1f}")
+    if feed is not None:
+        line += f" {percentile(feed, 0.5):>9.1f} {percentile(feed, 0.99):>9.1f} {drained:>8.2f}"
+    print(line, flush=True)
+
+
+def own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=15, help="length of each run of orders")
+    parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-") as folder, RunningExchange(Path(folder)) as exchange:
+        asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
