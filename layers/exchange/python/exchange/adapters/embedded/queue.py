@@ -7,6 +7,8 @@ a time, a send is durable when it returns.
 import os
 import uuid
 
+from psycopg import sql
+
 from exchange.adapters.embedded.connection import Connection
 from exchange.ports import Message
 
@@ -24,7 +26,7 @@ class PostgresQueue:
     def __init__(self, dsn: str, consumer_id: str | None = None) -> None:
         self._connection = Connection(dsn)
         self._listener = Connection(dsn)
-        self._listening = False
+        self._listened: set[str] = set()
         self._consumer_id = consumer_id or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
@@ -37,7 +39,7 @@ class PostgresQueue:
         name = queue_name(queue)
         messages = self._receive(name, max_messages)
         if not messages and wait_s > 0:
-            self.wait(wait_s)
+            self.wait(wait_s, [name])
             messages = self._receive(name, max_messages)
         return messages
 
@@ -50,18 +52,18 @@ class PostgresQueue:
                         receive_count=receives, receipt=receipt)
                 for group, sequence, dedup_id, body, receives in rows]
 
-    def wait(self, timeout_s: float) -> bool:
-        """Blocks until some queue got a message or time is up; True if one did. The first call returns at once: what
-        was sent before LISTEN took effect gave no notice."""
+    def wait(self, timeout_s: float, queues: list[str]) -> bool:
+        """Blocks until one of these queues got a message or time is up; True if one did. The first call for a queue
+        returns at once: what was sent before LISTEN took effect gave no notice."""
         connection = self._listener.get()
-        if not self._listening:
-            connection.execute("LISTEN embedded_queue")
-            self._listening = True
-            return True
+        missing = [queue for queue in queues if queue not in self._listened]
         try:
-            return any(True for _ in connection.notifies(timeout=timeout_s, stop_after=1))
+            for queue in missing:
+                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(_channel(queue))))
+            self._listened.update(missing)
+            return bool(missing) or len(list(connection.notifies(timeout=timeout_s, stop_after=1))) > 0
         except Exception:
-            self._listening = False
+            self._listened.clear()  # with the connection
             raise
 
     def acknowledge(self, messages: list[Message]) -> None:
@@ -74,6 +76,13 @@ class PostgresQueue:
             self._connection.execute(
                 "UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL,"
                 " in_flight_last = NULL WHERE queue = %s AND group_id = %s AND receipt = %s", (queue, group, receipt))
+
+    def postpone(self, messages: list[Message], pause_s: float) -> None:
+        """Received messages are delivered again after `pause_s` instead of after the visibility timeout."""
+        for queue, group, receipt in _batches(messages):
+            self._connection.execute(
+                "UPDATE embedded.queue_groups SET in_flight_until = clock_timestamp() + make_interval(secs => %s)"
+                " WHERE queue = %s AND group_id = %s AND receipt = %s", (pause_s, queue, group, receipt))
 
     def release_consumer(self, consumer_id: str) -> None:
         """Gives back whatever a consumer that has died had in flight."""
@@ -100,7 +109,12 @@ class PostgresQueue:
     def close(self) -> None:
         self._connection.close()
         self._listener.close()
-        self._listening = False
+        self._listened.clear()
+
+
+def _channel(queue: str) -> str:
+    """A queue's channel: a sender wakes the consumers of its queue and no others. PostgreSQL cuts names at 63 bytes."""
+    return queue[:63]
 
 
 def _batches(messages: list[Message]) -> dict[tuple[str, str, str], list[int]]:

@@ -84,7 +84,7 @@ BEGIN
     END IF;
     INSERT INTO embedded.queue_messages (queue, group_id, sequence, dedup_id, body, sent_at)
         VALUES (p_queue, p_group, given, p_dedup, p_body, at);
-    PERFORM pg_notify('embedded_queue', p_queue);
+    PERFORM pg_notify(left(p_queue, 63), '');
     RETURN given;
 END $$;
 

@@ -1,0 +1,123 @@
+"""Runs MiniStack so that what it answered survives its death. Started with the interpreter of `.venv-ministack`.
+
+MiniStack saves its state when it is stopped gracefully, and only then. This wrapper stands before its ASGI application:
+after a request that changed users, tables or keys, the answer waits until the service's state is saved (one save for all
+that wait, so a burst costs few). Its own saving at shutdown stays on. Nothing of `local` may be imported here: another
+environment, another interpreter.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import threading
+
+# What only reads, or changes what may be lost (tokens): answered at once.
+_READS = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Encrypt", "Decrypt", "GenerateData",
+          "ReEncrypt", "Sign", "Verify")
+_TOKENS = {"InitiateAuth", "AdminInitiateAuth", "RespondToAuthChallenge", "AdminRespondToAuthChallenge", "SignOut",
+           "GlobalSignOut"}
+_SERVICES = {"AWSCognitoIdentityProviderService": "cognito", "DynamoDB_20120810": "dynamodb", "TrentService": "kms"}
+_EVERYTHING_EVERY_S = 15
+
+
+def changed_service(scope: dict) -> str | None:
+    """The service whose state a request changes, or None."""
+    for name, value in scope.get("headers", ()):
+        if name == b"x-amz-target":
+            prefix, _, operation = value.decode("latin-1").partition(".")
+            if operation.startswith(_READS) or operation in _TOKENS:
+                return None
+            return _SERVICES.get(prefix)
+    return None
+
+
+class Saver:
+    """Saves a service's state; all who wait while one save runs share the next one."""
+
+    def __init__(self, app_module, persistence) -> None:  # noqa: ANN001 (modules)
+        self._app = app_module
+        self._persistence = persistence
+        self._running: dict[str, asyncio.Task] = {}
+        self._next: dict[str, asyncio.Task] = {}
+
+    async def save(self, service: str) -> None:
+        waiting = self._next.get(service)
+        if waiting is None:
+            waiting = asyncio.ensure_future(self._after(service, self._running.get(service)))
+            self._next[service] = waiting
+        await asyncio.shield(waiting)
+
+    async def _after(self, service: str, running: asyncio.Task | None) -> None:
+        if running is not None:
+            await asyncio.wait([running])
+        else:
+            await asyncio.sleep(0)  # requests that are being answered in this turn of the loop join
+        task = self._next.pop(service)
+        self._running[service] = task
+        try:
+            get_state = self._app._build_persistence_save_dict().get(service)
+            state = get_state() if get_state else None
+            if state is not None:
+                await asyncio.to_thread(self._persistence.save_state, service, state)
+        finally:
+            if self._running.get(service) is task:
+                del self._running[service]
+
+    async def save_everything_regularly(self) -> None:
+        """A safety net for services that are not saved before the answer."""
+        while True:
+            await asyncio.sleep(_EVERYTHING_EVERY_S)
+            self._persistence.save_all({name: state for name, state in self._app._build_persistence_save_dict().items()
+                                        if name not in _SERVICES.values()})
+
+
+def main() -> None:
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack import app as app_module
+    from ministack.core import persistence
+
+    saver = Saver(app_module, persistence)
+
+    async def saving_app(scope, receive, send) -> None:  # noqa: ANN001 (ASGI)
+        service = changed_service(scope) if scope["type"] == "http" else None
+        if service is None:
+            await app_module.app(scope, receive, send)
+            return
+
+        async def send_when_saved(message: dict) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                await saver.save(service)
+            await send(message)
+
+        await app_module.app(scope, receive, send_when_saved)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        config = Config()
+        config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
+        config.keep_alive_timeout = 75
+        config.loglevel = "WARNING"
+        config.accesslog = None
+        config.graceful_timeout = 2
+        regular = asyncio.ensure_future(saver.save_everything_regularly())
+        await serve(saving_app, config, shutdown_trigger=stop.wait)
+        regular.cancel()
+
+    asyncio.run(run())
+    # Threads of services must not hold up the end: the state is on disk.
+    if threading.active_count() > 1:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The gateway process: the three doors, the internal port, the pools of workers, and the schedules; one event loop.
+
+The supervisor opens the listening sockets and hands them down, so that this process may die and come back without a client
+being refused. The workers are its children and die with it.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from local.http_door import HttpDoor, HttpServer, InternalDoor
+from local.invoker import Invoker
+from local.jwt_check import JwtAuthorizer
+from local.plan import Plan, read_plan
+from local.schedules import Schedules
+from local.websocket_door import MAX_MESSAGE_BYTES, Limits, WebSocketDoor
+
+
+class Gateway:
+    """Everything of this process."""
+
+    def __init__(self, plan: Plan, *, plan_file: Path, logs: Path, workers: int, emulator_url: str) -> None:
+        self._plan = plan
+        routed = sorted({route.function for api in plan.apis for route in api.routes})
+        self._invoker = Invoker(plan.functions, plan_file=plan_file, log=logs / "workers.log", size=workers,
+                                preload=routed)
+        # Scheduled functions, some of them long, must never stand before a client's request.
+        self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=2)
+        self._jwt = JwtAuthorizer(emulator_url)
+        self._websocket: WebSocketDoor | None = None
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, listeners: dict[str, socket.socket]) -> None:
+        await asyncio.gather(self._invoker.start(), self._background.start())
+        for api in self._plan.apis:
+            listener = listeners[api.door]
+            if api.door == "websocket":
+                self._websocket = WebSocketDoor(api, invoker=self._invoker, limits=Limits.from_environment())
+                handler = self._websocket.handle
+            else:
+                host = "%s:%d" % listener.getsockname()
+                handler = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host).handle
+            await self._listen(HttpServer(handler), listener)
+        internal = InternalDoor(connections=self._websocket, invoker=self._background, health=self._health)
+        await self._listen(HttpServer(internal.handle, max_body_bytes=MAX_MESSAGE_BYTES * 64), listeners["internal"])
+
+    async def _listen(self, server: HttpServer, listener: socket.socket) -> None:
+        self._servers.append(await asyncio.get_running_loop().create_server(server, sock=listener, backlog=1024))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until `stop`, then lets what runs come to its end."""
+        tasks = [asyncio.ensure_future(Schedules(self._plan.schedules, self._background).run())]
+        if self._websocket is not None:
+            tasks.append(asyncio.ensure_future(self._websocket.enforce_limits()))
+        await stop.wait()
+        for server in self._servers:
+            server.close()
+        for task in tasks:
+            task.cancel()
+        if self._websocket is not None:
+            await self._websocket.close_all()
+        await asyncio.gather(self._invoker.stop(), self._background.stop(1))
+
+    def _health(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "workers": self._invoker.pids, "background": self._background.pids,
+                "connections": self._websocket.count if self._websocket else 0}
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    listeners = {}
+    for pair in arguments.listen.split(","):
+        name, _, handle = pair.partition("=")
+        listeners[name] = socket.socket(fileno=int(handle))
+    gateway = Gateway(read_plan(arguments.plan), plan_file=arguments.plan, logs=arguments.logs,
+                      workers=arguments.workers, emulator_url=os.environ["AWS_ENDPOINT_URL"])
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await gateway.start(listeners)
+    await gateway.run(stop)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--logs", type=Path, required=True)
+    parser.add_argument("--listen", required=True, help="door=file descriptor, comma-separated")
+    parser.add_argument("--workers", type=int, required=True)
+    arguments = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
+    uvloop.run(serve(arguments))
+
+
+if __name__ == "__main__":
+    main()

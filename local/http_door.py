@@ -1,0 +1,258 @@
+"""An HTTP API: routes, authorizer, CORS, limits, and the payload 2.0 event of the function behind the route.
+
+Path and query reach the function exactly as they were sent, because clients sign them. Every answer that is not the
+function's own is the one error shape: `message`, `code`, `request_id`. Kept lean: this runs once per request.
+"""
+
+import asyncio
+import base64
+import http
+import os
+import time
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from local.invoker import InvocationFailed, InvocationTimedOut, Invoker, Overloaded, WorkerDied
+from local.jwt_check import JwtAuthorizer, Unauthorized
+from local.plan import ApiPlan
+from local.resources import function_name
+from local.routes import Router
+from local.servers import ACCOUNT
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_HEADER_BYTES = 10_240
+_TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+
+
+class HttpDoor:
+    """Answers the requests of one HTTP API; `handle` is an aiohttp low-level handler."""
+
+    def __init__(self, api: ApiPlan, *, invoker: Invoker, jwt: JwtAuthorizer, host: str) -> None:
+        self._api = api
+        self._router = Router(api)
+        self._invoker = invoker
+        self._jwt = jwt
+        self._host = host
+        self._cors = Cors(api.cors) if api.cors else None
+        self._id_head = base64.urlsafe_b64encode(os.urandom(6)).decode().rstrip("=")
+        self._id_next = 0
+        self._clock = (0, "")
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._id_next += 1
+        request_id = f"{self._id_head}{self._id_next:08x}="
+        headers = request.headers
+        cors = self._cors.headers(headers.get("Origin")) if self._cors else None
+        if cors is not None and request.method == "OPTIONS" and "Access-Control-Request-Method" in headers:
+            return web.Response(status=204, headers=cors | self._cors.preflight)
+        answer = await self._answer(request, request_id)
+        answer.headers["apigw-requestid"] = request_id
+        if cors:
+            answer.headers.update(cors)
+        return answer
+
+    async def _answer(self, request: web.BaseRequest, request_id: str) -> web.Response:
+        path, _, query = request.raw_path.partition("?")
+        if not path.startswith("/"):  # an absolute URL in the request line
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        match = self._router.match(request.method, path)
+        if match is None:
+            return error(404, "Not Found", request_id)
+        if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > MAX_HEADER_BYTES:
+            return error(431, "Request Header Fields Too Large", request_id)
+        claims = None
+        if match.route.authorizer is not None:
+            try:
+                claims = await self._jwt.claims(request.headers.get("Authorization"), match.route.authorizer)
+            except Unauthorized:
+                return error(401, "Unauthorized", request_id)
+        body = b""
+        if request.body_exists:
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            try:
+                body = await request.read()
+            except web.HTTPRequestEntityTooLarge:
+                return error(413, "Request Entity Too Large", request_id)
+        event = self._event(request, path, query, match.route.key, match.parameters, body, claims, request_id)
+        try:
+            result = await self._invoker.invoke(match.route.function, event)
+            return response(result)
+        except Overloaded:
+            return error(503, "Service Unavailable", request_id, {"Retry-After": "1"})
+        except InvocationTimedOut:
+            return error(504, "Endpoint request timed out", request_id)
+        except WorkerDied:
+            return error(502, "Bad Gateway", request_id)
+        except (InvocationFailed, BadAnswer):
+            return error(500, "Internal Server Error", request_id)
+
+    def _event(self, request: web.BaseRequest, path: str, query: str, route_key: str,
+               parameters: dict[str, str] | None, body: bytes, claims: dict[str, Any] | None,
+               request_id: str) -> dict[str, Any]:
+        now = time.time()
+        if int(now) != self._clock[0]:
+            self._clock = (int(now), time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)))
+        headers: dict[str, str] = {}
+        cookies: list[str] = []
+        for name, value in request.headers.items():
+            name = name.lower()
+            if name == "cookie":
+                cookies += [part.strip() for part in value.split(";") if part.strip()]
+            elif name in headers:
+                headers[name] += "," + value
+            else:
+                headers[name] = value
+        context: dict[str, Any] = {
+            "accountId": ACCOUNT, "apiId": self._api.id, "domainName": headers.get("host", self._host),
+            "domainPrefix": self._api.door, "requestId": request_id, "routeKey": route_key, "stage": "$default",
+            "time": self._clock[1], "timeEpoch": int(now * 1000),
+            "http": {"method": request.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": request.remote,
+                     "userAgent": headers.get("user-agent", "")}}
+        if claims is not None:
+            context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+        event: dict[str, Any] = {
+            "version": "2.0", "routeKey": route_key, "rawPath": path, "rawQueryString": query, "headers": headers,
+            "requestContext": context, "isBase64Encoded": False}
+        if cookies:
+            event["cookies"] = cookies
+        if query:
+            values: dict[str, str] = {}
+            for name, value in parse_qsl(query, keep_blank_values=True):
+                values[name] = f"{values[name]},{value}" if name in values else value
+            event["queryStringParameters"] = values
+        if parameters:
+            event["pathParameters"] = parameters
+        if body:
+            event["body"], event["isBase64Encoded"] = encode_body(body, headers.get("content-type", ""))
+        return event
+
+
+class BadAnswer(Exception):
+    """The function's answer is no payload 2.0 answer."""
+
+
+def encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+    """The body as the event carries it, and whether that is base64: all but text is, and text that is no UTF-8."""
+    if not content_type or content_type.lower().startswith(_TEXT_TYPES):
+        try:
+            return body.decode("utf-8"), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode("ascii"), True
+
+
+def response(result: Any) -> web.Response:
+    """The HTTP answer in a function's result; without `statusCode` the whole result is the body. Raises BadAnswer."""
+    if not isinstance(result, dict) or "statusCode" not in result:
+        return web.Response(status=200, body=orjson.dumps(result), content_type="application/json")
+    try:
+        status = int(result["statusCode"])
+        body = result.get("body") or ""
+        raw = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode("utf-8")
+        headers = {name: str(value) for name, value in (result.get("headers") or {}).items()}
+    except (TypeError, ValueError, AttributeError) as failure:
+        raise BadAnswer(str(failure)) from None
+    if not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "application/json" if not raw or raw[:1] in b"{[\"" else "text/plain; charset=utf-8"
+    answer = web.Response(status=status, body=raw, headers=headers)
+    for cookie in result.get("cookies") or ():
+        answer.headers.add("Set-Cookie", cookie)
+    return answer
+
+
+def error(status: int, message: str, request_id: str, headers: dict[str, str] | None = None) -> web.Response:
+    """Our one error shape, for what the gateway itself answers."""
+    code = _REASONS.get(status, "error").lower().replace(" ", "_").replace("-", "_")
+    body = orjson.dumps({"message": message, "code": code, "request_id": request_id})
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+class Cors:
+    """The CORS configuration of an HTTP API."""
+
+    def __init__(self, configuration: dict[str, Any]) -> None:
+        self._origins = configuration.get("AllowOrigins", [])
+        self._exposed = ",".join(configuration.get("ExposeHeaders", []))
+        self._credentials = str(configuration.get("AllowCredentials", False)).lower() == "true"
+        self.preflight = {"Access-Control-Allow-Methods": ",".join(configuration.get("AllowMethods", [])),
+                          "Access-Control-Allow-Headers": ",".join(configuration.get("AllowHeaders", []))}
+        if "MaxAge" in configuration:
+            self.preflight["Access-Control-Max-Age"] = str(configuration["MaxAge"])
+
+    def headers(self, origin: str | None) -> dict[str, str] | None:
+        """What is added to an answer to this origin; None when it may not read it."""
+        if not origin or ("*" not in self._origins and origin not in self._origins):
+            return None
+        allowed = "*" if "*" in self._origins else origin
+        headers = {"Access-Control-Allow-Origin": allowed}
+        if allowed != "*":
+            headers["Vary"] = "Origin"
+        if self._exposed:
+            headers["Access-Control-Expose-Headers"] = self._exposed
+        if self._credentials:
+            headers["Access-Control-Allow-Credentials"] = "true"
+        return headers
+
+
+class JsonErrors(RequestHandler):
+    """aiohttp's connection handler with its own errors (unreadable requests, mostly) in our shape."""
+
+    def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None,
+                     message: str | None = None) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("part of the answer was sent")
+        if status >= 500:
+            self.logger.error("error handling a request", exc_info=exc)
+        answer = error(status, _REASONS.get(status, "Error"), os.urandom(8).hex())
+        answer.force_close()
+        return answer
+
+
+class HttpServer(web.Server):
+    """aiohttp's low-level server (no router, no middleware) with our limits and error shape."""
+
+    def __init__(self, handler: Any, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        super().__init__(handler, request_factory=self._request, access_log=None, keepalive_timeout=75,
+                         max_line_size=MAX_HEADER_BYTES, max_field_size=MAX_HEADER_BYTES, auto_decompress=False)
+        self._max_body_bytes = max_body_bytes
+
+    def __call__(self) -> RequestHandler:
+        return JsonErrors(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop,
+                               client_max_size=self._max_body_bytes)
+
+
+class InternalDoor:
+    """The port that functions and the supervisor use: `@connections`, Lambda's Invoke, health. 127.0.0.1 only."""
+
+    def __init__(self, *, connections: Any, invoker: Invoker, health: Any) -> None:
+        self._connections = connections
+        self._invoker = invoker
+        self._health = health
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if "/@connections/" in path:
+            return await self._connections.manage(request, path.partition("/@connections/")[2])
+        if path.startswith("/2015-03-31/functions/") and request.method == "POST":
+            name = function_name(path.removeprefix("/2015-03-31/functions/").removesuffix("/invocations"))
+            try:
+                event = orjson.loads(await request.read() or b"{}")
+                return web.Response(body=orjson.dumps(await self._invoker.invoke(name, event)),
+                                    content_type="application/json")
+            except InvocationFailed as failed:
+                return web.Response(body=orjson.dumps({"errorMessage": str(failed)}), content_type="application/json",
+                                    headers={"X-Amz-Function-Error": "Unhandled"})
+            except KeyError:
+                return error(404, f"Function not found: {name}", "internal")
+        if path == "/health":
+            return web.Response(body=orjson.dumps(self._health()), content_type="application/json")
+        return error(404, "Not Found", "internal")

@@ -1,0 +1,226 @@
+"""A bounded pool of warm workers that Lambda functions are called in. One event loop owns it.
+
+An invocation takes an idle worker or waits in line; the line is bounded too, beyond it `Overloaded`. A worker that takes
+longer than its function's timeout is killed and replaced; one that dies fails the invocation it had, and no other.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local.plan import FunctionPlan
+from local.processes import Child, python
+
+_LENGTH = struct.Struct("<I")
+_BACKOFF_S = (0.05, 0.2, 0.5, 1, 2, 5)
+
+
+class InvocationFailed(Exception):
+    """The function raised, or its answer was no JSON."""
+
+
+class InvocationTimedOut(InvocationFailed):
+    """It took longer than its timeout; its worker was killed."""
+
+
+class WorkerDied(InvocationFailed):
+    """Its process ended during the call."""
+
+
+class Overloaded(Exception):
+    """All workers are busy and the line is full."""
+
+
+class _Channel(asyncio.Protocol):
+    """Frames of one worker; at most one answer is awaited at a time."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.answer: asyncio.Future[bytes] | None = None
+        self._buffer = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) < _LENGTH.size:
+            return
+        end = _LENGTH.size + _LENGTH.unpack_from(self._buffer)[0]
+        if len(self._buffer) >= end:
+            frame = bytes(self._buffer[_LENGTH.size:end])
+            del self._buffer[:end]
+            if self.answer is not None and not self.answer.done():
+                self.answer.set_result(frame)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(WorkerDied("the worker's process ended"))
+
+
+class _Worker:
+    """One process and its channel."""
+
+    def __init__(self, child: Child, channel: _Channel) -> None:
+        self.child = child
+        self.channel = channel
+        self.started = time.monotonic()
+
+    async def exchange(self, frame: bytes | None, timeout_s: float) -> bytes:
+        """Sends a frame and waits for the answer; without one, waits for the worker's first word."""
+        answer = self.channel.answer
+        if frame is not None:
+            answer = self.channel.answer = asyncio.get_running_loop().create_future()
+            if self.channel.transport.is_closing():
+                raise WorkerDied("the worker's process ended")
+            self.channel.transport.write(_LENGTH.pack(len(frame)) + frame)
+        handle = asyncio.get_running_loop().call_later(timeout_s, _time_out, answer)
+        try:
+            return await answer
+        finally:
+            handle.cancel()
+
+
+def _time_out(answer: asyncio.Future) -> None:
+    if not answer.done():
+        answer.set_exception(InvocationTimedOut("the function did not answer in time"))
+
+
+class Invoker:
+    """`invoke` calls a function. `start` fills the pool, `stop` lets running invocations end."""
+
+    def __init__(self, functions: dict[str, FunctionPlan], *, plan_file: Path, log: Path, size: int, line: int = 1000,
+                 preload: Sequence[str] = ()) -> None:
+        self._functions = functions
+        self._plan_file = plan_file
+        self._log = log
+        self._size = size
+        self._line_limit = line
+        self._preload = ",".join(preload)
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._line: deque[asyncio.Future[_Worker]] = deque()
+        self._tasks: set[asyncio.Task] = set()
+        self._stopping = False
+        self._failures = 0
+        self._id_head = os.urandom(4).hex()
+        self._id_next = 0
+
+    async def start(self) -> None:
+        """Returns when every worker has answered."""
+        await asyncio.gather(*(self._start_worker() for _ in range(self._size)))
+
+    async def stop(self, timeout_s: float = 5) -> None:
+        self._stopping = True
+        deadline = time.monotonic() + timeout_s
+        while len(self._idle) < len(self._all) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(worker.child.stop(signal.SIGKILL) for worker in list(self._all)))
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.child.pid for worker in self._all]
+
+    async def invoke(self, name: str, event: Any) -> Any:
+        """The function's answer. Raises InvocationFailed (or a kind of it), Overloaded."""
+        function = self._functions[name]
+        worker = self._idle.pop() if self._idle else await self._wait_in_line()
+        self._id_next += 1
+        identifier = f"{self._id_head}-{self._id_next:08x}"
+        try:
+            frame = orjson.dumps({"function": name, "id": identifier, "event": event,
+                                  "deadline_ms": int((time.time() + function.timeout_s) * 1000)})
+            answer = orjson.loads(await worker.exchange(frame, function.timeout_s))
+        except BaseException as error:
+            # Whatever happened (also a caller that went away): the worker may still be at it, its state is unknown.
+            if isinstance(error, InvocationTimedOut):
+                print(f"{name} took longer than {function.timeout_s} s; its worker is replaced", file=sys.stderr)
+            self._replace(worker)
+            raise
+        self._free(worker)
+        if "ok" not in answer:
+            raise InvocationFailed(f"{name}: {answer.get('type')}: {answer.get('error')}")
+        return answer["ok"]
+
+    async def _wait_in_line(self) -> _Worker:
+        if len(self._line) >= self._line_limit or self._stopping:
+            raise Overloaded(f"{len(self._line)} invocations are waiting")
+        place = asyncio.get_running_loop().create_future()
+        self._line.append(place)
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._free(place.result())
+            raise
+
+    def _free(self, worker: _Worker) -> None:
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                place.set_result(worker)
+                return
+        self._idle.append(worker)
+
+    def _replace(self, worker: _Worker) -> None:
+        if worker not in self._all:
+            return
+        self._all.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        worker.child.popen.kill()
+        if not self._stopping:
+            # One that lived for a while did not die of starting.
+            self._failures = 0 if time.monotonic() - worker.started > 10 else self._failures + 1
+            task = asyncio.ensure_future(self._start_again(_BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _start_again(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        while not self._stopping:
+            try:
+                await self._start_worker()
+                return
+            except InvocationFailed as error:
+                print(f"a worker did not start: {error}", file=sys.stderr)
+                await asyncio.sleep(_BACKOFF_S[-1])
+
+    async def _start_worker(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        child = Child("worker", python("local.worker", "--plan", str(self._plan_file), "--channel", str(theirs.fileno()),
+                                       "--load", self._preload),
+                      log=self._log, environment=os.environ, pass_fds=[theirs.fileno()])
+        theirs.close()
+        _, channel = await asyncio.get_running_loop().create_connection(_Channel, sock=ours)
+        channel.answer = asyncio.get_running_loop().create_future()
+        worker = _Worker(child, channel)
+        self._all.add(worker)
+        try:
+            await worker.exchange(None, 60)
+        except InvocationFailed:
+            self._all.discard(worker)
+            child.popen.kill()
+            raise
+        task = asyncio.ensure_future(self._watch(worker))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._free(worker)
+
+    async def _watch(self, worker: _Worker) -> None:
+        """Replaces a worker that died while idle, and reaps it in any case."""
+        await worker.child.exited()
+        self._replace(worker)

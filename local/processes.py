@@ -1,0 +1,107 @@
+"""Child processes that never outlive the process that started them.
+
+Owns how a child is started (its log, its death signal), watched and stopped. The kernel delivers the death signal when
+the parent is gone, however it went, so that SIGKILL of the supervisor leaves nothing behind.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(signal_number: int, parent_pid: int) -> None:
+    """Called in the child: the kernel sends it `signal_number` when its parent dies. Exits if the parent is gone by now.
+
+    A change of user clears the setting, so it comes after one.
+    """
+    if _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def on_fork(signal_number: int) -> Callable[[], None]:
+    """A `preexec_fn` for Popen that ties the child to the calling process and takes it out of the terminal's group.
+
+    In a group of its own the child does not get the terminal's Ctrl-C: the supervisor stops the parts, in order.
+    """
+    parent_pid = os.getpid()
+
+    def prepare() -> None:
+        os.setpgid(0, 0)
+        die_with_parent(signal_number, parent_pid)
+
+    return prepare
+
+
+class Child:
+    """A running child with its output in a log file. To be started from the main thread (the death signal is tied to
+    the thread that forked)."""
+
+    def __init__(self, name: str, arguments: Sequence[str | Path], *, log: Path, environment: Mapping[str, str],
+                 death_signal: int = signal.SIGKILL, user: int | None = None, group: int | None = None,
+                 pass_fds: Sequence[int] = (), folder: Path | None = None) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as output:
+            self.popen = subprocess.Popen(
+                [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, env=dict(environment), cwd=folder, pass_fds=tuple(pass_fds),
+                user=user, group=group, extra_groups=[] if user is not None else None,
+                preexec_fn=on_fork(death_signal))
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.popen.poll() is None
+
+    async def exited(self) -> int:
+        """Waits for the end and returns the exit code, negative for a signal."""
+        if self.popen.poll() is not None:
+            return self.popen.returncode
+        loop = asyncio.get_running_loop()
+        handle = os.pidfd_open(self.pid)
+        gone = loop.create_future()
+        loop.add_reader(handle, lambda: gone.done() or gone.set_result(None))
+        try:
+            await gone
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+        return self.popen.wait()
+
+    async def stop(self, signal_number: int = signal.SIGTERM, timeout_s: float = 10) -> None:
+        """Asks with `signal_number`, waits `timeout_s`, then kills."""
+        if not self.alive:
+            return
+        self.popen.send_signal(signal_number)
+        try:
+            await asyncio.wait_for(self.exited(), timeout_s)
+        except TimeoutError:
+            self.popen.kill()
+            await self.exited()
+
+    def last_lines(self, count: int = 12) -> str:
+        """The end of its log, for a message about its death."""
+        try:
+            text = self.log.read_bytes()[-8000:].decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-count:])
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command line that runs one of our modules with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]

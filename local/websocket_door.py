@@ -1,0 +1,243 @@
+"""The WebSocket API: connections, routes by `$request.body.type`, route responses, and the `@connections` API.
+
+One ordered sender per connection with a bounded buffer: messages to a connection arrive in the order they were posted,
+and a connection that does not read is cut off rather than served with gaps. A connection exists (can be posted to) from
+the end of its handshake; before and after, posting answers 410 Gone.
+"""
+
+import asyncio
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from local.http_door import error
+from local.invoker import InvocationFailed, Invoker, Overloaded
+from local.plan import ApiPlan, RoutePlan
+from local.servers import ACCOUNT
+
+MAX_MESSAGE_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The service's limits; tests shorten them."""
+
+    idle_s: float = 600
+    lifetime_s: float = 7200
+    buffer_messages: int = 10_000
+    buffer_bytes: int = 8 * 1024 * 1024
+
+    @classmethod
+    def from_environment(cls) -> "Limits":
+        """Tests set LOCAL_WEBSOCKET_IDLE_S and LOCAL_WEBSOCKET_LIFETIME_S, LOCAL_WEBSOCKET_BUFFER_BYTES."""
+        return cls(idle_s=float(os.environ.get("LOCAL_WEBSOCKET_IDLE_S", cls.idle_s)),
+                   lifetime_s=float(os.environ.get("LOCAL_WEBSOCKET_LIFETIME_S", cls.lifetime_s)),
+                   buffer_bytes=int(os.environ.get("LOCAL_WEBSOCKET_BUFFER_BYTES", cls.buffer_bytes)))
+
+
+class Connection:
+    """One listener: its socket, its buffer and its sender."""
+
+    def __init__(self, identifier: str, socket: web.WebSocketResponse, request: web.BaseRequest, limits: Limits) -> None:
+        self.id = identifier
+        self.socket = socket
+        self.transport = request.transport
+        self.source_ip = request.remote
+        self.user_agent = request.headers.get("User-Agent", "")
+        self.connected_at = self.last_active = time.time()
+        self._limits = limits
+        self._buffer: deque[str] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+
+    def send(self, text: str) -> bool:
+        """Puts a message at the buffer's end; False (and the connection cut) when there is no room."""
+        if (len(self._buffer) >= self._limits.buffer_messages
+                or self._bytes + len(text) > self._limits.buffer_bytes and self._buffer):
+            self.cut()
+            return False
+        self._buffer.append(text)
+        self._bytes += len(text)
+        self._wake.set()
+        return True
+
+    def cut(self) -> None:
+        """Ends the connection at once: what is still buffered could not be delivered."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def run_sender(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._buffer:
+                text = self._buffer.popleft()
+                try:
+                    await self.socket.send_str(text)
+                except (ConnectionError, RuntimeError):
+                    return  # closed meanwhile; the reader notices
+                self._bytes -= len(text)
+                self.last_active = time.time()
+
+
+class WebSocketDoor:
+    """All connections of the WebSocket API. `handle` serves the public port, `manage` the `@connections` API."""
+
+    def __init__(self, api: ApiPlan, *, invoker: Invoker, limits: Limits) -> None:
+        self._api = api
+        self._routes: dict[str, RoutePlan] = {route.key: route for route in api.routes}
+        self._selector = api.selection.removeprefix("$request.body.")
+        self._invoker = invoker
+        self._limits = limits
+        self._connections: dict[str, Connection] = {}
+        self._stopping = False
+
+    @property
+    def count(self) -> int:
+        return len(self._connections)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return error(426, "Upgrade Required", os.urandom(8).hex(), {"Upgrade": "websocket"})
+        identifier = os.urandom(11).hex() + "="
+        refusal = await self._connect(identifier, request)
+        if refusal is not None:
+            return refusal
+        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=2)
+        await socket.prepare(request)
+        connection = self._connections[identifier] = Connection(identifier, socket, request, self._limits)
+        sender = asyncio.ensure_future(connection.run_sender())
+        try:
+            async for message in socket:
+                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                    connection.last_active = time.time()
+                    await self._message(connection, message.data)
+        finally:
+            sender.cancel()
+            del self._connections[identifier]
+            await self._disconnect(connection)
+        return socket
+
+    async def _connect(self, identifier: str, request: web.BaseRequest) -> web.Response | None:
+        """Asks the `$connect` route; an answer other than 2xx refuses the handshake with it."""
+        route = self._routes.get("$connect")
+        if route is None:
+            return None
+        now = time.time()
+        event = {"headers": dict(request.headers), "isBase64Encoded": False,
+                 "queryStringParameters": dict(request.query) or None,
+                 "requestContext": self._context(identifier, "$connect", "CONNECT", now, request.remote,
+                                                 request.headers.get("User-Agent", ""))}
+        try:
+            result = await self._invoker.invoke(route.function, event)
+        except Overloaded:
+            return error(503, "Service Unavailable", identifier)
+        except InvocationFailed:
+            return error(502, "Bad Gateway", identifier)
+        status = int(result.get("statusCode", 200)) if isinstance(result, dict) else 200
+        return None if 200 <= status < 300 else error(status, "Forbidden", identifier)
+
+    async def _message(self, connection: Connection, data: str | bytes) -> None:
+        """One message of a client: its route is called before the next message is read, so order is kept."""
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        try:
+            document = orjson.loads(text)
+            key = document.get(self._selector) if isinstance(document, dict) else None
+        except orjson.JSONDecodeError:
+            key = None
+        route = self._routes.get(key) if isinstance(key, str) and not key.startswith("$") else None
+        route = route or self._routes.get("$default")
+        request_id = os.urandom(8).hex()
+        if route is None:
+            connection.send(_own_message("Forbidden", connection.id, request_id))
+            return
+        context = self._context(connection.id, route.key, "MESSAGE", connection.connected_at, connection.source_ip,
+                                connection.user_agent)
+        context |= {"messageId": request_id, "requestId": request_id, "messageDirection": "IN"}
+        event = {"requestContext": context, "body": text, "isBase64Encoded": False}
+        try:
+            result = await self._invoker.invoke(route.function, event)
+        except (InvocationFailed, Overloaded):
+            connection.send(_own_message("Internal server error", connection.id, request_id))
+            return
+        if route.answers and isinstance(result, dict) and result.get("body"):
+            connection.send(result["body"])
+
+    async def _disconnect(self, connection: Connection) -> None:
+        route = self._routes.get("$disconnect")
+        if route is None:
+            return
+        context = self._context(connection.id, "$disconnect", "DISCONNECT", connection.connected_at,
+                                connection.source_ip, connection.user_agent)
+        context |= {"disconnectStatusCode": connection.socket.close_code or 1006, "disconnectReason": ""}
+        try:
+            await asyncio.shield(self._invoker.invoke(route.function, {"requestContext": context,
+                                                                       "isBase64Encoded": False}))
+        except (InvocationFailed, Overloaded, asyncio.CancelledError):
+            pass  # at best once, as the service; a push to the gone connection answers 410 and cleans up
+
+    def _context(self, identifier: str, route_key: str, kind: str, connected_at: float, source_ip: str | None,
+                 user_agent: str) -> dict[str, Any]:
+        now = time.time()
+        return {"routeKey": route_key, "eventType": kind, "connectionId": identifier, "apiId": self._api.id,
+                "stage": "local", "domainName": "localhost", "accountId": ACCOUNT, "requestId": os.urandom(8).hex(),
+                "connectedAt": int(connected_at * 1000), "requestTimeEpoch": int(now * 1000),
+                "identity": {"sourceIp": source_ip, "userAgent": user_agent}}
+
+    # --- the @connections API
+
+    async def manage(self, request: web.BaseRequest, identifier: str) -> web.Response:
+        """POST sends a message, GET tells of the connection, DELETE closes it; 410 when it is not there."""
+        connection = self._connections.get(unquote(identifier))
+        if connection is None or connection.socket.closed:
+            return _management_error(410, "GoneException", "the connection is gone")
+        if request.method == "POST":
+            body = await request.read()
+            if len(body) > MAX_MESSAGE_BYTES:
+                return _management_error(413, "PayloadTooLargeException", f"more than {MAX_MESSAGE_BYTES} bytes")
+            if not connection.send(body.decode("utf-8")):
+                return _management_error(410, "GoneException", "the connection did not read and was closed")
+            return web.Response(status=200)
+        if request.method == "GET":
+            return web.Response(body=orjson.dumps({
+                "connectedAt": _iso(connection.connected_at), "lastActiveAt": _iso(connection.last_active),
+                "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent}}),
+                content_type="application/json")
+        if request.method == "DELETE":
+            asyncio.ensure_future(connection.socket.close(code=1001, message=b"closed by the server"))
+            return web.Response(status=204)
+        return _management_error(403, "ForbiddenException", f"{request.method} is not an operation")
+
+    async def enforce_limits(self) -> None:
+        """Closes what was idle or open too long; runs as long as the gateway."""
+        step = min(1.0, self._limits.idle_s / 4, self._limits.lifetime_s / 4)
+        while True:
+            await asyncio.sleep(step)
+            now = time.time()
+            for connection in list(self._connections.values()):
+                if now - connection.last_active > self._limits.idle_s or now - connection.connected_at > self._limits.lifetime_s:
+                    asyncio.ensure_future(connection.socket.close(code=1001, message=b"Going away"))
+
+    async def close_all(self) -> None:
+        await asyncio.gather(*(connection.socket.close(code=1001, message=b"Going away")
+                               for connection in list(self._connections.values())), return_exceptions=True)
+
+
+def _own_message(message: str, connection_id: str, request_id: str) -> str:
+    return orjson.dumps({"message": message, "connectionId": connection_id, "requestId": request_id}).decode()
+
+
+def _management_error(status: int, kind: str, message: str) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps({"message": message}), content_type="application/json",
+                        headers={"x-amzn-ErrorType": kind})
+
+
+def _iso(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03}Z"

@@ -1,0 +1,154 @@
+"""A warm worker process: calls Lambda handlers, one invocation at a time, over a socket inherited from the invoker.
+
+Frames in both directions: u32 little-endian length, then JSON. In: `{"function", "id", "deadline_ms", "event"}`. Out: the
+handler's result as `{"ok": ...}`, or `{"error", "type"}`. Handlers are imported when first called (or named at start),
+under names of their own, and kept: module-level state lives as long as it would in a Lambda environment. While a function
+runs, the process has that function's environment variables and no other function's.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import socket
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local.plan import FunctionPlan, Plan, read_plan
+
+_LENGTH = struct.Struct("<I")
+
+
+class LambdaContext:
+    """What handlers read of the context object."""
+
+    def __init__(self, function: FunctionPlan, request_id: str, deadline_ms: int) -> None:
+        self.function_name = function.name
+        self.function_version = "$LATEST"
+        self.invoked_function_arn = function.arn
+        self.memory_limit_in_mb = str(function.memory_mb)
+        self.aws_request_id = request_id
+        self.log_group_name = f"/aws/lambda/{function.name}"
+        self.log_stream_name = f"local/{os.getpid()}"
+        self.identity = None
+        self.client_context = None
+        self._deadline_ms = deadline_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, self._deadline_ms - int(time.time() * 1000))
+
+
+class Handlers:
+    """The imported handlers of this process and the environment switching between them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._loaded: dict[str, Callable[[Any, Any], Any]] = {}
+        self._base = dict(os.environ)
+        self._current = ""
+        self._changes: dict[tuple[str, str], list[tuple[str, str | None]]] = {}
+
+    def load(self, name: str) -> Callable[[Any, Any], Any]:
+        """The function's handler, imported at the first call with the function's environment."""
+        handler = self._loaded.get(name)
+        if handler is None:
+            function = self._plan.functions[name]
+            self.enter(name)
+            handler = self._loaded[name] = _import_handler(function)
+        return handler
+
+    def call(self, name: str, event: Any, *, request_id: str, deadline_ms: int) -> Any:
+        """The handler's answer; what it raises passes through."""
+        handler = self.load(name)
+        self.enter(name)
+        return handler(event, LambdaContext(self._plan.functions[name], request_id, deadline_ms))
+
+    def enter(self, name: str) -> None:
+        """Gives the process the environment of one function. Cheap: only what differs from the last one changes."""
+        if name == self._current:
+            return
+        changes = self._changes.get((self._current, name))
+        if changes is None:
+            old, new = self._environment(self._current), self._environment(name)
+            changes = [(key, new.get(key)) for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
+            self._changes[self._current, name] = changes
+        for key, value in changes:
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+        self._current = name
+
+    def _environment(self, name: str) -> dict[str, str]:
+        if not name:
+            return self._base
+        function = self._plan.functions[name]
+        return self._base | function.environment | {
+            "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "LAMBDA_TASK_ROOT": function.folder,
+            "_HANDLER": function.handler}
+
+
+def _import_handler(function: FunctionPlan) -> Callable[[Any, Any], Any]:
+    module_name, _, attribute = function.handler.rpartition(".")
+    path = Path(function.folder) / (module_name.replace(".", "/") + ".py")
+    unique = "lambda_" + "".join(letter if letter.isalnum() else "_" for letter in function.name)
+    spec = importlib.util.spec_from_file_location(unique, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"the handler of {function.name} is missing: {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[unique] = module
+    try:
+        spec.loader.exec_module(module)
+        return getattr(module, attribute)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+
+
+def serve(channel: socket.socket, handlers: Handlers) -> None:
+    """Answers invocations until the other end closes."""
+    reader = channel.makefile("rb", buffering=1 << 16)
+    while True:
+        head = reader.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            return
+        request = orjson.loads(reader.read(_LENGTH.unpack(head)[0]))
+        try:
+            result = handlers.call(request["function"], request["event"], request_id=request["id"],
+                                   deadline_ms=request["deadline_ms"])
+            # Lambda's own encoder: what it refuses (Decimal, datetime) must be refused here too.
+            answer = b'{"ok":' + json.dumps(result).encode() + b"}"
+        except Exception as error:  # the outermost handler: the invocation failed, the environment lives on
+            traceback.print_exc()
+            answer = orjson.dumps({"error": str(error), "type": type(error).__name__})
+        channel.sendall(_LENGTH.pack(len(answer)) + answer)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--load", default="")
+    arguments = parser.parse_args()
+    handlers = Handlers(read_plan(arguments.plan))
+    for name in filter(None, arguments.load.split(",")):
+        try:
+            handlers.load(name)
+        except Exception:  # reported again, to the caller, by each invocation
+            traceback.print_exc()
+    channel = socket.socket(fileno=arguments.channel)
+    channel.sendall(_LENGTH.pack(2) + b"{}")  # ready
+    serve(channel, handlers)
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    main()
