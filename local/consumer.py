@@ -20,6 +20,7 @@ import psycopg
 from exchange.adapters.embedded.queue import PostgresQueue
 from exchange.ports import Message
 from local.plan import MappingPlan, read_plan
+from local.processes import report_ready
 from local.servers import REGION
 from local.worker import Handlers
 
@@ -80,12 +81,17 @@ class Consumer:
 
     def _call(self, mapping: MappingPlan, messages: list[Message]) -> int:
         """Calls the handler; the position of the first failed message, their number when none failed."""
+        # Past its timeout the function is killed, as Lambda does it: SIGALRM ends this process, the supervisor gives the
+        # batch back and starts another.
+        signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
         try:
             answer = self._handlers.call(mapping.function, sqs_event(mapping, messages), request_id=str(uuid.uuid4()),
                                          deadline_ms=int((time.time() + self._timeout_s) * 1000))
         except Exception:  # the outermost handler: the batch failed and will be delivered again
             traceback.print_exc()
             return 0
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         return first_failure(answer, messages) if mapping.partial_answers else len(messages)
 
 
@@ -125,6 +131,7 @@ def main() -> None:
     parser.add_argument("--function", required=True)
     parser.add_argument("--consumer", required=True, help="the name its batches in flight go by")
     parser.add_argument("--purge", action="store_true", help="also forget old deduplication rows")
+    parser.add_argument("--ready", type=int, required=True)
     arguments = parser.parse_args()
     plan = read_plan(arguments.plan)
     function = plan.functions[arguments.function]
@@ -139,7 +146,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     handlers.load(function.name)
-    print(f"consuming for {function.name}", flush=True)
+    report_ready(arguments.ready)
     consumer.run(arguments.purge)
 
 

@@ -19,6 +19,7 @@ from local.http_door import HttpDoor, HttpServer, InternalDoor
 from local.invoker import Invoker
 from local.jwt_check import JwtAuthorizer
 from local.plan import Plan, read_plan
+from local.processes import report_ready
 from local.schedules import Schedules
 from local.websocket_door import MAX_MESSAGE_BYTES, Limits, WebSocketDoor
 
@@ -84,6 +85,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await gateway.start(listeners)
+    report_ready(arguments.ready)
     await gateway.run(stop)
 
 
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--logs", type=Path, required=True)
     parser.add_argument("--listen", required=True, help="door=file descriptor, comma-separated")
     parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--ready", type=int, required=True)
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     uvloop.run(serve(arguments))

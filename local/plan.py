@@ -113,9 +113,9 @@ def read_plan(path: Path) -> Plan:
 
 def door_of(assembly: Assembly, api: Resource) -> str:
     """`websocket`; of the HTTP APIs `application` is the one with a user-pool authorizer, `trading` the one without."""
-    if assembly.property(api, "ProtocolType") == "WEBSOCKET":
+    if assembly.property_of(api, "ProtocolType") == "WEBSOCKET":
         return "websocket"
-    guarded = {assembly.property(authorizer, "ApiId") for authorizer in assembly.of_type("AWS::ApiGatewayV2::Authorizer")}
+    guarded = {assembly.property_of(authorizer, "ApiId") for authorizer in assembly.of_type("AWS::ApiGatewayV2::Authorizer")}
     return "application" if assembly.value(api.stack, {"Ref": api.logical_id}) in guarded else "trading"
 
 
@@ -137,18 +137,18 @@ def make_plan(assembly: Assembly, resources: Resources, *, overrides: dict[str, 
 
 def _functions(plan: Plan, assembly: Assembly, resources: Resources, overrides: dict[str, str]) -> None:
     for resource in assembly.of_type("AWS::Lambda::Function"):
-        tags = {tag["Key"]: tag["Value"] for tag in assembly.property(resource, "Tags", [])}
+        tags = {tag["Key"]: tag["Value"] for tag in assembly.property_of(resource, "Tags", [])}
         operation = tags.get(OPERATION_TAG)
         if operation is None:
             continue  # the CDK's own, for deploy-time steps; whatever wires one is refused below
         asset = resource.asset
         folder = asset if asset is not None and asset.is_dir() else REPOSITORY / "functions" / operation
-        variables = assembly.property(resource, "Environment", {}).get("Variables", {})
+        variables = assembly.property_of(resource, "Environment", {}).get("Variables", {})
         name = resources.function_name(resource)
         plan.functions[name] = FunctionPlan(
             name=name, operation=operation, arn=resources.attribute(resource, "Arn"), folder=str(folder),
-            handler=assembly.property(resource, "Handler"), timeout_s=int(assembly.property(resource, "Timeout", 3)),
-            memory_mb=int(assembly.property(resource, "MemorySize", 128)),
+            handler=assembly.property_of(resource, "Handler"), timeout_s=int(assembly.property_of(resource, "Timeout", 3)),
+            memory_mb=int(assembly.property_of(resource, "MemorySize", 128)),
             environment={key: str(overrides.get(key, value)) for key, value in variables.items()})
 
 
@@ -161,10 +161,10 @@ def _known(plan: Plan, reference: str, who: str) -> str:
 
 def _queues(plan: Plan, assembly: Assembly, resources: Resources) -> None:
     for resource in assembly.of_type("AWS::SQS::Queue"):
-        redrive = assembly.property(resource, "RedrivePolicy")
+        redrive = assembly.property_of(resource, "RedrivePolicy")
         plan.queues.append(QueuePlan(
             name=resources.queue_name(resource), arn=resources.attribute(resource, "Arn"),
-            visibility_s=int(assembly.property(resource, "VisibilityTimeout", 30)),
+            visibility_s=int(assembly.property_of(resource, "VisibilityTimeout", 30)),
             dead_letter_queue=redrive["deadLetterTargetArn"].rsplit(":", 1)[-1] if redrive else None,
             max_receives=int(redrive["maxReceiveCount"]) if redrive else 0))
 
@@ -189,14 +189,14 @@ def _apis(plan: Plan, assembly: Assembly, resources: Resources) -> None:
         identifier, door = resources.ref(resource), door_of(assembly, resource)
         if door in {api.door for api in apis.values()}:
             raise TemplateError(f"{resource.key} is a second {door} API; the local runtime has one door for each")
-        apis[identifier] = ApiPlan(id=identifier, door=door, cors=assembly.property(resource, "CorsConfiguration"),
-                                   selection=assembly.property(resource, "RouteSelectionExpression", ""))
+        apis[identifier] = ApiPlan(id=identifier, door=door, cors=assembly.property_of(resource, "CorsConfiguration"),
+                                   selection=assembly.property_of(resource, "RouteSelectionExpression", ""))
     integrations = {resources.ref(resource): resource for resource in assembly.of_type("AWS::ApiGatewayV2::Integration")}
     authorizers = {resources.ref(resource): resource for resource in assembly.of_type("AWS::ApiGatewayV2::Authorizer")}
     for resource in assembly.of_type("AWS::ApiGatewayV2::Route"):
         values = assembly.properties(resource)
         integration = integrations[values["Target"].removeprefix("integrations/")]
-        uri = assembly.property(integration, "IntegrationUri")
+        uri = assembly.property_of(integration, "IntegrationUri")
         # A WebSocket integration wraps the function's ARN: ...:lambda:path/2015-03-31/functions/<arn>/invocations
         uri = uri.partition("/functions/")[2].removesuffix("/invocations") or uri
         kind = values.get("AuthorizationType", "NONE")
@@ -204,7 +204,7 @@ def _apis(plan: Plan, assembly: Assembly, resources: Resources) -> None:
             raise TemplateError(f"{resource.key}: the authorization type {kind} has no local part")
         authorizer = None
         if kind == "JWT":
-            jwt = assembly.property(authorizers[values["AuthorizerId"]], "JwtConfiguration")
+            jwt = assembly.property_of(authorizers[values["AuthorizerId"]], "JwtConfiguration")
             authorizer = {"issuer": jwt["Issuer"], "audience": jwt["Audience"]}
         apis[values["ApiId"]].routes.append(RoutePlan(
             key=values["RouteKey"], function=_known(plan, uri, resource.key), authorizer=authorizer,

@@ -102,6 +102,34 @@ class Child:
         return "\n".join(text.splitlines()[-count:])
 
 
+class ReadyPipe:
+    """How a child tells that it is ready: it writes one byte to the inherited end."""
+
+    def __init__(self) -> None:
+        self._read, self.write = os.pipe()
+
+    async def wait(self, child: Child, timeout_s: float) -> bool:
+        """True when the child reported; False when it died or time was up. Uses up the pipe."""
+        os.close(self.write)
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+        loop.add_reader(self._read, lambda: told.done() or told.set_result(None))
+        try:
+            await asyncio.wait_for(told, timeout_s)
+            return os.read(self._read, 1) != b""
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(self._read)
+            os.close(self._read)
+
+
+def report_ready(handle: int) -> None:
+    """Called in the child."""
+    os.write(handle, b"1")
+    os.close(handle)
+
+
 def python(module: str, *arguments: str) -> list[str]:
     """The command line that runs one of our modules with this interpreter."""
     return [sys.executable, "-m", module, *arguments]

@@ -115,7 +115,7 @@ class Resources:
             case "AWS::Lambda::Version":
                 return f"{self._arn('lambda', 'function')}:{self._function_of(resource)}:1"
             case "AWS::Lambda::Alias":
-                alias = self._assembly.property(resource, "Name")
+                alias = self._assembly.property_of(resource, "Name")
                 return f"{self._arn('lambda', 'function')}:{self._function_of(resource)}:{alias}"
             case "AWS::SQS::Queue":
                 return f"https://sqs.{self._region}.amazonaws.com/{self._account}/{self.queue_name(resource)}"
@@ -157,16 +157,16 @@ class Resources:
     # --- names
 
     def function_name(self, resource: Resource) -> str:
-        return self._assembly.property(resource, "FunctionName", f"{resource.stack}-{resource.logical_id}")
+        return self._assembly.property_of(resource, "FunctionName", f"{resource.stack}-{resource.logical_id}")
 
     def queue_name(self, resource: Resource) -> str:
-        fifo = str(self._assembly.property(resource, "FifoQueue", False)).lower() == "true"
+        fifo = str(self._assembly.property_of(resource, "FifoQueue", False)).lower() == "true"
         default = f"{resource.stack}-{resource.logical_id}" + (".fifo" if fifo else "")
-        return self._assembly.property(resource, "QueueName", default)
+        return self._assembly.property_of(resource, "QueueName", default)
 
     def _function_of(self, resource: Resource) -> str:
         """The name of the function that a version or alias stands for."""
-        return function_name(self._assembly.property(resource, "FunctionName"))
+        return function_name(self._assembly.property_of(resource, "FunctionName"))
 
     def _arn(self, service: str, kind: str = "") -> str:
         return f"arn:aws:{service}:{self._region}:{self._account}" + (f":{kind}" if kind else "")
@@ -261,7 +261,7 @@ class Resources:
 
     def _bucket(self, resource: Resource) -> str:
         default = f"{resource.stack}-{resource.logical_id}".lower()[:63]
-        name = self._assembly.property(resource, "BucketName", default)
+        name = self._assembly.property_of(resource, "BucketName", default)
         s3 = self.client("s3")
         if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
             s3.create_bucket(Bucket=name)

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -39,7 +40,7 @@ class NotReady(Exception):
     """A server did not answer in time, or died before it did; the message ends with its log."""
 
 
-async def until_ready(child: Child, check, timeout_s: float) -> None:  # noqa: ANN001 (any async callable -> bool)
+async def until_ready(child: Child, check: Callable[[], Awaitable[bool]], timeout_s: float) -> None:
     """Calls `check` until it is true; raises NotReady when the child dies or time is up."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -148,7 +149,8 @@ def _socket_folder(folder: Path) -> Path:
 
 
 class Valkey:
-    """A Valkey server. It saves nothing: whatever it holds is rebuilt from the journal."""
+    """A Valkey server. Whatever it holds can be rebuilt from the journal; its append-only file only spares a restart the
+    replay. A transaction is in that file as a whole or not at all, so views and their cursor agree."""
 
     def __init__(self, folder: Path, logs: Path) -> None:
         self._data = folder / "valkey"
@@ -161,7 +163,7 @@ class Valkey:
         child = Child(
             "valkey",
             [get_binary_path(), "--bind", HOST, "--port", str(self.port), "--dir", self._data, "--save", "",
-             "--appendonly", "no", "--daemonize", "no", "--maxclients", "500"],
+             "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no", "--maxclients", "500"],
             log=self._log, environment={"PATH": os.environ["PATH"]})
         await until_ready(child, self.healthy, 20)
         return child
@@ -177,11 +179,12 @@ class Valkey:
 
 
 class Emulator:
-    """MiniStack: Cognito, the small DynamoDB tables, KMS, S3, CloudWatch."""
+    """MiniStack: Cognito, the small DynamoDB tables, KMS, S3. `invoke_url`: where it calls Cognito's triggers."""
 
-    def __init__(self, folder: Path, logs: Path) -> None:
+    def __init__(self, folder: Path, logs: Path, *, invoke_url: str) -> None:
         self._data = folder / "emulator"
         self._log = logs / "emulator.log"
+        self._invoke_url = invoke_url
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self._python = REPOSITORY / ".venv-ministack" / "bin" / "python"
@@ -196,7 +199,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port), "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "PERSIST_STATE": "1",
             "STATE_DIR": str(self._data / "state"), "S3_PERSIST": "1", "S3_DATA_DIR": str(self._data / "s3"),
             "MINISTACK_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "LOG_LEVEL": "WARNING",
-            "MINISTACK_WORKER_THREADS": "8", "DOCKER_HOST": "unix:///nonexistent"}
+            "MINISTACK_WORKER_THREADS": "8", "LOCAL_INVOKE_URL": self._invoke_url, "DOCKER_HOST": "unix:///nonexistent"}
         child = Child("emulator", [self._python, Path(__file__).with_name("emulator.py")], log=self._log,
                       environment=environment)
         await until_ready(child, self.healthy, 60)

@@ -59,11 +59,13 @@ class ResourceValues(Protocol):
 class Assembly:
     """All stacks of one `cdk.out`, with one namespace of exports."""
 
-    def __init__(self, templates: dict[str, dict[str, Any]], *, folder: Path, region: str, account: str) -> None:
+    def __init__(self, templates: dict[str, dict[str, Any]], *, folder: Path, region: str, account: str,
+                 parameters: dict[str, str] | None = None) -> None:
         self._templates = templates
         self._folder = folder
         self._region = region
         self._account = account
+        self._parameters = parameters or {}
         self._values: ResourceValues | None = None
         self._evaluating: list[str] = []
         self.resources: dict[str, Resource] = {}
@@ -94,7 +96,7 @@ class Assembly:
         finally:
             self._evaluating.pop()
 
-    def property(self, resource: Resource, name: str, default: Any = None) -> Any:
+    def property_of(self, resource: Resource, name: str, default: Any = None) -> Any:
         """One property, evaluated; for names that others need while the whole cannot be evaluated yet."""
         if name not in resource.properties:
             return default
@@ -151,6 +153,8 @@ class Assembly:
             return self._resource_values.ref(resource)
         parameter = self._templates[stack].get("Parameters", {}).get(name)
         if parameter is not None:
+            if name in self._parameters:
+                return self._parameters[name]
             if "Default" not in parameter:
                 raise TemplateError(f"{stack}: the parameter {name} has no default")
             return parameter["Default"]
@@ -230,8 +234,8 @@ _FUNCTIONS: dict[str, Callable[[Assembly, str, Any], Any]] = {
 }
 
 
-def read_assembly(folder: Path, *, region: str, account: str) -> Assembly:
-    """The assembly in `folder`; raises TemplateError where there is none."""
+def read_assembly(folder: Path, *, region: str, account: str, parameters: dict[str, str] | None = None) -> Assembly:
+    """The assembly in `folder`, deployed with these parameters; raises TemplateError where there is none."""
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise TemplateError(f"{folder} holds no cloud assembly: manifest.json is missing")
@@ -242,4 +246,4 @@ def read_assembly(folder: Path, *, region: str, account: str) -> Assembly:
             templates[stack] = json.loads((folder / artifact["properties"]["templateFile"]).read_text())
     if not templates:
         raise TemplateError(f"{folder} holds no stack")
-    return Assembly(templates, folder=folder, region=region, account=account)
+    return Assembly(templates, folder=folder, region=region, account=account, parameters=parameters)

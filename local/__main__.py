@@ -1,0 +1,103 @@
+"""`python -m local run | status | user`."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+
+from local.addresses import REPOSITORY, CannotStart, DataFolder, parse_ports
+
+# The domain package is a Lambda layer, not an installed package.
+sys.path.insert(0, str(REPOSITORY / "layers" / "exchange" / "python"))
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from local.progress import Progress
+    from local.supervisor import Settings, Supervisor
+
+    settings = Settings(data=arguments.data, ports=arguments.ports, fresh=arguments.fresh, workers=arguments.workers,
+                        functions=arguments.functions)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await Supervisor(settings, Progress(quiet=arguments.quiet)).run(stop)
+
+    try:
+        asyncio.run(until_stopped())
+    except CannotStart as error:
+        print(f"\nThe exchange stopped: {error}", file=sys.stderr)
+        return 1
+    if not arguments.quiet:
+        print("stopped")
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Exit code 0 when the exchange is ready, 1 otherwise."""
+    folder = DataFolder(arguments.data)
+    run_file = folder.read_run()
+    if run_file is None:
+        print(f"No exchange has run on {folder.path}.")
+        return 1
+    alive = folder.locked_by_another()
+    state = run_file.state if alive else "not running" + (" (it was killed)" if run_file.state == "ready" else "")
+    if arguments.json:
+        print(json.dumps({**vars(run_file), "state": state}, indent=2))
+        return 0 if state == "ready" else 1
+    print(f"{folder.path}: {state}" + (f": {run_file.message}" if run_file.message and alive else ""))
+    if alive:
+        for name in ("application", "trading", "websocket", "emulator"):
+            print(f"  {name:<12} {getattr(run_file, name)}")
+        for name, pid in sorted(run_file.pids.items()):
+            again = run_file.restarts.get(name, 0)
+            print(f"  {name:<44} process {pid:>7}" + (f", started again {again} x" if again else ""))
+    return 0 if state == "ready" else 1
+
+
+def user(arguments: argparse.Namespace) -> int:
+    from local.user import make_user
+
+    run_file = DataFolder(arguments.data).read_run()
+    if run_file is None or run_file.state != "ready":
+        print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
+        return 1
+    print(json.dumps(make_user(run_file, email=arguments.email, password=arguments.password, faucet=arguments.faucet),
+                     indent=2))
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local", description="The whole exchange on one machine.")
+    commands = parser.add_subparsers(required=True)
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, default=Path(os.environ.get("DATA", REPOSITORY / ".local")),
+                      help="the folder that holds everything that persists (default .local)")
+    command = commands.add_parser("run", parents=[data], help="start the exchange; Ctrl-C stops it")
+    command.add_argument("--ports", type=parse_ports, default=parse_ports("8080,8081,8082"),
+                         help="`free`, or application,trading,websocket (default 8080,8081,8082)")
+    command.add_argument("--fresh", action="store_true", help="forget all data first")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+    command.add_argument("--workers", type=int, default=0, help="worker processes (default: 2 per processor, at least 4)")
+    command.add_argument("--functions", type=Path, default=None, help=argparse.SUPPRESS)
+    command.set_defaults(run=run)
+    command = commands.add_parser("status", parents=[data], help="what runs, and where")
+    command.add_argument("--json", action="store_true")
+    command.set_defaults(run=status)
+    command = commands.add_parser("user", parents=[data], help="make a user and an API key and print them")
+    command.add_argument("--email", required=True)
+    command.add_argument("--password", default=None, help="default: drawn")
+    command.add_argument("--faucet", action="store_true", help="also take play money of every asset")
+    command.set_defaults(run=user)
+    arguments = parser.parse_args()
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What the person at the terminal sees: a line per part, the addresses, and what to do next."""
+
+import sys
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from local.addresses import Run
+
+
+class Progress:
+    """Prints, or with `quiet` keeps still. Errors are the caller's."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._began = time.monotonic()
+
+    async def step(self, name: str, work: Awaitable[Any], detail: str) -> Any:
+        """Awaits `work` and tells how long it took."""
+        began = time.monotonic()
+        try:
+            result = await work
+        except BaseException:
+            self._print(f"  failed   {name}")
+            raise
+        self._print(f"  ok  {time.monotonic() - began:5.1f} s  {name:<22} {detail}".rstrip())
+        return result
+
+    def note(self, text: str) -> None:
+        self._print(f"               {text}")
+
+    def ready(self, run: Run) -> None:
+        self._print(
+            f"\nThe exchange is ready after {time.monotonic() - self._began:.1f} s.\n\n"
+            f"  application API   {run.application}      Cognito token\n"
+            f"  trading API       {run.trading}      API key\n"
+            f"  WebSocket feed    {run.websocket}\n"
+            f"  AWS emulator      {run.emulator}      user pool {run.user_pool_id}, client {run.user_pool_client_id}\n"
+            f"  markets           {', '.join(run.markets)}\n\n"
+            f"Try:    curl {run.application}/products\n"
+            "Next:   python -m local user --email you@example.com --faucet      (a user, an API key, play money)\n"
+            "        python -m local status\n"
+            "Users and API keys are saved before each answer, the rest is in PostgreSQL: kill anything. Ctrl-C stops.")
+
+    def _print(self, text: str) -> None:
+        if not self._quiet:
+            print(text, flush=True)
+            sys.stdout.flush()

@@ -1,0 +1,271 @@
+"""Starts every part in order, watches them, starts again what dies, and stops everything.
+
+A part that dies comes back after a short pause; one that keeps dying as soon as it is started ends the whole run with a
+message, so that the exchange is never half there. All children die with this process, however it dies.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from exchange.adapters.embedded import QueueSpec, install
+from exchange.adapters.embedded.queue import PostgresQueue
+from local import assembly
+from local.addresses import REPOSITORY, CannotStart, DataFolder, Run, listen
+from local.plan import Plan
+from local.processes import Child, ReadyPipe, python
+from local.progress import Progress
+from local.servers import REGION, Emulator, NotReady, Postgres, Valkey
+
+# Lived shorter than this: it died of starting. So often in a row: it will not get better by itself.
+SHORT_LIFE_S = 2.0
+MAX_SHORT_LIVES = 6
+MAX_LOG_BYTES = 20_000_000
+
+
+@dataclass
+class Settings:
+    """What `python -m local run` was asked for. `functions`: another folder of handlers than functions/, for tests."""
+
+    data: Path
+    ports: dict[str, int]
+    fresh: bool = False
+    workers: int = 0
+    functions: Path | None = None
+
+
+class Part:
+    """One child that is kept alive."""
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Child]], *, stop_signal: int = signal.SIGTERM,
+                 after_death: Callable[[], None] | None = None, after_restart: Callable[[], None] | None = None) -> None:
+        self.name = name
+        self.child: Child | None = None
+        self.restarts = 0
+        self.stop_signal = stop_signal
+        self._start = start
+        self._after_death = after_death
+        self._after_restart = after_restart
+
+    async def start(self) -> None:
+        self.child = await self._start()
+
+    async def keep_alive(self, changed: Callable[[], None]) -> None:
+        """Starts the part again whenever it dies; raises CannotStart when that does not help."""
+        short_lives = 0
+        while True:
+            started = time.monotonic()
+            code = await self.child.exited()
+            short_lives = short_lives + 1 if time.monotonic() - started < SHORT_LIFE_S else 0
+            while True:
+                if short_lives >= MAX_SHORT_LIVES:
+                    raise CannotStart(f"{self.name} keeps dying (last exit code {code}). The end of {self.child.log}:\n"
+                                      f"{self.child.last_lines()}")
+                await asyncio.sleep(min(2.0, 0.02 * 3**short_lives))
+                try:
+                    if self._after_death is not None:
+                        await asyncio.to_thread(self._after_death)
+                    await self.start()
+                    break
+                except (NotReady, OSError) as error:
+                    short_lives += 1
+                    code = str(error).partition("\n")[0]
+            self.restarts += 1
+            changed()
+            if self._after_restart is not None:
+                await asyncio.to_thread(self._after_restart)
+
+    async def stop(self, timeout_s: float) -> None:
+        if self.child is not None:
+            await self.child.stop(self.stop_signal, timeout_s)
+
+
+class Supervisor:
+    """One run of the exchange on one data folder."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self._settings = settings
+        self._progress = progress
+        self._folder = DataFolder(settings.data)
+        self._run = Run(supervisor_pid=os.getpid(), region=REGION)
+        self._parts: list[Part] = []
+        self._plan = Plan()
+        self._plan_file = self._folder.path / "plan.json"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """From the lock to the last child's end. Raises CannotStart."""
+        self._folder.lock()
+        if self._settings.fresh:
+            self._empty_folder()
+        self._cut_logs()
+        stopping = asyncio.ensure_future(stop.wait())
+        work = asyncio.ensure_future(self._start_and_watch())
+        try:
+            await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            self._tell("stopping")
+        except BaseException as error:
+            self._tell("failed", str(error))
+            raise
+        finally:
+            stopping.cancel()
+            work.cancel()
+            await asyncio.wait({work})
+            await self._stop_all()
+        self._tell("stopped")
+
+    async def _start_and_watch(self) -> None:
+        await self._start()
+        self._tell("ready")
+        self._progress.ready(self._run)
+        await asyncio.gather(*(part.keep_alive(lambda: self._tell("ready")) for part in self._parts))
+
+    # --- starting
+
+    async def _start(self) -> None:
+        step = self._progress.step
+        self._listeners = {door: listen(port, f"the {door} door") for door, port in self._settings.ports.items()}
+        self._listeners["internal"] = listen(0, "the internal port")
+        address = {door: "%s:%d" % listener.getsockname() for door, listener in self._listeners.items()}
+        run, data, logs = self._run, self._folder.path, self._folder.logs
+        run.application, run.trading = f"http://{address['application']}", f"http://{address['trading']}"
+        run.websocket, run.connections = f"ws://{address['websocket']}", f"http://{address['internal']}"
+        self._tell("starting")
+        postgres, valkey = Postgres(data, logs), Valkey(data, logs)
+        emulator = Emulator(data, logs, invoke_url=run.connections)
+        run.dsn, run.redis, run.emulator = postgres.dsn, valkey.url, emulator.url
+        synthesis = asyncio.ensure_future(asyncio.to_thread(assembly.synthesise, self._settings.functions))
+        await asyncio.gather(
+            step("PostgreSQL", self._add(Part("postgres", postgres.start, stop_signal=signal.SIGINT)), postgres.admin_dsn.split()[0]),
+            step("Valkey", self._add(Part("valkey", valkey.start, after_restart=self._send_ticks)), valkey.url),
+            step("AWS emulator", self._add(Part("emulator", emulator.start)), emulator.url),
+            step("template", synthesis, "from cdk/"))
+        self._environment = self._function_environment()
+        run.markets = assembly.write_markets(data / "markets.json")
+        await step("resources", asyncio.to_thread(self._resolve, synthesis.result()), "users, tables, keys, queues")
+        for name in assembly.deploy_functions(self._plan):
+            await step(self._plan.functions[name].operation, self._call_once(name), "")
+        consumers = sorted({mapping.function for mapping in self._plan.mappings})
+        starting = [step("gateway", self._add(Part("gateway", self._start_gateway, after_restart=self._send_ticks)),
+                         f"{self._worker_count} workers")]
+        starting += [self._add(self._consumer(name, purge=name == consumers[0])) for name in consumers]
+        await asyncio.gather(*starting)
+        self._progress.note(f"{len(consumers)} consumers, {len(self._plan.schedules)} schedules")
+        await asyncio.to_thread(self._send_ticks)
+
+    async def _add(self, part: Part) -> None:
+        self._parts.append(part)
+        try:
+            await part.start()
+        except NotReady as error:
+            raise CannotStart(str(error)) from None
+
+    @property
+    def _worker_count(self) -> int:
+        return self._settings.workers or max(4, 2 * (os.cpu_count() or 2))
+
+    def _resolve(self, folder: Path) -> None:
+        run = self._run
+        plan = self._plan = assembly.resolve(
+            folder, data=self._folder.path, emulator_url=run.emulator, database_dsn=run.dsn, redis_url=run.redis,
+            connections_url=run.connections,
+            endpoints={"application": run.application, "trading": run.trading, "websocket": run.websocket})
+        plan.write(self._plan_file)
+        run.user_pool_id, run.user_pool_client_id = plan.user_pool_id, plan.user_pool_client_id
+        install(run.dsn, [QueueSpec(name=queue.name, visibility_ms=queue.visibility_s * 1000,
+                                    dead_letter_queue=queue.dead_letter_queue, max_receives=queue.max_receives or 5)
+                          for queue in plan.queues])
+
+    def _function_environment(self) -> dict[str, str]:
+        """What every function has besides its own variables."""
+        data = self._folder.path
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
+        return kept | {
+            "PYTHONPATH": f"{REPOSITORY / 'layers' / 'exchange' / 'python'}:{REPOSITORY}", "TZ": "UTC",
+            "AWS_ENDPOINT_URL": self._run.emulator, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+            "POWERTOOLS_TRACE_DISABLED": "1", "EMBEDDED_DSN": self._run.dsn, "SNAPSHOT_DIR": str(data / "snapshots"),
+            "MARKETS_FILE": str(data / "markets.json")}
+
+    async def _call_once(self, name: str) -> None:
+        child = Child(name, python("local.once", "--plan", str(self._plan_file), "--function", name),
+                      log=self._folder.logs / "deploy.log", environment=self._environment)
+        if await child.exited() != 0:
+            raise CannotStart(f"{name} failed:\n{child.last_lines()}")
+
+    async def _start_gateway(self) -> Child:
+        handles = {door: listener.fileno() for door, listener in self._listeners.items()}
+        pairs = ",".join(f"{door}={handle}" for door, handle in handles.items())
+        return await self._start_python(
+            "gateway", ["local.gateway", "--plan", str(self._plan_file), "--logs", str(self._folder.logs), "--listen", pairs,
+                        "--workers", str(self._worker_count)], list(handles.values()))
+
+    def _consumer(self, function: str, *, purge: bool) -> Part:
+        arguments = ["local.consumer", "--plan", str(self._plan_file), "--function", function, "--consumer", function]
+        return Part(function, lambda: self._start_python(function, arguments + ["--purge"] * purge, []),
+                    after_death=lambda: self._give_back(function))
+
+    async def _start_python(self, name: str, arguments: list[str], handles: list[int]) -> Child:
+        pipe = ReadyPipe()
+        child = Child(name, python(*arguments, "--ready", str(pipe.write)), log=self._folder.logs / f"{name}.log",
+                      environment=self._environment, pass_fds=[*handles, pipe.write])
+        if not await pipe.wait(child, 90):
+            await child.stop(signal.SIGKILL)
+            raise NotReady(f"{name} did not start:\n{child.last_lines()}")
+        return child
+
+    def _give_back(self, consumer: str) -> None:
+        """What a dead consumer held is delivered again at once; if the database is away too, it waits for its timeout."""
+        queue = PostgresQueue(self._run.dsn)
+        try:
+            queue.release_consumer(consumer)
+        except OSError:
+            pass
+        finally:
+            queue.close()
+
+    def _send_ticks(self) -> None:
+        """Every market gets a tick: its entry's nudge lets the followers see what they missed, an empty Valkey included."""
+        for function in self._plan.by_operation("engine_send_ticks"):
+            request = urllib.request.Request(f"{self._run.connections}/2015-03-31/functions/{function.name}/invocations",
+                                             data=json.dumps({"source": "local"}).encode(), method="POST")
+            try:
+                urllib.request.urlopen(request, timeout=15).read()
+            except OSError as error:
+                self._progress.note(f"the ticks were not sent: {error}")  # the schedule will, within a minute
+
+    # --- the folder
+
+    def _empty_folder(self) -> None:
+        for entry in self._folder.path.iterdir():
+            if entry.name != "lock":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def _cut_logs(self) -> None:
+        for log in self._folder.logs.glob("*.log"):
+            if log.stat().st_size > MAX_LOG_BYTES:
+                log.replace(log.with_suffix(".log.1"))
+
+    def _tell(self, state: str, message: str = "") -> None:
+        self._run.state, self._run.message = state, message
+        self._run.pids = {part.name: part.child.pid for part in self._parts if part.child is not None and part.child.alive}
+        self._run.restarts = {part.name: part.restarts for part in self._parts if part.restarts}
+        self._folder.write_run(self._run)
+
+    # --- stopping
+
+    async def _stop_all(self) -> None:
+        """Clients first, then who works for them, then what they stand on."""
+        servers = ("postgres", "valkey", "emulator")
+        first = [part for part in self._parts if part.name == "gateway"]
+        second = [part for part in self._parts if part.name not in servers and part.name != "gateway"]
+        for group in (first, second, [part for part in self._parts if part.name in servers]):
+            await asyncio.gather(*(part.stop(15) for part in group))
