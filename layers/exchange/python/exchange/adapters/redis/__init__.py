@@ -1,0 +1,13 @@
+"""The feed's views in Redis. Derived from the journal and rebuilt from it: losing them loses nothing.
+
+Keys of a market share a hash tag, so that one script may touch them all:
+
+    feed:{M}:cursor       hash    epoch, revision, seq, hash, sequence, at_ms, touch (see `touch`)
+    feed:{M}:bids, :asks  hash    price in ticks -> "lots:orders"
+    feed:{M}:live         hash    order id (16 bytes) -> `LiveOrder.pack`
+    feed:{M}:trades       list    `Trade.pack`, newest first, 1000
+    feed:{M}:minutes      hash    minute -> "open,high,low,close,lots,trades"      (24 h)
+    feed:{M}:hours        hash    hour -> lots                                      (30 d)
+    feed:{M}:subscribers  hash    connection -> JSON, changed by `feed_publish` only
+    feed:{M}:outbox       hash    push id -> JSON; saved, and perhaps not yet sent
+"""

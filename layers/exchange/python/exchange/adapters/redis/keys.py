@@ -1,0 +1,49 @@
+"""Names and small encodings of the views' keys; see the package's head."""
+
+from exchange.feed.levels import Levels
+from exchange.feed.orders import Trade
+from exchange.feed.statistics import Bucket
+
+PARTS = ("cursor", "bids", "asks", "live", "trades", "minutes", "hours", "subscribers", "outbox")
+
+
+def key(market: str, part: str) -> str:
+    return f"feed:{{{market}}}:{part}"
+
+
+def keys(market: str) -> list[str]:
+    """All keys of a market, in the order of PARTS."""
+    return [key(market, part) for part in PARTS]
+
+
+def encode_level(lots: int, orders: int) -> str:
+    return f"{lots}:{orders}"
+
+
+def decode_levels(found: dict[bytes, bytes]) -> dict[int, tuple[int, int]]:
+    levels = {}
+    for price, value in found.items():
+        lots, _, orders = value.partition(b":")
+        levels[int(price)] = (int(lots), int(orders))
+    return levels
+
+
+def encode_touch(bids: Levels, asks: Levels, last: Trade | None) -> str:
+    """`bid,lots,orders,ask,lots,orders,last`: the top of the book without reading the book; empty for what is not."""
+    parts: list[object] = []
+    for side in (bids, asks):
+        best = side.best(1)
+        parts += best[0] if best else ("", "", "")
+    return ",".join(map(str, [*parts, last.price_ticks if last else ""]))
+
+
+def decode_touch(text: bytes) -> list[int | None]:
+    return [int(part) if part else None for part in text.split(b",")]
+
+
+def encode_bucket(bucket: Bucket) -> str:
+    return ",".join(map(str, bucket))
+
+
+def decode_buckets(found: dict[bytes, bytes]) -> dict[int, Bucket]:
+    return {int(minute): Bucket._make(map(int, value.split(b","))) for minute, value in found.items()}

@@ -1,0 +1,115 @@
+"""Reading the views: what the public REST operations and the order's price band need. One round trip each."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import redis
+
+from exchange.adapters.redis import keys
+from exchange.adapters.redis.connection import RedisFault, ViewsUnavailable, client
+from exchange.commands import Side
+from exchange.feed.levels import Levels
+from exchange.feed.orders import LiveOrder, Trade
+from exchange.feed.statistics import Figures, Statistics
+
+Row = tuple[int, int, int]  # price in ticks, lots, orders
+
+
+class BookView(NamedTuple):
+    """A book as of `sequence`. Bids and asks are best first: `Row`s, or `LiveOrder`s in priority order at level 3."""
+
+    sequence: int
+    at_ms: int
+    bids: list
+    asks: list
+
+
+class TickerView(NamedTuple):
+    """The touch, the last trade (None before the first) and the figures of the last 24 h."""
+
+    sequence: int
+    bid: Row | None
+    ask: Row | None
+    last: Trade | None
+    figures: Figures
+
+
+class MarketViews:
+    """A market without views (no entry yet, or being rebuilt) reads as empty, at sequence 0. ViewsUnavailable when Redis
+    does not answer."""
+
+    def __init__(self, redis_client: redis.Redis | None = None,
+                 now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._given = redis_client
+        self._now_ms = now_ms
+
+    @property
+    def _client(self) -> redis.Redis:
+        return self._given or client()
+
+    def best(self, market: str) -> tuple[int | None, int | None, int | None]:
+        """(best bid, best ask, last trade), in ticks."""
+        touch = self._read(lambda: self._client.hget(keys.key(market, "cursor"), "touch"))
+        if not touch:
+            return None, None, None
+        bid, _, _, ask, _, _, last = keys.decode_touch(touch)
+        return bid, ask, last
+
+    def book(self, market: str, level: int) -> BookView:
+        """Level 1: the touch; 2: all price levels; 3: all resting orders."""
+        if level == 1:
+            found = self._read(lambda: self._client.hmget(keys.key(market, "cursor"), "sequence", "at_ms", "touch"))
+            if found[2] is None:
+                return BookView(0, 0, [], [])
+            bid, ask = _touch_rows(found[2])
+            return BookView(int(found[0]), int(found[1]), [bid] if bid else [], [ask] if ask else [])
+        parts = ("bids", "asks") if level == 2 else ("live",)
+        (sequence, at_ms), *found = self._together(
+            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), "sequence", "at_ms"),
+                              *(pipeline.hgetall(keys.key(market, part)) for part in parts)])
+        head = (int(sequence or 0), int(at_ms or 0))
+        if level == 2:
+            return BookView(*head, Levels(Side.BUY, keys.decode_levels(found[0])).best(),
+                            Levels(Side.SELL, keys.decode_levels(found[1])).best())
+        orders = [order for order in (LiveOrder.unpack(*item) for item in found[0].items()) if order.opened]
+        bids = sorted((order for order in orders if order.side == Side.BUY), key=lambda o: (-o.price_ticks, o.opened))
+        asks = sorted((order for order in orders if order.side == Side.SELL), key=lambda o: (o.price_ticks, o.opened))
+        return BookView(*head, bids, asks)
+
+    def trades(self, market: str) -> list[Trade]:
+        """The last trades, newest first, at most 1000."""
+        found = self._read(lambda: self._client.lrange(keys.key(market, "trades"), 0, -1))
+        return [Trade.unpack(record) for record in found]
+
+    def ticker(self, market: str) -> TickerView:
+        (sequence, touch), trade, minutes, hours = self._together(
+            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), "sequence", "touch"),
+                              pipeline.lindex(keys.key(market, "trades"), 0),
+                              pipeline.hgetall(keys.key(market, "minutes")),
+                              pipeline.hgetall(keys.key(market, "hours"))])
+        bid, ask = _touch_rows(touch) if touch else (None, None)
+        statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
+        return TickerView(int(sequence or 0), bid, ask, Trade.unpack(trade) if trade else None,
+                          statistics.figures(self._now_ms()))
+
+    def _together(self, add: Callable[[redis.client.Pipeline], list]) -> list:
+        """Several reads as of one moment."""
+        def run() -> list:
+            pipeline = self._client.pipeline(transaction=True)
+            add(pipeline)
+            return pipeline.execute()
+        return self._read(run)
+
+    @staticmethod
+    def _read(read: Callable[[], object]) -> object:
+        try:
+            return read()
+        except RedisFault as fault:
+            raise ViewsUnavailable(str(fault)) from fault
+
+
+def _touch_rows(touch: bytes) -> tuple[Row | None, Row | None]:
+    bid, bid_lots, bid_orders, ask, ask_lots, ask_orders, _ = keys.decode_touch(touch)
+    return ((bid, bid_lots, bid_orders) if bid is not None else None,
+            (ask, ask_lots, ask_orders) if ask is not None else None)

@@ -1,0 +1,207 @@
+"""The JSON messages of every channel, as the real exchange words them.
+
+Whose side is named: in `match` and `last_match` the maker's, in `ticker` the taker's, elsewhere the order's own. `full`
+messages are public and name nobody; the `user` ones are the same messages with the subscriber's ids, and for a trade
+exactly one of `maker_fee_rate` and `taker_fee_rate`, that of the subscriber's own order. Absent values are left out.
+"""
+
+from datetime import UTC, datetime
+
+import orjson
+
+from exchange.commands import NIL, OrderType, Side
+from exchange.events import FLAG_BY_FUNDS, DoneReason, EventKind, RejectCode
+from exchange.feed.levels import checksum
+from exchange.feed.orders import LiveOrder, Trade
+from exchange.feed.state import MarketState, Published
+from exchange.markets import Market
+from exchange.money import format_units
+
+SIDE_NAMES = {Side.BUY: "buy", Side.SELL: "sell"}
+OTHER_SIDE = {Side.BUY: "sell", Side.SELL: "buy"}
+
+# API Gateway refuses messages over 128 KB; what stays free is for the fields around the levels.
+MAX_LEVEL_BYTES = 120_000
+
+_CANCEL_REASONS = {
+    DoneReason.CANCELED: "canceled", DoneReason.IOC_REMAINDER: "time in force", DoneReason.NO_LIQUIDITY: "no liquidity",
+    DoneReason.SELF_TRADE: "self trade prevention", DoneReason.FILL_LIMIT: "fill limit", DoneReason.EXPIRED: "expired"}
+
+
+def iso(at_ms: int) -> str:
+    """ISO 8601 with six digits and `Z`, as all times of the feed."""
+    seconds, ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03}000Z"
+
+
+def dump(message: dict) -> str:
+    return orjson.dumps(message).decode()
+
+
+# --- full, matches and user
+
+def public_message(market: Market, item: Published, time: str) -> dict:
+    """The `full` message of a public event."""
+    event = item.event
+    message = {"type": "", "time": time, "product_id": market.id, "sequence": event.sequence}
+    kind = event.kind
+    if kind == EventKind.TRADE:
+        message |= {
+            "type": "match", "trade_id": event.trade_id, "maker_order_id": _uuid(event.maker_order_id),
+            "taker_order_id": _uuid(event.order_id), "side": SIDE_NAMES[event.side],
+            "size": market.format_size(event.size_lots), "price": market.format_price(event.price_ticks)}
+        return message
+    message["order_id"] = _uuid(event.order_id)
+    if event.side in SIDE_NAMES:
+        message["side"] = SIDE_NAMES[event.side]
+    order = item.order
+    if kind == EventKind.ACCEPTED:
+        message |= {"type": "received", **_ordered(market, order, event.remaining)}
+    elif kind == EventKind.OPENED:
+        message |= {"type": "open", "price": market.format_price(event.price_ticks),
+                    "remaining_size": market.format_size(event.size_lots)}
+    elif kind == EventKind.DONE:
+        message |= {"type": "done", "reason": "filled" if event.code == DoneReason.FILLED else "canceled"}
+        if not order.is_market:
+            message |= {"price": market.format_price(event.price_ticks),
+                        "remaining_size": market.format_size(event.size_lots)}
+        if event.code != DoneReason.FILLED:
+            message["cancel_reason"] = _CANCEL_REASONS.get(event.code, "canceled")
+    elif kind == EventKind.REDUCED:
+        message |= {"type": "change", "reason": "STP"}
+        if event.flags & FLAG_BY_FUNDS:
+            message |= {"old_funds": market.format_value(item.funds_before),
+                        "new_funds": market.format_value(event.remaining)}
+        else:
+            message |= {"old_size": market.format_size(event.remaining), "new_size": market.format_size(event.size_lots)}
+        if not order.is_market:
+            message["price"] = market.format_price(event.price_ticks)
+    elif kind == EventKind.REJECTED:
+        message |= _rejected(market, item)
+    elif kind == EventKind.TRIGGERED:
+        message |= {"type": "activate", "stop_price": market.format_price(event.price_ticks),
+                    "size": market.format_size(event.size_lots), "timestamp": time}
+    return message
+
+
+def user_message(message: dict, item: Published, *, account: int, user_id: str, profile_id: str) -> dict:
+    """`message` as the owner of one of its orders sees it."""
+    mine = {"user_id": user_id, "profile_id": profile_id}
+    order = item.order
+    if item.maker is not None:
+        if item.maker.account == account:
+            order = item.maker
+            mine |= {"maker_user_id": user_id, "maker_profile_id": profile_id,
+                     "maker_fee_rate": format_units(order.maker_fee_ppm, 6)}
+        else:
+            mine |= {"taker_user_id": user_id, "taker_profile_id": profile_id,
+                     "taker_fee_rate": format_units(order.taker_fee_ppm, 6)}
+    if order.client_oid != NIL.bytes:
+        mine["client_oid"] = _uuid(order.client_oid)
+    return message | mine
+
+
+def last_match(market: Market, trade: Trade) -> dict:
+    return {"type": "last_match", "trade_id": trade.trade_id, "maker_order_id": _uuid(trade.maker_order_id),
+            "taker_order_id": _uuid(trade.taker_order_id), "side": SIDE_NAMES[trade.side],
+            "size": market.format_size(trade.lots), "price": market.format_price(trade.price_ticks),
+            "product_id": market.id, "sequence": trade.sequence, "time": iso(trade.at_ms)}
+
+
+# --- level 2
+
+def snapshot_messages(market: Market, state: MarketState) -> list[dict]:
+    """The whole book at the cursor: one `snapshot`, and where that would be too long, `l2update`s with the levels farther
+    from the touch. All of them carry the cursor's sequence."""
+    bids = [[market.format_price(price), market.format_size(lots)] for price, lots, _ in state.bids.best()]
+    asks = [[market.format_price(price), market.format_size(lots)] for price, lots, _ in state.asks.best()]
+    head = {"product_id": market.id, "time": iso(state.at_ms), "sequence": state.sequence,
+            "checksum": checksum(market, state.bids, state.asks)}
+    first_bids, bids = _cut(bids, MAX_LEVEL_BYTES // 2)
+    first_asks, asks = _cut(asks, MAX_LEVEL_BYTES // 2)
+    messages = [{"type": "snapshot", **head, "bids": first_bids, "asks": first_asks}]
+    rest = [["buy", *level] for level in bids] + [["sell", *level] for level in asks]
+    while rest:
+        changes, rest = _cut(rest, MAX_LEVEL_BYTES)
+        messages.append({"type": "l2update", **head, "previous_sequence": state.sequence, "changes": changes})
+    return messages
+
+
+def level_updates(market: Market, state: MarketState, changed: set[tuple[int, int]],
+                  previous_sequence: int) -> list[dict]:
+    """The levels in `changed` as they stand at the cursor. Nearly always one message; a batch that moved thousands of
+    levels is cut, and only its last part has the book's checksum."""
+    rest = [[SIDE_NAMES[side], market.format_price(price), market.format_size(state.side(side).get(price)[0])]
+            for side, price in sorted(changed)]
+    messages = []
+    while True:
+        changes, rest = _cut(rest, MAX_LEVEL_BYTES)
+        message = {"type": "l2update", "product_id": market.id, "time": iso(state.at_ms), "sequence": state.sequence,
+                   "previous_sequence": previous_sequence, "changes": changes}
+        messages.append(message)
+        previous_sequence = state.sequence
+        if not rest:
+            message["checksum"] = checksum(market, state.bids, state.asks)
+            return messages
+
+
+# --- ticker
+
+def ticker(market: Market, state: MarketState) -> dict | None:
+    """The last trade with the touch and the figures at the cursor; None before the first trade."""
+    trade = state.last_trade
+    if trade is None:
+        return None
+    figures = state.statistics.figures(state.at_ms)
+    price = market.format_price
+    message = {"type": "ticker", "sequence": state.sequence, "product_id": market.id, "price": price(trade.price_ticks)}
+    if figures.open is not None:
+        message |= {"open_24h": price(figures.open), "low_24h": price(figures.low), "high_24h": price(figures.high)}
+    message |= {"volume_24h": market.format_size(figures.lots), "volume_30d": market.format_size(figures.lots_30d)}
+    for name, levels in (("best_bid", state.bids), ("best_ask", state.asks)):
+        for ticks, lots, _ in levels.best(1):
+            message |= {name: price(ticks), f"{name}_size": market.format_size(lots)}
+    return message | {"side": OTHER_SIDE[trade.side], "time": iso(trade.at_ms), "trade_id": trade.trade_id,
+                      "last_size": market.format_size(trade.lots)}
+
+
+def error_message(message: str, reason: str) -> dict:
+    return {"type": "error", "message": message, "reason": reason}
+
+
+def _ordered(market: Market, order: LiveOrder, funds: int) -> dict:
+    """What an order asks for. Only fields that do not change while it lives: the message may be made later."""
+    if not order.is_market:
+        return {"order_type": "limit", "size": market.format_size(order.size_lots),
+                "price": market.format_price(order.price_ticks)}
+    if order.size_lots:
+        return {"order_type": "market", "size": market.format_size(order.size_lots)}
+    return {"order_type": "market", "funds": market.format_value(funds)}
+
+
+def _rejected(market: Market, item: Published) -> dict:
+    """A refused order is done at once. A repeat of an order that rests is not: that order lives on, so its repeat is
+    told as what it is, a second `received`, which changes no book."""
+    event, order = item.event, item.order
+    if event.code == RejectCode.DUPLICATE_ORDER_ID:
+        return {"type": "received", "duplicate": True, **_ordered(market, order, order.funds)}
+    code = RejectCode(event.code).name.lower() if event.code in RejectCode._value2member_map_ else "rejected"
+    message = {"type": "done", "reason": "rejected", "reject_reason": code}
+    if order.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
+        message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(event.size_lots)}
+    return message
+
+
+def _cut(levels: list[list[str]], limit_bytes: int) -> tuple[list[list[str]], list[list[str]]]:
+    """As many of the levels as fit `limit_bytes` of JSON, and the others."""
+    size = 0
+    for index, level in enumerate(levels):
+        size += sum(map(len, level)) + 3 * len(level) + 3
+        if size > limit_bytes:
+            return levels[:index], levels[index:]
+    return levels, []
+
+
+def _uuid(raw: bytes) -> str:
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,0 +1,295 @@
+"""The publisher: moves a market's views along the journal and tells the listeners.
+
+    batch -> follow the journal -> make messages -> SAVE (views, cursor, subscribers, outbox) -> send outbox -> clear it
+                                                      |
+    a crash left of it: nothing happened, the batch   | right of it: the views stand; the outbox still holds, byte for
+    comes again                                       | byte and under the same ids, what may not have been sent
+
+A save is one atomic step that succeeds only on the revision it was computed from: a second environment, or one that was
+paused, gets StaleCursor, drops its state and reads it anew. Several entries of one batch are one save and one level
+update (conflation); events are never conflated. Keeps I9.
+
+Called by `functions/feed_publish`, one market's messages at a time, in order.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from exchange.faults import RetryableFault
+from exchange.feed import messages, routing
+from exchange.feed.bodies import Subscription
+from exchange.feed.routing import Buffered, Outgoing, Subscriber
+from exchange.feed.state import MarketState, ViewChanges
+from exchange.follower import JournalFollower, StaleCursor
+from exchange.journal import JournalEntry, decode_entry
+from exchange.markets import Market
+from exchange.nudges import decode_nudge
+from exchange.ports import CommandQueue, Journal
+
+# Entries between two saves while catching up with a long journal.
+ENTRIES_PER_SAVE = 250
+
+
+class OutOfTime(RetryableFault):
+    """The journal is longer than this invocation. What was done is saved; the batch comes again."""
+
+
+class Overtaken(RetryableFault):
+    """Another environment saved this market meanwhile; what we computed is void. `handle` starts over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A message to the push queue, with the id that makes sending it twice harmless."""
+
+    id: str
+    group: str
+    body: str
+
+
+@dataclass(slots=True)
+class Room:
+    """A market as the publisher holds it: the views' state, its subscribers, and what the last writer left unsent.
+    (`epoch`, `revision`): the save that this is; epoch "" for views that do not exist."""
+
+    state: MarketState
+    epoch: str = ""
+    revision: int = 0
+    subscribers: dict[str, Subscriber] = field(default_factory=dict)
+    unsent: list[Push] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Save:
+    """One atomic step from `revision` to `revision + 1`."""
+
+    epoch: str
+    revision: int
+    changes: ViewChanges
+    subscribers: dict[str, Subscriber | None]
+    pushes: list[Push]
+
+
+class ViewStore(Protocol):
+    """Where the views live."""
+
+    def load(self, market: str) -> Room:
+        """All of a market, as of one moment."""
+
+    def save(self, room: Room, save: Save) -> None:
+        """Writes `room.state`'s cursor and the save's changes, all or nothing; StaleCursor if another wrote meanwhile."""
+
+    def clear_sent(self, market: str, pushes: list[Push]) -> None:
+        """Forgets pushes that have been sent."""
+
+    def new_epoch(self) -> str:
+        """A name for views that are built anew, never used before."""
+
+
+class FeedPublisher:
+    """`handle` is called by one thread. `account_of(user_id) -> (account, profile_id)`; `connections_of(market)`: the
+    connections that the connection table says listen, asked only after the views were lost. `shards`: groups per market
+    of the push queue."""
+
+    def __init__(self, *, markets: dict[str, Market], views: ViewStore, journal: Journal, queue: CommandQueue,
+                 push_queue_url: str, shards: int, account_of: Callable[[str], tuple[int, str]],
+                 connections_of: Callable[[str], Iterable[str]]) -> None:
+        self._markets = markets
+        self._views = views
+        self._journal = journal
+        self._queue = queue
+        self._push_queue_url = push_queue_url
+        self._shards = shards
+        self._account_of = account_of
+        self._connections_of = connections_of
+        self._follower = JournalFollower(journal, self)
+        self._rooms: dict[str, _OpenRoom] = {}
+        self._time_left_s: Callable[[], float] = lambda: 3600
+
+    def handle(self, market: str, bodies: list[dict], time_left_s: Callable[[], float] | None = None) -> None:
+        """Takes one market's messages, in order. Raises and has done nothing, or has done all that was saved: after any
+        error the messages must come again. JournalBroken and BrokenInvariant ask for a halt of the market."""
+        self._time_left_s = time_left_s or (lambda: 3600)
+        for attempt in (1, 2, 3):
+            try:
+                return self._handle(market, bodies)
+            except Overtaken:
+                # Starting over is safe: entries at or below the cursor and versions already known are skipped.
+                self._forget(market)
+                if attempt == 3:
+                    raise
+            except BaseException:
+                self._forget(market)
+                raise
+
+    def _handle(self, market: str, bodies: list[dict]) -> None:
+        self._open(market)
+        for body in bodies:
+            if "subscription" in body:
+                self._subscribe(market, Subscription.decode(body))
+            elif "drop" in body:
+                self._open(market).drop(body["drop"]["connection"])
+            else:
+                nudge = decode_nudge(body)
+                self._follow(market, nudge.seq, nudge.entry)
+        self._save(market)
+        room = self._open(market)
+        room.clear(self._views)
+
+    # --- the sink of the follower
+
+    def cursor(self, market: str) -> tuple[int, bytes]:
+        state = self._open(market).room.state
+        return state.seq, state.hash
+
+    def apply(self, entry: JournalEntry) -> None:
+        """Moves the state in memory; `_save` makes it last. Raises Overtaken when saving finds another writer."""
+        room = self._open(entry.market)
+        room.take(entry)
+        if room.entries_buffered >= ENTRIES_PER_SAVE:
+            self._save(entry.market)
+            if self._time_left_s() < 3:
+                raise OutOfTime(f"{entry.market}: caught up to entry {entry.seq}, no time for more")
+
+    def _follow(self, market: str, seq: int, nudge: bytes | None) -> None:
+        """Up to `seq`, in steps, so that a rebuild does not hold the whole journal in memory."""
+        while (at := self.cursor(market)[0]) < seq:
+            step = min(seq, at + ENTRIES_PER_SAVE)
+            if not self._follower.follow(market, step, nudge if step == seq else None):
+                break  # the entry that the nudge speaks of never committed
+
+    # --- rooms
+
+    def _open(self, market: str) -> "_OpenRoom":
+        room = self._rooms.get(market)
+        if room is None:
+            self._follower.forget(market)
+            room = self._rooms[market] = _OpenRoom(self._markets[market], self._views.load(market))
+            if room.room.unsent:
+                self._send(room.room.unsent)
+                self._views.clear_sent(market, room.room.unsent)
+                room.room.unsent = []
+            if not room.room.epoch:
+                self._build(market, room)
+        return room
+
+    def _build(self, market: str, room: "_OpenRoom") -> None:
+        """The views do not exist: from the first entry to the head of the journal. Listeners of views that were lost
+        missed what came between, so they are told and disconnected."""
+        room.room.epoch = self._views.new_epoch()
+        room.is_new = True
+        head = self._journal.head(market=market)
+        if head is None:
+            return
+        self._follow(market, decode_entry(head).seq, head)
+        room = self._open(market)
+        if room.room.state.seq <= 1:
+            return  # a new market, not a lost one
+        for connection in self._connections_of(market):
+            room.outgoing.send([connection], [messages.dump(messages.error_message(
+                "Feed restarted", "messages were missed: connect and subscribe again"))])
+            room.outgoing.close(connection)
+
+    def _forget(self, market: str) -> None:
+        self._rooms.pop(market, None)
+        self._follower.forget(market)
+
+    def _subscribe(self, market: str, wanted: Subscription) -> None:
+        room = self._open(market)
+        account, profile_id = wanted.account, wanted.profile_id
+        if wanted.user_id and not account:
+            account, profile_id = self._account_of(wanted.user_id)
+        room.subscribe(wanted, account, profile_id)
+
+    # --- saving and sending
+
+    def _save(self, market: str) -> None:
+        room = self._open(market)
+        save = room.make_save(self._shards)
+        if save is None:
+            return
+        try:
+            self._views.save(room.room, save)
+        except StaleCursor as stale:
+            raise Overtaken(str(stale)) from None
+        room.saved(save)
+        self._send(save.pushes)
+
+    def _send(self, pushes: list[Push]) -> None:
+        for push in pushes:
+            self._queue.send(queue=self._push_queue_url, group=push.group, dedup_id=push.id, body=push.body)
+
+
+class _OpenRoom:
+    """A room with what has happened since its last save."""
+
+    def __init__(self, market: Market, room: Room) -> None:
+        self.market = market
+        self.room = room
+        self.outgoing = Outgoing()
+        self.entries_buffered = 0
+        self.is_new = False
+        self._buffered = Buffered(room.state.sequence)
+        self._changed_subscribers: dict[str, Subscriber | None] = {}
+        self._sent: list[Push] = []
+
+    def take(self, entry: JournalEntry) -> None:
+        step = self.room.state.apply(entry)
+        self.entries_buffered += 1
+        if self.room.subscribers:
+            self._buffered.add(step.events, step.levels)
+
+    def subscribe(self, wanted: Subscription, account: int, profile_id: str) -> None:
+        """Those who listen get what happened so far, then the newcomer is greeted and added."""
+        known = self.room.subscribers.get(wanted.connection)
+        if known is not None and known.version >= wanted.version:
+            return
+        self._route()
+        before = known.channels if known is not None else frozenset()
+        subscriber = Subscriber(wanted.connection, wanted.version, wanted.channels, account, wanted.user_id, profile_id)
+        self.outgoing.send([wanted.connection], routing.greeting(
+            self.market, self.room.state, (wanted.requested | (wanted.channels - before)) & wanted.channels))
+        self.room.subscribers[wanted.connection] = self._changed_subscribers[wanted.connection] = subscriber
+        self._buffered = Buffered(self.room.state.sequence)
+
+    def drop(self, connection: str) -> None:
+        if self.room.subscribers.pop(connection, None) is not None:
+            self._changed_subscribers[connection] = None
+
+    def make_save(self, shards: int) -> Save | None:
+        """The next step, or None where nothing changed."""
+        self._route()
+        if not (self.entries_buffered or self._changed_subscribers or self.outgoing or self.is_new):
+            return None
+        revision = self.room.revision + 1
+        pushes = [Push(f"{self.room.epoch}:{revision}:{part}", f"{self.market.id}:{shard}", body)
+                  for part, (shard, body) in enumerate(self.outgoing.bodies(self.market.id, shards))]
+        return Save(self.room.epoch, self.room.revision, self.room.state.take_changes(), self._changed_subscribers, pushes)
+
+    def saved(self, save: Save) -> None:
+        self.room.revision += 1
+        self.entries_buffered = 0
+        self.is_new = False
+        self._changed_subscribers = {}
+        self._sent += save.pushes
+
+    def clear(self, views: ViewStore) -> None:
+        if self._sent:
+            views.clear_sent(self.market.id, self._sent)
+            self._sent = []
+
+    def _route(self) -> None:
+        if self.room.subscribers:
+            routing.route(self.market, self.room.state, self._buffered, self.room.subscribers.values(), self.outgoing)
+        self._buffered = Buffered(self.room.state.sequence)
+
+
+def parse_body(text: str) -> dict | None:
+    """The JSON object of a feed message that names a market, or None for a message that is not ours."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) and isinstance(body.get("market"), str) else None

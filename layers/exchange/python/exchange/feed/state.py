@@ -1,0 +1,176 @@
+"""A market's views, moved forward by journal entries: level 2 book, live orders, last trades, statistics.
+
+    state at entry n  --apply(entry n+1)-->  state at n+1, and the public events of the entry with their orders
+                      --take_changes()--->   what differs from when it was last asked: what Redis must be told
+
+In the publisher's memory it is a cache, as the book is in the engine's: it carries the cursor that it is valid for.
+Keeps I9: its levels are the core's levels at each entry, because the core reports each level that changed.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from exchange import commands
+from exchange.commands import CommandKind, Side
+from exchange.events import FLAG_BY_FUNDS, Event, EventKind
+from exchange.faults import BrokenInvariant
+from exchange.feed.levels import Levels
+from exchange.feed.orders import LiveOrder, Trade
+from exchange.feed.statistics import Bucket, Statistics
+from exchange.journal import GENESIS_HASH, JournalEntry
+
+TRADES_KEPT = 1000
+
+
+class Published(NamedTuple):
+    """A public event with what its messages need besides: its order, for a trade the taker's and the maker's, and for a
+    by-funds REDUCED the funds before. A rejected order was never live; `order` is what its command said."""
+
+    event: Event
+    at_ms: int
+    order: LiveOrder
+    maker: LiveOrder | None = None
+    funds_before: int = 0
+
+
+class Step(NamedTuple):
+    """What one entry brought: its public events in order, and the (side, price) of the levels it changed."""
+
+    events: list[Published]
+    levels: list[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class ViewChanges:
+    """What a save must write. A level of 0 lots, and an order that is None, is to be removed. Trades oldest first."""
+
+    levels: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (side, price) -> (lots, orders)
+    orders: dict[bytes, LiveOrder | None] = field(default_factory=dict)
+    trades: list[Trade] = field(default_factory=list)
+    minutes: dict[int, Bucket] = field(default_factory=dict)
+    hours: dict[int, int] = field(default_factory=dict)
+    expired_minutes: list[int] = field(default_factory=list)
+    expired_hours: list[int] = field(default_factory=list)
+
+
+class MarketState:
+    """See the module's head. `sequence` is the feed's at the cursor; not safe for two threads."""
+
+    def __init__(self, market: str) -> None:
+        self.market = market
+        self.seq = 0
+        self.hash = GENESIS_HASH
+        self.sequence = 0
+        self.at_ms = 0
+        self.bids = Levels(Side.BUY)
+        self.asks = Levels(Side.SELL)
+        self.orders: dict[bytes, LiveOrder] = {}
+        self.last_trade: Trade | None = None
+        self.statistics = Statistics()
+        self._dirty_levels: set[tuple[int, int]] = set()
+        self._dirty_orders: set[bytes] = set()
+        self._new_trades: list[Trade] = []
+
+    def side(self, side: int) -> Levels:
+        return self.bids if side == Side.BUY else self.asks
+
+    def apply(self, entry: JournalEntry) -> Step:
+        """Moves to `entry`, which must be the next one. Raises BrokenInvariant (I9) for events that do not fit."""
+        if entry.seq != self.seq + 1:
+            raise BrokenInvariant(f"I9: {self.market} is at entry {self.seq}, was given {entry.seq}")
+        published: list[Published] = []
+        levels: list[tuple[int, int]] = []
+        sequence = self.sequence
+        for event in entry.unpack_events():
+            if event.kind == EventKind.LEVEL:
+                self.side(event.side).set(event.price_ticks, event.size_lots, event.remaining)
+                levels.append((event.side, event.price_ticks))
+                continue
+            item = self._apply_event(event, entry)
+            if item is not None:
+                sequence += 1
+                if event.sequence != sequence:
+                    raise BrokenInvariant(f"I9: {self.market} entry {entry.seq}: event {event.sequence} after "
+                                          f"{sequence - 1}")
+                published.append(item)
+        if sequence != entry.feed_sequence:
+            raise BrokenInvariant(f"I9: {self.market} entry {entry.seq} ends at {sequence}, not {entry.feed_sequence}")
+        self.seq, self.hash, self.at_ms, self.sequence = entry.seq, entry.hash, entry.at_ms, sequence
+        self._dirty_levels.update(levels)
+        return Step(published, levels)
+
+    def take_changes(self) -> ViewChanges:
+        """What has changed since the last call."""
+        statistics = self.statistics
+        changes = ViewChanges(
+            levels={(side, price): self.side(side).get(price) for side, price in self._dirty_levels},
+            orders={order_id: self.orders.get(order_id) for order_id in self._dirty_orders},
+            trades=self._new_trades[-TRADES_KEPT:],
+            minutes={minute: statistics.minutes[minute] for minute in statistics.touched_minutes
+                     if minute in statistics.minutes},
+            hours={hour: statistics.hours[hour] for hour in statistics.touched_hours if hour in statistics.hours},
+            expired_minutes=statistics.expired_minutes, expired_hours=statistics.expired_hours)
+        self._dirty_levels, self._dirty_orders, self._new_trades = set(), set(), []
+        statistics.touched_minutes, statistics.touched_hours = set(), set()
+        statistics.expired_minutes, statistics.expired_hours = [], []
+        return changes
+
+    # --- events
+
+    def _apply_event(self, event: Event, entry: JournalEntry) -> Published | None:
+        kind = event.kind
+        if kind == EventKind.ACCEPTED:
+            start = event.command_index * commands.SIZE
+            order = LiveOrder.placed(entry.commands[start:start + commands.SIZE], entry.at_ms)
+            self.orders[event.order_id] = order
+            return Published(event, entry.at_ms, order)
+        if kind == EventKind.TRADE:
+            return self._trade(event, entry.at_ms)
+        if kind == EventKind.REJECTED:
+            return self._rejected(event, entry)
+        if kind in (EventKind.HALTED, EventKind.RESUMED):
+            return None
+        order = self.orders.get(event.order_id)
+        if order is None:
+            raise BrokenInvariant(f"I9: {self.market} event {event.sequence} is of an order that is not live")
+        if kind == EventKind.OPENED:
+            order.lots = event.size_lots
+            order.opened = event.sequence
+            self._dirty_orders.add(event.order_id)
+        elif kind == EventKind.DONE:
+            del self.orders[event.order_id]
+            if order.opened:
+                self._dirty_orders.add(event.order_id)
+        elif kind == EventKind.REDUCED:
+            funds_before = order.funds
+            order.lots = event.size_lots
+            if event.flags & FLAG_BY_FUNDS:
+                order.funds = event.remaining
+            if order.opened:
+                self._dirty_orders.add(event.order_id)
+            return Published(event, entry.at_ms, order, None, funds_before)
+        return Published(event, entry.at_ms, order)
+
+    def _trade(self, event: Event, at_ms: int) -> Published:
+        taker, maker = self.orders.get(event.order_id), self.orders.get(event.maker_order_id)
+        if taker is None or maker is None:
+            raise BrokenInvariant(f"I9: {self.market} trade {event.trade_id} is of an order that is not live")
+        maker.lots = event.remaining
+        self._dirty_orders.add(event.maker_order_id)
+        if event.flags & FLAG_BY_FUNDS:
+            taker.funds -= event.size_lots * event.price_ticks
+        else:
+            taker.lots -= event.size_lots
+        trade = Trade(event.trade_id, event.sequence, at_ms, event.price_ticks, event.size_lots, event.side,
+                      event.maker_order_id, event.order_id)
+        self.last_trade = trade
+        self._new_trades.append(trade)
+        self.statistics.add(at_ms, event.price_ticks, event.size_lots)
+        return Published(event, at_ms, taker, maker)
+
+    def _rejected(self, event: Event, entry: JournalEntry) -> Published | None:
+        """Only a refused PLACE is public; a refused cancel does not move the sequence."""
+        if event.flags != CommandKind.PLACE:
+            return None
+        start = event.command_index * commands.SIZE
+        return Published(event, entry.at_ms, LiveOrder.placed(entry.commands[start:start + commands.SIZE], entry.at_ms))
