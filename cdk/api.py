@@ -5,7 +5,7 @@ authorizer: a signature covers the body, which an authorizer never sees, so the 
 `$default` stage, without a path prefix, because clients sign the path as they know it.
 """
 
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -75,4 +75,4 @@ class Api(Construct):
                 for door in route.doors:
                     self.doors[door].add(route, function)
         for door, made in self.doors.items():
-            CfnOutput(self, f"{door.value.capitalize()}Url", value=made.api.api_endpoint)
+            CfnOutput(Stack.of(self), f"{door.value.capitalize()}Url", value=made.api.api_endpoint)

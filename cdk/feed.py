@@ -29,18 +29,22 @@ class FeedApi(Construct):
             cloud=f"https://{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}/{STAGE}",
             emulated=f"{emulator.endpoint.value_as_string}/_aws/execute-api/{self.api.api_id}/{STAGE}")
         self.connections_arn = stack.format_arn(
-            service="execute-api", resource=self.api.api_id, resource_name=f"{STAGE}/POST/@connections/*")
+            service="execute-api", resource=self.api.api_id, resource_name=f"{STAGE}/*/@connections/*")
 
 
 class Feed(Construct):
     """Publisher, pusher, and the routes of the WebSocket API."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, feed_api: FeedApi) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, feed_api: FeedApi,
+                 emulator: Emulator) -> None:
         super().__init__(scope, construct_id)
         self.functions = lane.functions(self, "feed")
         self.listeners = lane.functions(self, "ws")
         for operation, function in self.listeners.items():
             route = operation.websocket_route
-            feed_api.api.add_route(
+            added = feed_api.api.add_route(
                 route, return_response=route in ANSWERING_ROUTES,
                 integration=integrations.WebSocketLambdaIntegration(operation.name, function.target))
+            for child in added.node.find_all():
+                if isinstance(child, apigateway.CfnRouteResponse):
+                    emulator.cloud_only(child)

@@ -17,6 +17,7 @@ class Use(Enum):
     DATABASE = "the ledger in PostgreSQL"
     VIEWS = "the feed's views in Valkey"
     SEND_COMMANDS = "send to every market's command queue"
+    NAME_COMMANDS = "know the command queues' names"
     SEND_NUDGES = "send to the settle and feed queues"
     SEND_FEED = "send to the feed queue"
     SEND_PUSH = "send to the push queue"
@@ -102,7 +103,7 @@ class Operation:
 HOT_MB = 1769
 
 # What every private operation needs to know who is asking: an API key's row and secret, or an account in the ledger.
-CALLER = frozenset({Use.READ_API_KEYS, Use.DATABASE})
+CALLER = frozenset({Use.READ_API_KEYS, Use.DATABASE, Use.USER_POOL})
 # What halting a market takes: the status row, and the HALT command in its queue.
 HALT = frozenset({Use.WRITE_STATUS, Use.SEND_COMMANDS})
 
@@ -153,17 +154,18 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_delete_api_key", routes=(Route("DELETE", "/api-keys/{key}", doors=(Door.APPLICATION,)),),
               uses=CALLER | {Use.WRITE_API_KEYS}),
     # --- identity
-    Operation(name="auth_confirm_sandbox_user", cognito_trigger="pre_sign_up", sandbox_only=True, memory_mb=128,
+    Operation(name="auth_confirm_sandbox_user", cognito_trigger="preSignUp", sandbox_only=True, memory_mb=128,
               timeout_s=5),
     # --- engine
     # One per market: nothing may match two markets in one environment, and a market's function can append to its own
     # journal only. Two warm environments: the one that holds the book, and one for when Lambda recycles it.
     Operation(name="engine_match_orders", queue=Queue.COMMANDS, per_market=True, provisioned=2, memory_mb=HOT_MB,
               timeout_s=10,
-              uses=frozenset({Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.WRITE_STATUS, Use.CORE})),
+              uses=frozenset({Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.NAME_COMMANDS,
+                              Use.WRITE_STATUS, Use.CORE})),
     Operation(name="engine_send_ticks", every_minutes=1, uses=frozenset({Use.SEND_COMMANDS}), memory_mb=256),
     Operation(name="engine_snapshot_book", every_minutes=5, memory_mb=HOT_MB, timeout_s=120,
-              uses=frozenset({Use.READ_JOURNAL, Use.SNAPSHOTS, Use.CORE})),
+              uses=frozenset({Use.READ_JOURNAL, Use.SNAPSHOTS, Use.WRITE_STATUS, Use.CORE})),
     Operation(name="engine_halt_market", queue=Queue.COMMANDS_DEAD, uses=HALT, memory_mb=256),
     # --- ledger
     Operation(name="ledger_settle_fills", queue=Queue.SETTLE, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
@@ -176,19 +178,22 @@ OPERATIONS: tuple[Operation, ...] = (
               memory_mb=1024, timeout_s=55),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,
-              uses=HALT | {Use.VIEWS, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),
-    # Outside the VPC: @connections is reached over the internet only.
+              uses=HALT | {Use.VIEWS, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS, Use.DATABASE}),
+    # Outside the VPC, as all that posts: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
     # --- WebSocket
     Operation(name="ws_connect", websocket_route="$connect", uses=frozenset({Use.CONNECTIONS}), memory_mb=256),
     Operation(name="ws_disconnect", websocket_route="$disconnect", uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED}),
               memory_mb=256),
+    # Posts its answer before it enqueues the subscription, so it has no database: an API key's row names the account,
+    # and for a token feed_publish looks it up.
     Operation(name="ws_subscribe", websocket_route="subscribe", memory_mb=1024,
-              uses=CALLER | {Use.CONNECTIONS, Use.SEND_FEED, Use.USER_POOL, Use.READ_STATUS}),
-    Operation(name="ws_unsubscribe", websocket_route="unsubscribe", uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED}),
-              memory_mb=256),
-    Operation(name="ws_default", websocket_route="$default", memory_mb=256),
+              uses=frozenset({Use.READ_API_KEYS, Use.USER_POOL, Use.CONNECTIONS, Use.SEND_FEED,
+                              Use.POST_TO_CONNECTIONS})),
+    Operation(name="ws_unsubscribe", websocket_route="unsubscribe", memory_mb=256,
+              uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED, Use.POST_TO_CONNECTIONS})),
+    Operation(name="ws_default", websocket_route="$default", uses=frozenset({Use.POST_TO_CONNECTIONS}), memory_mb=256),
 )
 
 BY_NAME = {operation.name: operation for operation in OPERATIONS}

@@ -54,7 +54,7 @@ class Wiring:
     def environment(self, operation: Operation, *, market: str | None) -> dict[str, str]:
         """The variables of one function."""
         values = base_environment(self._settings)
-        for use in operation.uses:
+        for use in in_order(operation.uses):
             values |= self._variables(use)
         if market is not None:
             values["MARKET"] = market
@@ -62,7 +62,7 @@ class Wiring:
 
     def statements(self, operation: Operation, *, market: str | None) -> list[iam.PolicyStatement]:
         """The rights of one function, beyond its own log group and the network interface of the VPC."""
-        return [statement for use in sorted(operation.uses, key=lambda use: use.name)
+        return [statement for use in in_order(operation.uses)
                 for statement in self._statements(use, market)]
 
     def _variables(self, use: Use) -> dict[str, str]:
@@ -71,6 +71,7 @@ class Wiring:
             Use.DATABASE: {"DATABASE_DSN": r.database_dsn, "DATABASE_IAM_AUTH": r.database_iam_auth},
             Use.VIEWS: {"REDIS_URL": r.redis_url},
             Use.SEND_COMMANDS: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix},
+            Use.NAME_COMMANDS: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix},
             Use.SEND_NUDGES: {"SETTLE_QUEUE_URL": r.queues.settle.queue.queue_url,
                               "FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
             Use.SEND_FEED: {"FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
@@ -133,8 +134,13 @@ class Wiring:
                                 "dynamodb:Query", "dynamodb:Scan"], [r.connections.table_arn])]
             case Use.POST_TO_CONNECTIONS:
                 return [_allow(["execute-api:ManageConnections"], [r.connections_arn])]
-            case Use.VIEWS | Use.USER_POOL | Use.CORE:
-                return []  # reached through the security group, public, or a layer
+            case Use.VIEWS | Use.NAME_COMMANDS | Use.USER_POOL | Use.CORE:
+                return []  # reached through the security group, a name, public, a layer
+
+
+def in_order(uses: frozenset[Use]) -> list[Use]:
+    """A set has another order in every run; a template must not."""
+    return sorted(uses, key=lambda use: use.name)
 
 
 def base_environment(settings: Settings) -> dict[str, str]:

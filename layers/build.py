@@ -79,8 +79,8 @@ def build_dependencies(*, architecture: str, python: str) -> Path:
         platforms = [argument for tag in GLIBC_TAGS for argument in ("--platform", tag.format(machine=machine))]
         subprocess.run(
             [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile",
-             "--only-binary=:all:", "--implementation", "cp", "--python-version", python, *platforms,
-             "--target", str(folder / "python"), *requirements], check=True)
+             "--no-warn-conflicts", "--only-binary=:all:", "--implementation", "cp", "--python-version", python,
+             *platforms, "--target", str(folder / "python"), *requirements], check=True)
         _slim(folder / "python")
 
     inputs = hashlib.sha256(json.dumps(requirements).encode()).hexdigest()

@@ -1,0 +1,24 @@
+"""The templates under test, synthesised once per run: the local flavour for what is said in them, and the deployable
+flavour of this machine's processor and Python for what is in their assets."""
+
+import platform
+import sys
+
+import pytest
+from infra.assembly import Assembly
+
+from cdk.synth import synthesise
+
+ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+
+
+@pytest.fixture(scope="session")
+def local_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return Assembly.read(synthesise(tmp_path_factory.mktemp("cdk.local"), local=True))
+
+
+@pytest.fixture(scope="session")
+def host_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Assembly.read(synthesise(tmp_path_factory.mktemp("cdk.out"), local=False,
+                                    context={"architecture": ARCHITECTURE, "python": python}))

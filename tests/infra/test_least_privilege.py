@@ -1,0 +1,88 @@
+"""Nothing may do more than its row of the table says."""
+
+import json
+
+import pytest
+from infra.assembly import Assembly, as_list
+
+from cdk.operations import BY_NAME, OPERATIONS, Use
+from cdk.settings import listed_markets
+
+# The only actions that may stand on resource "*", each with the reason.
+UNNAMEABLE = {
+    "xray:PutTraceSegments": "X-Ray has no resources",
+    "xray:PutTelemetryRecords": "X-Ray has no resources",
+    "ec2:CreateNetworkInterface": "Lambda makes the interface that does not exist yet; functions in the VPC only",
+    "ec2:DescribeNetworkInterfaces": "describing cannot be narrowed",
+    "ec2:DescribeSubnets": "describing cannot be narrowed",
+    "ec2:DeleteNetworkInterface": "the interface's id is known to Lambda only",
+    "ec2:AssignPrivateIpAddresses": "the interface's id is known to Lambda only",
+    "ec2:UnassignPrivateIpAddresses": "the interface's id is known to Lambda only",
+}
+# Which uses may bring a right of a service; a right that no use of the row explains fails the test.
+RIGHTS = {
+    "rds-db": {Use.DATABASE}, "kms:Decrypt": {Use.READ_API_KEYS}, "kms:Encrypt": {Use.WRITE_API_KEYS},
+    "s3": {Use.SNAPSHOTS}, "execute-api": {Use.POST_TO_CONNECTIONS},
+    "sqs:SendMessage": {Use.SEND_COMMANDS, Use.SEND_NUDGES, Use.SEND_FEED, Use.SEND_PUSH},
+    "dynamodb:PutItem": {Use.APPEND_JOURNAL, Use.WRITE_STATUS, Use.WRITE_API_KEYS, Use.CONNECTIONS},
+    "dynamodb:DeleteItem": {Use.WRITE_API_KEYS, Use.CONNECTIONS},
+}
+
+
+@pytest.fixture(scope="module")
+def statements(local_assembly: Assembly) -> list[tuple[str, dict]]:
+    return [(operation, statement) for (stack, _), (operation, function) in local_assembly.functions().items()
+            for statement in local_assembly.statements(stack, function)]
+
+
+def test_every_operation_is_there(local_assembly: Assembly) -> None:
+    made = sorted({operation for operation, _ in local_assembly.functions().values()})
+    assert made == sorted(operation.name for operation in OPERATIONS)
+    assert len(local_assembly.functions()) == len(OPERATIONS) - 1 + len(listed_markets())
+
+
+def test_no_action_is_a_pattern(statements: list[tuple[str, dict]]) -> None:
+    for operation, statement in statements:
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], f"{operation}: {statement}"
+
+
+def test_only_listed_actions_stand_on_all_resources(statements: list[tuple[str, dict]]) -> None:
+    for operation, statement in statements:
+        if "*" in as_list(statement["Resource"]):
+            extra = set(as_list(statement["Action"])) - UNNAMEABLE.keys()
+            assert not extra, f"{operation} may {sorted(extra)} everything"
+
+
+def test_only_functions_in_the_vpc_handle_network_interfaces(statements: list[tuple[str, dict]]) -> None:
+    able = {operation for operation, statement in statements
+            if any(action.startswith("ec2:") for action in as_list(statement["Action"]))}
+    assert able == {operation.name for operation in OPERATIONS if operation.in_vpc}
+
+
+def test_rights_are_explained_by_the_table(statements: list[tuple[str, dict]]) -> None:
+    for operation, statement in statements:
+        for action in as_list(statement["Action"]):
+            explaining = RIGHTS.get(action) or RIGHTS.get(action.partition(":")[0])
+            if explaining is not None:
+                assert BY_NAME[operation].uses & explaining, f"{operation} may {action} and uses nothing that needs it"
+
+
+def test_only_the_engine_writes_the_journal_and_only_its_markets(local_assembly: Assembly) -> None:
+    markets = set()
+    for (stack, _), (operation, function) in local_assembly.functions().items():
+        for statement in local_assembly.statements(stack, function):
+            if "Journal" not in json.dumps(statement["Resource"]):
+                continue
+            writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+            if writes & set(as_list(statement["Action"])):
+                assert operation == "engine_match_orders"
+                assert set(as_list(statement["Action"])) & writes == {"dynamodb:PutItem"}  # an entry is never changed
+                market = function["Properties"]["Environment"]["Variables"]["MARKET"]
+                assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [market]}}
+                markets.add(market)
+    assert markets == set(listed_markets())
+
+
+def test_no_function_can_read_a_database_password(statements: list[tuple[str, dict]]) -> None:
+    assert not [operation for operation, statement in statements
+                if any(action.startswith("secretsmanager:") for action in as_list(statement["Action"]))]

@@ -1,0 +1,48 @@
+"""The synth itself: what it refuses, when it works again, and what another stage leaves out."""
+
+import json
+from pathlib import Path
+
+import pytest
+from infra.assembly import Assembly
+
+from cdk.operations import OPERATIONS
+from cdk.settings import BadSettings, Settings
+from cdk.synth import INPUTS_FILE, inputs_hash, synthesise
+
+
+def test_a_missing_handler_fails_and_is_named(tmp_path: Path) -> None:
+    for operation in OPERATIONS[1:]:
+        (tmp_path / operation.name).mkdir()
+        (tmp_path / operation.name / "handler.py").touch()
+    with pytest.raises(BadSettings, match=f"1 operation.*{OPERATIONS[0].name}"):
+        synthesise(tmp_path / "out", local=True, context={"functions": str(tmp_path)})
+
+
+@pytest.mark.parametrize("context, message", [
+    ({"architecture": "mips"}, "mips.*arm64, x86_64"), ({"python": "2.7"}, "2.7.*3.13"),
+    ({"stage": "My Stage"}, "My Stage"),
+])
+def test_a_context_that_does_not_exist_is_refused(context: dict[str, str], message: str) -> None:
+    with pytest.raises(BadSettings, match=message):
+        Settings.from_context(context)
+
+
+def test_the_local_flavour_is_kept_until_its_inputs_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / INPUTS_FILE).write_text(inputs_hash(json.loads(Path("cdk.json").read_text())["context"]))
+    (tmp_path / "kept").touch()
+    assert synthesise(tmp_path, local=True) == tmp_path
+    assert (tmp_path / "kept").exists()
+    assert inputs_hash({"stage": "one"}) != inputs_hash({"stage": "two"})
+
+
+def test_another_stage_keeps_its_data_and_has_no_faucet(tmp_path: Path) -> None:
+    assembly = Assembly.read(synthesise(tmp_path / "out", local=True, context={"stage": "production"}))
+    made = {operation for operation, _ in assembly.functions().values()}
+    assert made == {operation.name for operation in OPERATIONS if not operation.sandbox_only}
+    assert {function["Properties"]["Environment"]["Variables"]["SANDBOX"]
+            for _, function in assembly.functions().values()} == {"0"}
+    for type_ in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::RDS::DBCluster", "AWS::Cognito::UserPool",
+                  "AWS::KMS::Key"):
+        for key, resource in assembly.of_type(type_).items():
+            assert resource["DeletionPolicy"] == "Retain", key
