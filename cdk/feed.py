@@ -10,8 +10,8 @@ from cdk.lane import Lane
 from cdk.settings import Settings
 
 STAGE = "feed"
-# Sending to a listener is feed_push's, in order. These routes may answer an error at once, on the same frame's back.
-ANSWERING_ROUTES = ("subscribe", "unsubscribe", "$default")
+# None: the routes' functions post their answers themselves, because `subscribe` must have answered before it enqueues.
+ANSWERING_ROUTES = ()
 
 
 class FeedApi(Construct):
@@ -33,18 +33,13 @@ class FeedApi(Construct):
 
 
 class Feed(Construct):
-    """Publisher, pusher, and the routes of the WebSocket API."""
+    """Publisher, pusher, and the routes of the WebSocket API. No route answers by itself: every message to a connection
+    is a post, so that one place keeps their order."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, feed_api: FeedApi,
-                 emulator: Emulator) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, feed_api: FeedApi) -> None:
         super().__init__(scope, construct_id)
         self.functions = lane.functions(self, "feed")
         self.listeners = lane.functions(self, "ws")
         for operation, function in self.listeners.items():
-            route = operation.websocket_route
-            added = feed_api.api.add_route(
-                route, return_response=route in ANSWERING_ROUTES,
-                integration=integrations.WebSocketLambdaIntegration(operation.name, function.target))
-            for child in added.node.find_all():
-                if isinstance(child, apigateway.CfnRouteResponse):
-                    emulator.cloud_only(child)
+            feed_api.api.add_route(operation.websocket_route, integration=integrations.WebSocketLambdaIntegration(
+                operation.name, function.target))

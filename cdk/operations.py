@@ -126,6 +126,8 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=frozenset({Use.VIEWS})),
     Operation(name="api_list_trades", routes=(public("GET", "/products/{product_id}/trades"),),
               uses=frozenset({Use.VIEWS})),
+    Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
+              uses=frozenset({Use.VIEWS})),
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
               uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
@@ -178,21 +180,20 @@ OPERATIONS: tuple[Operation, ...] = (
               memory_mb=1024, timeout_s=55),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,
-              uses=HALT | {Use.VIEWS, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS, Use.DATABASE}),
-    # Outside the VPC, as all that posts: @connections is reached over the internet only.
+              uses=HALT | {Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),
+    # Outside the VPC, and so without the ledger: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
-    # --- WebSocket
+    # --- WebSocket: these answer by posting, as feed_push does, and so stand outside, too
     Operation(name="ws_connect", websocket_route="$connect", uses=frozenset({Use.CONNECTIONS}), memory_mb=256),
     Operation(name="ws_disconnect", websocket_route="$disconnect", uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED}),
               memory_mb=256),
-    # Posts its answer before it enqueues the subscription, so it has no database: an API key's row names the account,
-    # and for a token feed_publish looks it up.
+    # A token is checked against the pool's public keys, which are on the internet.
     Operation(name="ws_subscribe", websocket_route="subscribe", memory_mb=1024,
-              uses=frozenset({Use.READ_API_KEYS, Use.USER_POOL, Use.CONNECTIONS, Use.SEND_FEED,
-                              Use.POST_TO_CONNECTIONS})),
-    Operation(name="ws_unsubscribe", websocket_route="unsubscribe", memory_mb=256,
-              uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED, Use.POST_TO_CONNECTIONS})),
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED, Use.READ_API_KEYS,
+                              Use.USER_POOL})),
+    Operation(name="ws_unsubscribe", websocket_route="unsubscribe", memory_mb=512,
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
     Operation(name="ws_default", websocket_route="$default", uses=frozenset({Use.POST_TO_CONNECTIONS}), memory_mb=256),
 )
 

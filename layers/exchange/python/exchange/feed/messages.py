@@ -12,7 +12,7 @@ import orjson
 from exchange.commands import NIL, OrderType, Side
 from exchange.events import FLAG_BY_FUNDS, DoneReason, EventKind, RejectCode
 from exchange.feed.levels import checksum
-from exchange.feed.orders import LiveOrder, Trade
+from exchange.feed.orders import LiveOrder, Trade, uuid_text
 from exchange.feed.state import MarketState, Published
 from exchange.markets import Market
 from exchange.money import format_units
@@ -47,11 +47,11 @@ def public_message(market: Market, item: Published, time: str) -> dict:
     kind = event.kind
     if kind == EventKind.TRADE:
         message |= {
-            "type": "match", "trade_id": event.trade_id, "maker_order_id": _uuid(event.maker_order_id),
-            "taker_order_id": _uuid(event.order_id), "side": SIDE_NAMES[event.side],
+            "type": "match", "trade_id": event.trade_id, "maker_order_id": uuid_text(event.maker_order_id),
+            "taker_order_id": uuid_text(event.order_id), "side": SIDE_NAMES[event.side],
             "size": market.format_size(event.size_lots), "price": market.format_price(event.price_ticks)}
         return message
-    message["order_id"] = _uuid(event.order_id)
+    message["order_id"] = uuid_text(event.order_id)
     if event.side in SIDE_NAMES:
         message["side"] = SIDE_NAMES[event.side]
     order = item.order
@@ -97,13 +97,13 @@ def user_message(message: dict, item: Published, *, account: int, user_id: str, 
             mine |= {"taker_user_id": user_id, "taker_profile_id": profile_id,
                      "taker_fee_rate": format_units(order.taker_fee_ppm, 6)}
     if order.client_oid != NIL.bytes:
-        mine["client_oid"] = _uuid(order.client_oid)
+        mine["client_oid"] = uuid_text(order.client_oid)
     return message | mine
 
 
 def last_match(market: Market, trade: Trade) -> dict:
-    return {"type": "last_match", "trade_id": trade.trade_id, "maker_order_id": _uuid(trade.maker_order_id),
-            "taker_order_id": _uuid(trade.taker_order_id), "side": SIDE_NAMES[trade.side],
+    return {"type": "last_match", "trade_id": trade.trade_id, "maker_order_id": uuid_text(trade.maker_order_id),
+            "taker_order_id": uuid_text(trade.taker_order_id), "side": SIDE_NAMES[trade.side],
             "size": market.format_size(trade.lots), "price": market.format_price(trade.price_ticks),
             "product_id": market.id, "sequence": trade.sequence, "time": iso(trade.at_ms)}
 
@@ -200,8 +200,3 @@ def _cut(levels: list[list[str]], limit_bytes: int) -> tuple[list[list[str]], li
         if size > limit_bytes:
             return levels[:index], levels[index:]
     return levels, []
-
-
-def _uuid(raw: bytes) -> str:
-    digits = raw.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

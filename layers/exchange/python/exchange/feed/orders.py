@@ -16,6 +16,12 @@ _ORDER = struct.Struct("<2B2x2IQ4qQq16s")
 _TRADE = struct.Struct("<2Q3qB7x16s16s")
 
 
+def uuid_text(raw: bytes) -> str:
+    """`str(UUID(bytes=raw))`, four times as fast."""
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 class LiveOrder:
     """An order between ACCEPTED and DONE. `opened`: the sequence of its OPENED event, its place in its level; 0 while it
     does not rest. `funds`: what a by-funds order has left, in ticks x lots."""
@@ -51,6 +57,10 @@ class LiveOrder:
     @property
     def is_market(self) -> bool:
         return self.order_type in (OrderType.MARKET, OrderType.STOP_MARKET)
+
+    @property
+    def uuid(self) -> str:
+        return uuid_text(self.order_id)
 
     def pack(self) -> bytes:
         return _ORDER.pack(self.side, self.order_type, self.maker_fee_ppm, self.taker_fee_ppm, self.account,

@@ -1,0 +1,15 @@
+"""GET /products/{product_id}: one market and whether it trades."""
+
+from exchange.adapters.market_status import MarketStatus
+from exchange.api.door import operation
+from exchange.api.products import product_of
+from exchange.api.request import Request
+from exchange.feed.rows import product_row
+
+statuses = MarketStatus()
+
+
+@operation(public=True)
+def lambda_handler(request: Request) -> dict:
+    market = product_of(request)
+    return product_row(market, halted=statuses.get(market.id).halted)

@@ -1,0 +1,69 @@
+"""Publishes what was matched: moves the views along the journal and hands the listeners' messages to the push queue.
+
+A batch holds messages of several markets, each market's in order: nudges, subscriptions, drops. Markets fail one by one;
+of a market that fails, all messages come again, which is safe because the cursor and the versions say what was done.
+"""
+
+import os
+import time
+
+from aws_lambda_powertools import Logger
+
+from exchange.adapters.connections import connections_of
+from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.ports import command_queue, journal
+from exchange.adapters.redis.connection import client
+from exchange.adapters.redis.view_store import RedisViewStore
+from exchange.commands import Command, CommandKind, encode_message
+from exchange.faults import BrokenInvariant, RetryableFault
+from exchange.feed.publisher import FeedPublisher, parse_body
+from exchange.markets import listing
+
+logger = Logger(service="feed_publish")
+
+
+def account_of(user_id: str) -> tuple[int, str]:
+    from exchange.adapters.postgres.accounts import open_account
+    return open_account(user_id)
+
+
+publisher = FeedPublisher(
+    markets=listing().markets, views=RedisViewStore(client()), journal=journal(), queue=command_queue(),
+    push_queue_url=os.environ["PUSH_QUEUE_URL"], shards=int(os.environ["FEED_SHARDS"]), account_of=account_of,
+    connections_of=connections_of)
+
+
+def lambda_handler(event: dict, context: object) -> dict:
+    """An SQS batch of the feed queue. Answers the messages of the markets that failed."""
+    by_market: dict[str, list[tuple[str, dict]]] = {}
+    for record in event["Records"]:
+        body = parse_body(record["body"])
+        if body is None or body["market"] not in listing().markets:
+            logger.error("not a feed message, dropped", message_id=record["messageId"])
+            continue
+        by_market.setdefault(body["market"], []).append((record["messageId"], body))
+    failed: list[str] = []
+    time_left_s = lambda: context.get_remaining_time_in_millis() / 1000 if context else 3600.0  # noqa: E731
+    for market, messages in by_market.items():
+        try:
+            publisher.handle(market, [body for _, body in messages], time_left_s)
+        except BrokenInvariant as broken:
+            logger.critical("invariant broken, market halted", market=market, error=str(broken))
+            halt(market, str(broken))
+            failed += [message_id for message_id, _ in messages]
+        except RetryableFault as fault:
+            logger.warning("will be tried again", market=market, error=str(fault))
+            failed += [message_id for message_id, _ in messages]
+        except Exception:
+            logger.exception("unexpected error", market=market)
+            failed += [message_id for message_id, _ in messages]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def halt(market: str, reason: str) -> None:
+    """No new orders, by the status row at once and by a HALT in the market's queue. Once a minute is enough."""
+    MarketStatus().halt(market, reason=reason)
+    now_ms = time.time_ns() // 1_000_000
+    command = Command(kind=CommandKind.HALT, issued_at_ms=now_ms)
+    command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market,
+                         dedup_id=f"halt:feed:{now_ms // 60_000}", body=encode_message([command.pack()]))

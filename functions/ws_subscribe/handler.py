@@ -1,0 +1,83 @@
+"""A client subscribes: check, note, answer `subscriptions`, and only then tell the publishers of the markets.
+
+The answer is posted before the subscription enters the markets' feed queues, so it comes before every snapshot.
+"""
+
+import os
+import time
+
+from exchange.adapters import connections
+from exchange.adapters.aws.posts import Gone, post
+from exchange.adapters.ports import command_queue
+from exchange.api.errors import ApiError
+from exchange.faults import RetryableFault
+from exchange.feed.bodies import Subscription
+from exchange.feed.requests import BadRequest, FeedRequest, parse_message, parse_subscribe
+from exchange.feed.sockets import OK, body_of, connection_of, refusal, subscriptions_message
+from exchange.markets import listing
+
+FEED_QUEUE_URL = os.environ["FEED_QUEUE_URL"]
+SIGNED_PATH = "/users/self/verify"
+
+
+def lambda_handler(event: dict, context: object) -> dict:
+    """The `subscribe` route. A refused request changes nothing and is answered with an `error` message."""
+    connection_id = connection_of(event)
+    try:
+        request = parse_subscribe(parse_message(body_of(event)), listing().markets)
+        identity = sign_in(request)
+        known = connections.find_connection(connection_id)
+        if known is not None and known.user_id and identity and known.user_id != identity["user_id"]:
+            raise BadRequest("Authentication Failed", "this connection is signed in as another user")
+        connection = connections.subscribe(connection_id, request.wanted, **identity)
+        post(connection_id, subscriptions_message(connection.subscriptions))
+    except BadRequest as refused:
+        answer(connection_id, refusal(refused))
+        return OK
+    except RetryableFault:
+        answer(connection_id, refusal(BadRequest("Failed to subscribe", "a service is unavailable, try again")))
+        raise
+    except (connections.ConnectionGone, Gone):
+        return OK
+    for product in sorted({product for _, product in request.wanted}):
+        subscription = Subscription(
+            market=product, connection=connection_id, version=connection.version, channels=connection.channels(product),
+            requested=frozenset(channel for channel, wanted in request.wanted if wanted == product),
+            account=connection.account, user_id=connection.user_id, profile_id=connection.profile_id)
+        command_queue().send(queue=FEED_QUEUE_URL, group=product, body=subscription.encode(),
+                             dedup_id=f"{connection_id}:{connection.version}:{product}")
+    return OK
+
+
+def sign_in(request: FeedRequest) -> dict:
+    """Who the credentials belong to, as the keywords of `connections.subscribe`. They are looked at only for channels
+    that show something of one's own: real clients send them everywhere. BadRequest where they are wrong or missing."""
+    given = request.credentials
+    private = "user" in request.channels
+    if not private and not ("full" in request.channels and ("key" in given or "token" in given)):
+        return {}
+    if "token" in given:
+        from exchange.adapters.access_tokens import BadToken, user_of
+        try:
+            return {"user_id": user_of(given["token"])}
+        except BadToken as bad:
+            raise BadRequest("Authentication Failed", str(bad)) from None
+    if "key" not in given:
+        raise BadRequest("Authentication Failed", "the user channel requires authentication")
+    from exchange.api.auth import check_signed
+    headers = {"cb-access-key": given["key"], "cb-access-sign": given.get("signature", ""),
+               "cb-access-timestamp": given.get("timestamp", ""), "cb-access-passphrase": given.get("passphrase", "")}
+    try:
+        caller = check_signed(headers, "GET", SIGNED_PATH, b"", time.time_ns() // 1_000_000)
+    except ApiError as wrong:
+        raise BadRequest("Authentication Failed", wrong.message) from None
+    if "view" not in caller.scopes:
+        raise BadRequest("Authentication Failed", "this key lacks the scope 'view'")
+    return {"account": caller.account, "user_id": caller.user_id, "profile_id": caller.profile_id}
+
+
+def answer(connection_id: str, text: str) -> None:
+    try:
+        post(connection_id, text)
+    except Gone:
+        return

@@ -1,0 +1,120 @@
+"""The WebSocket connections and what each asked for (DynamoDB, CONNECTIONS_TABLE).
+
+One item per connection: its subscriptions as a set of `channel|product`, a version that grows with every change, and who
+has signed in. The set is changed by ADD and DELETE, so two messages of one client that are handled at once both count.
+`feed_publish` keeps its own copy per market; this table says what a client was told. Items leave with `$disconnect`, with
+the first post that finds the connection gone, or by `expires_at`: a connection lasts two hours at most.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.exceptions import UpdateError
+from pynamodb.models import Model
+
+LIFETIME_S = 3 * 3600
+
+
+class _Row(Model):
+    class Meta:
+        table_name = os.environ.get("CONNECTIONS_TABLE", "")
+        connect_timeout_seconds = 2
+        read_timeout_seconds = 3
+
+    connection_id = UnicodeAttribute(hash_key=True)
+    expires_at = NumberAttribute()
+    version = NumberAttribute()
+    subscriptions = UnicodeSetAttribute(null=True)
+    account = NumberAttribute(null=True)
+    user_id = UnicodeAttribute(null=True)
+    profile_id = UnicodeAttribute(null=True)
+
+
+class ConnectionGone(LookupError):
+    """The table has no such connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`subscriptions`: (channel, product) pairs. `account` 0 and empty ids: nobody has signed in."""
+
+    id: str
+    version: int
+    subscriptions: frozenset[tuple[str, str]]
+    account: int = 0
+    user_id: str = ""
+    profile_id: str = ""
+
+    def channels(self, product: str) -> frozenset[str]:
+        return frozenset(channel for channel, wanted in self.subscriptions if wanted == product)
+
+    @property
+    def products(self) -> set[str]:
+        return {product for _, product in self.subscriptions}
+
+
+def open_connection(connection_id: str) -> None:
+    _Row(connection_id, expires_at=int(time.time()) + LIFETIME_S, version=0).save()
+
+
+def find_connection(connection_id: str) -> Connection | None:
+    """Strongly consistent."""
+    try:
+        return _connection(_Row.get(connection_id, consistent_read=True))
+    except _Row.DoesNotExist:
+        return None
+
+
+def subscribe(connection_id: str, pairs: Iterable[tuple[str, str]], *, account: int = 0, user_id: str = "",
+              profile_id: str = "") -> Connection:
+    """Adds the pairs and, where given, who signed in; the connection after it. Raises ConnectionGone."""
+    row = _Row(connection_id)
+    actions = [_Row.version.add(1), _Row.subscriptions.add({_pack(pair) for pair in pairs})]
+    if user_id:
+        actions += [_Row.account.set(account), _Row.user_id.set(user_id), _Row.profile_id.set(profile_id)]
+    return _update(row, actions)
+
+
+def unsubscribe(connection_id: str, pairs: Iterable[tuple[str, str]]) -> Connection:
+    """Removes the pairs; the connection after it. Raises ConnectionGone."""
+    packed = {_pack(pair) for pair in pairs}
+    row = _Row(connection_id)
+    return _update(row, [_Row.version.add(1), *([_Row.subscriptions.delete(packed)] if packed else [])])
+
+
+def close_connection(connection_id: str) -> None:
+    """Forgets the connection; one that is not there is no error."""
+    _Row(connection_id).delete()
+
+
+def connections_of(product: str) -> list[str]:
+    """Ids of all connections with a subscription in a product. Reads the whole table: only for when views were lost."""
+    return [connection.id for connection in map(_connection, _Row.scan()) if product in connection.products]
+
+
+def _update(row: _Row, actions: list) -> Connection:
+    try:
+        row.update(actions=actions, condition=_Row.connection_id.exists())
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            raise ConnectionGone(row.connection_id) from None
+        raise
+    return _connection(row)
+
+
+def _connection(row: _Row) -> Connection:
+    pairs = frozenset(_unpack(packed) for packed in row.subscriptions or ())
+    return Connection(row.connection_id, int(row.version), pairs, int(row.account or 0), row.user_id or "",
+                      row.profile_id or "")
+
+
+def _pack(pair: tuple[str, str]) -> str:
+    return "|".join(pair)
+
+
+def _unpack(packed: str) -> tuple[str, str]:
+    channel, _, product = packed.partition("|")
+    return channel, product

@@ -1,0 +1,30 @@
+"""What the WebSocket functions share: the connection of an event, and the answers that say what is on."""
+
+from collections.abc import Iterable
+
+from exchange.feed.messages import dump, error_message
+from exchange.feed.requests import BadRequest
+
+OK = {"statusCode": 200}
+
+
+def connection_of(event: dict) -> str:
+    return event["requestContext"]["connectionId"]
+
+
+def body_of(event: dict) -> str:
+    """The client's message as text; a frame that is not text comes as base64 and is no JSON of ours."""
+    return "" if event.get("isBase64Encoded") else event.get("body") or ""
+
+
+def subscriptions_message(pairs: Iterable[tuple[str, str]]) -> str:
+    """The `subscriptions` answer: every channel that is on, with its products."""
+    by_channel: dict[str, list[str]] = {}
+    for channel, product in sorted(pairs):
+        by_channel.setdefault(channel, []).append(product)
+    return dump({"type": "subscriptions", "channels": [
+        {"name": channel, "product_ids": products} for channel, products in by_channel.items()]})
+
+
+def refusal(refused: BadRequest) -> str:
+    return dump(error_message(refused.title, refused.reason))
