@@ -1,0 +1,15 @@
+"""DELETE /api-keys/{key}: the key stops working everywhere within seconds."""
+
+from exchange.adapters.api_keys import delete_key
+from exchange.api.door import operation
+from exchange.api.errors import NotFound
+from exchange.api.request import Request
+
+
+@operation(scope="keys")
+def lambda_handler(request: Request) -> str:
+    """The deleted key's id; 404 for an unknown one and for somebody else's."""
+    key = request.path_parameter("key")
+    if not delete_key(request.caller.account, key):
+        raise NotFound()
+    return key

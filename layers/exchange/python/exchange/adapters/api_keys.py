@@ -1,0 +1,173 @@
+"""API keys (DynamoDB, API_KEYS_TABLE). The secret is encrypted by KMS for this key's id and shown once; the passphrase is
+kept as a salted hash.
+
+A key that was found is kept in the process for at most MAX_AGE_S, so a deleted one stops working everywhere within that
+time. A key that was not found is not kept: a new one works at once.
+
+Beside the keys stands one row per account, `account:<number>`, with the set of its keys' ids, so that listing them reads
+what is theirs and nothing else. An id is entered there before its key exists and taken out after it is gone: a crash in
+between leaves an id without a key, never a key that its owner cannot see.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import boto3
+from botocore.config import Config
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.exceptions import DeleteError
+from pynamodb.models import Model
+
+MAX_AGE_S = 5.0
+_KEPT = 10_000
+_SECRET_BYTES = 64
+_KEY_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class _Row(Model):
+    class Meta:
+        table_name = os.environ.get("API_KEYS_TABLE", "")
+        connect_timeout_seconds = 2
+        read_timeout_seconds = 3
+
+    key = UnicodeAttribute(hash_key=True)
+    account = NumberAttribute()
+    user_id = UnicodeAttribute()
+    profile_id = UnicodeAttribute()
+    label = UnicodeAttribute()
+    scopes = UnicodeSetAttribute()
+    secret = BinaryAttribute(legacy_encoding=False)
+    passphrase_salt = BinaryAttribute(legacy_encoding=False)
+    passphrase_hash = BinaryAttribute(legacy_encoding=False)
+    created_at = UnicodeAttribute()
+
+
+class _Owner(Model):
+    class Meta(_Row.Meta):
+        pass
+
+    key = UnicodeAttribute(hash_key=True)
+    ids = UnicodeSetAttribute(null=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that can sign requests. `secret` is base64, as it was shown to the user."""
+
+    key: str
+    account: int
+    user_id: str
+    profile_id: str
+    label: str
+    scopes: frozenset[str]
+    secret: str
+    passphrase_salt: bytes
+    passphrase_hash: bytes
+    created_at: str
+
+
+_found: dict[str, tuple[float, ApiKey]] = {}
+
+
+@lru_cache(maxsize=1)
+def _kms() -> object:
+    return boto3.client("kms", config=Config(connect_timeout=2, read_timeout=3, retries={"max_attempts": 2}))
+
+
+def find_key(key: str) -> ApiKey | None:
+    """The key with this id, at most MAX_AGE_S old, or None."""
+    now = time.monotonic()
+    kept = _found.get(key)
+    if kept is not None and now - kept[0] < MAX_AGE_S:
+        return kept[1]
+    _found.pop(key, None)
+    if not _KEY_ID.fullmatch(key):
+        return None
+    try:
+        row = _Row.get(key, consistent_read=True)
+    except _Row.DoesNotExist:
+        return None
+    # A secret never changes: one that was decrypted before need not be decrypted again.
+    secret = kept[1].secret if kept is not None else _decrypt(key, bytes(row.secret))
+    found = ApiKey(key=key, account=int(row.account), user_id=row.user_id, profile_id=row.profile_id, label=row.label,
+                   scopes=frozenset(row.scopes), secret=secret, passphrase_salt=bytes(row.passphrase_salt),
+                   passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at)
+    if len(_found) >= _KEPT:
+        _found.clear()
+    _found[key] = (now, found)
+    return found
+
+
+def passphrase_matches(key: ApiKey, passphrase: str) -> bool:
+    """Whether this is the key's passphrase; takes the same time for right and wrong ones."""
+    given = _hash(key.passphrase_salt, passphrase.encode("utf-8", "surrogatepass"))
+    return hmac.compare_digest(given, key.passphrase_hash)
+
+
+def create_key(*, account: int, user_id: str, profile_id: str, label: str, scopes: frozenset[str],
+               passphrase: str | None = None) -> tuple[ApiKey, str]:
+    """A new key and its passphrase (drawn if none is given). Only now can secret and passphrase be seen."""
+    key = secrets.token_hex(16)
+    secret = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    passphrase = passphrase or secrets.token_urlsafe(16)
+    salt = secrets.token_bytes(16)
+    made = ApiKey(key=key, account=account, user_id=user_id, profile_id=profile_id, label=label, scopes=scopes, secret=secret,
+                  passphrase_salt=salt, passphrase_hash=_hash(salt, passphrase.encode()),
+                  created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    _Owner(_owner(account)).update(actions=[_Owner.ids.add({key})])
+    _Row(key, account=account, user_id=user_id, profile_id=profile_id, label=label, scopes=set(scopes),
+         secret=_encrypt(key, secret), passphrase_salt=salt, passphrase_hash=made.passphrase_hash,
+         created_at=made.created_at).save(_Row.key.does_not_exist())
+    return made, passphrase
+
+
+def list_keys(account: int) -> list[dict]:
+    """The account's keys without what is secret, oldest first."""
+    try:
+        ids = _Owner.get(_owner(account), consistent_read=True).ids or ()
+    except _Owner.DoesNotExist:
+        return []
+    rows = sorted(_Row.batch_get(list(ids), consistent_read=True), key=lambda row: (row.created_at, row.key))
+    return [{"key": row.key, "label": row.label, "scopes": sorted(row.scopes), "created_at": row.created_at} for row in rows]
+
+
+def delete_key(account: int, key: str) -> bool:
+    """Deletes the account's key; False if it has no such key."""
+    if not _KEY_ID.fullmatch(key):
+        return False
+    try:
+        _Row(key).delete(_Row.account == account)
+    except DeleteError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        return False
+    _found.pop(key, None)
+    _Owner(_owner(account)).update(actions=[_Owner.ids.delete({key})])
+    return True
+
+
+def _owner(account: int) -> str:
+    return f"account:{account}"
+
+
+def _encrypt(key: str, secret: str) -> bytes:
+    return _kms().encrypt(KeyId=os.environ["API_KEY_KMS_KEY_ID"], Plaintext=secret.encode(),
+                          EncryptionContext={"api-key": key})["CiphertextBlob"]
+
+
+def _decrypt(key: str, blob: bytes) -> str:
+    return _kms().decrypt(KeyId=os.environ["API_KEY_KMS_KEY_ID"], CiphertextBlob=blob,
+                          EncryptionContext={"api-key": key})["Plaintext"].decode()
+
+
+def _hash(salt: bytes, passphrase: bytes) -> bytes:
+    # Checked with every request, after a signature that already proves the 512-bit secret: a fast hash is enough.
+    return hashlib.blake2b(passphrase, salt=salt, digest_size=32).digest()
