@@ -1,0 +1,88 @@
+"""A sandbox user with an API key and play money, made through the public APIs only: Cognito's and the exchange's own.
+
+What `python -m local user` prints, and what the end-to-end tests trade with.
+"""
+
+import json
+import secrets
+import urllib.error
+import urllib.request
+from typing import Any
+
+import boto3
+import yaml
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from local.addresses import REPOSITORY, Run
+
+
+class Refused(Exception):
+    """The exchange answered a request of ours with an error."""
+
+
+def make_user(run: Run, *, email: str, password: str | None = None, faucet: bool = False) -> dict[str, Any]:
+    """Signs up (or in, where the user exists), makes a key, draws from the faucet; the credentials."""
+    password = password or f"{secrets.token_urlsafe(12)}aA1"
+    user_id = sign_up(run, email=email, password=password)
+    token = sign_in(run, email=email, password=password)
+    credentials: dict[str, Any] = {"email": email, "password": password, "user_id": user_id, "access_token": token,
+                                   "api_key": make_key(run, token), "trading_api": run.trading,
+                                   "application_api": run.application, "websocket": run.websocket}
+    if faucet:
+        limits = faucet_limits()
+        for currency, amount in limits.items():
+            draw(run, token, currency=currency, amount=amount)
+        credentials["faucet"] = limits
+    return credentials
+
+
+def sign_up(run: Run, *, email: str, password: str) -> str | None:
+    """The new user's id, or None where one with this address exists."""
+    cognito = _cognito(run)
+    try:
+        return cognito.sign_up(ClientId=run.user_pool_client_id, Username=email, Password=password,
+                               UserAttributes=[{"Name": "email", "Value": email}])["UserSub"]
+    except cognito.exceptions.UsernameExistsException:
+        return None
+
+
+def sign_in(run: Run, *, email: str, password: str) -> str:
+    """An access token."""
+    answer = _cognito(run).initiate_auth(ClientId=run.user_pool_client_id, AuthFlow="USER_PASSWORD_AUTH",
+                                         AuthParameters={"USERNAME": email, "PASSWORD": password})
+    return answer["AuthenticationResult"]["AccessToken"]
+
+
+def make_key(run: Run, token: str, scopes: tuple[str, ...] = ("view", "trade", "transfer")) -> dict[str, Any]:
+    """A new API key, its secret included. Raises Refused."""
+    return call(f"{run.application}/api-keys", token=token, method="POST", body={"scopes": list(scopes)})
+
+
+def draw(run: Run, token: str, *, currency: str, amount: str) -> Any:
+    """A deposit from the sandbox faucet. Raises Refused."""
+    return call(f"{run.application}/deposits/faucet", token=token, method="POST",
+                body={"currency": currency, "amount": amount})
+
+
+def faucet_limits() -> dict[str, str]:
+    """What one account may draw of each asset."""
+    assets = yaml.safe_load((REPOSITORY / "markets.yaml").read_text(encoding="utf-8"))["assets"]
+    return {name: row["faucet_limit"] for name, row in assets.items() if row.get("faucet_limit", "0") != "0"}
+
+
+def call(url: str, *, token: str | None = None, method: str = "GET", body: Any = None) -> Any:
+    """The parsed answer of a request; raises Refused with the exchange's own words."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, method=method, headers=headers,
+                                     data=json.dumps(body).encode() if body is not None else None)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        raise Refused(f"{method} {url}: {error.code} {error.read().decode(errors='replace')}") from None
+
+
+def _cognito(run: Run) -> Any:
+    return boto3.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region,
+                        config=Config(signature_version=UNSIGNED))
