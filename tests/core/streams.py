@@ -36,17 +36,17 @@ class Profile:
 
 
 PROFILES = (
-    Profile(name="shallow", batches=450, spread_ticks=4, cancels=30, takers=30),
-    Profile(name="self-trades", batches=450, accounts=2, spread_ticks=5, takers=30, cancels=10),
-    Profile(name="deep", batches=110, largest_batch=40, spread_ticks=150, cancels=12, takers=4, accounts=40),
-    Profile(name="one-level", batches=120, largest_batch=40, spread_ticks=0, cancels=10, takers=20, accounts=30,
+    Profile(name="shallow", batches=1500, spread_ticks=4, cancels=30, takers=30),
+    Profile(name="self-trades", batches=1500, accounts=2, spread_ticks=5, takers=30, cancels=10),
+    Profile(name="deep", batches=250, largest_batch=40, spread_ticks=150, cancels=12, takers=4, accounts=40),
+    Profile(name="one-level", batches=250, largest_batch=40, spread_ticks=0, cancels=10, takers=20, accounts=30,
             largest_lots=3),
-    Profile(name="sweeps", batches=60, largest_batch=60, spread_ticks=60, cancels=2, takers=1, sweeps=1, accounts=400,
+    Profile(name="sweeps", batches=160, largest_batch=90, spread_ticks=60, cancels=2, takers=1, sweeps=1, accounts=400,
             largest_lots=2, narrow_room=10),
-    Profile(name="hostile", batches=350, hostile=45, spread_ticks=6),
-    Profile(name="wild-prices", batches=250, wild_prices=60, spread_ticks=30, cancels=20),
-    Profile(name="narrow-room", batches=350, narrow_room=60, spread_ticks=5, takers=30),
-    Profile(name="churn-in-batch", batches=150, largest_batch=60, spread_ticks=3, cancels=45, takers=20, accounts=3),
+    Profile(name="hostile", batches=1500, hostile=45, spread_ticks=6),
+    Profile(name="wild-prices", batches=600, wild_prices=60, spread_ticks=30, cancels=20),
+    Profile(name="narrow-room", batches=900, narrow_room=60, spread_ticks=5, takers=30),
+    Profile(name="churn-in-batch", batches=500, largest_batch=60, spread_ticks=3, cancels=45, takers=20, accounts=3),
 )
 
 
@@ -96,7 +96,11 @@ class Stream:
                          for order_id, account, _, _ in self.book.orders(side)]
             count = self.random.randint(0, self.profile.largest_batch)
             commands = b"".join(self._command().pack() for _ in range(count))
-            self.at_ms += self.random.choice((0, 1, 40, 250_000))
+            if self.book.halted and self._chance(60):
+                commands = Fields(kind=CommandKind.RESUME).pack() + commands
+                count += 1
+            # Now and then the batch waits so long that its orders are stale.
+            self.at_ms += 250_000 if self._chance(2) else self.random.choice((0, 1, 40))
             narrow = self._chance(self.profile.narrow_room)
             yield self.at_ms, commands, self.random.randint(0, 96 * (3 * count + 2)) if narrow else 96 * 40_000
 
@@ -116,7 +120,7 @@ class Stream:
             return self._taker()
         draw -= profile.takers
         if draw < profile.sweeps:
-            return self._taker(lots=self.random.choice((30, 3_000)), price_ticks=0)
+            return self._taker(lots=self.random.choice((5, 5, 5, 5, 3_000)), price_ticks=0)
         order = self._limit()
         if draw < profile.sweeps + profile.post_only:
             order.flags = POST_ONLY
@@ -170,7 +174,7 @@ class Stream:
         if not self.live:
             return Fields(kind=CommandKind.CANCEL, order_id=self.random.randbytes(16), account=1)
         order_id, account = self.random.choice(self.live)
-        account = self.random.choice((account, account, account, 0, account + 1))
+        account = self.random.choice((account, account, account, 0, account ^ 1))
         issued = self.at_ms - self.random.choice((0, 0, 900_000))
         return Fields(kind=CommandKind.CANCEL, order_id=order_id, account=account, issued_at_ms=issued)
 
