@@ -15,8 +15,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP_FLAGS := --quiet --disable-pip-version-check
-# jsii warns about Node 20, which it supports.
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+# jsii warns about Node 20, on which it runs; the value names the version that may stay silent.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
@@ -47,7 +47,7 @@ bench-core: setup ## the matching core beside its peers
 
 .PHONY: synth
 synth: setup ## build the layers and synthesise the templates into cdk.out
-	@$(PY) app.py
+	@$(PY) -m cdk.synth
 
 .PHONY: deploy
 deploy: setup node-packages ## deploy to the AWS account of the environment's credentials

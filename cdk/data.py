@@ -123,17 +123,20 @@ class Tables(Construct):
         text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
         # The commit point of every match; see docs/ARCHITECTURE.md.
         self.journal = self._table("Journal", "journal", ("market", text), ("seq", number))
-        self.connections = self._table("Connections", "connections", ("connection_id", text))
+        # The service ends a connection after two hours, and now and then without telling.
+        self.connections = self._table("Connections", "connections", ("connection_id", text), expires="expires_at")
         self.api_keys = self._table("ApiKeys", "api-keys", ("key", text))
         self.api_keys.add_global_secondary_index(
             index_name="by_user", partition_key=dynamodb.Attribute(name="user_id", type=text))
         self.market_status = self._table("MarketStatus", "market-status", ("market", text))
 
-    def _table(self, construct_id: str, name: str, partition: tuple, sort: tuple | None = None) -> dynamodb.Table:
+    def _table(self, construct_id: str, name: str, partition: tuple, sort: tuple | None = None,
+               expires: str | None = None) -> dynamodb.Table:
         attribute = [dynamodb.Attribute(name=key, type=type_) for key, type_ in filter(None, (partition, sort))]
         return dynamodb.Table(
             self, construct_id, table_name=self._settings.prefix + name, partition_key=attribute[0],
-            sort_key=attribute[1] if sort else None, billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            sort_key=attribute[1] if sort else None, time_to_live_attribute=expires,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True),
             deletion_protection=not self._settings.sandbox, removal_policy=kept(self._settings))

@@ -86,12 +86,12 @@ class TradingStack(Stack):
             market_status=data.tables.market_status, snapshots=data.vault.snapshots,
             api_key_secrets=data.vault.api_key_secrets, user_pool_id=data.identity.pool.user_pool_id,
             user_pool_client_id=data.identity.client.user_pool_client_id, queues=queues,
-            connections_endpoint=feed_api.connections_endpoint, connections_arn=feed_api.connections_arn))
+            connections_endpoint=feed_api.connections_endpoint, connections_arns=feed_api.connections_arns))
         lane = Lane(settings=settings, wiring=self.wiring, layers=Layers(self, "Layers", settings=settings))
         engine = Engine(self, "Engine", lane=lane, markets=settings.markets)
         Ledger(self, "Ledger", lane=lane, emulator=emulator)
         Audit(self, "Audit", lane=lane)
-        Feed(self, "Feed", lane=lane, feed_api=feed_api, emulator=emulator)
+        Feed(self, "Feed", lane=lane, feed_api=feed_api)
         Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine)
         emulator.providers_cloud_only()
         CfnOutput(self, "FeedUrl", value=f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}/{STAGE}")

@@ -41,7 +41,7 @@ class Resources:
     user_pool_client_id: str
     queues: Queues
     connections_endpoint: str
-    connections_arn: str
+    connections_arns: list[str]
 
 
 class Wiring:
@@ -133,7 +133,7 @@ class Wiring:
                 return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
                                 "dynamodb:Query", "dynamodb:Scan"], [r.connections.table_arn])]
             case Use.POST_TO_CONNECTIONS:
-                return [_allow(["execute-api:ManageConnections"], [r.connections_arn])]
+                return [_allow(["execute-api:ManageConnections"], r.connections_arns)]
             case Use.VIEWS | Use.NAME_COMMANDS | Use.USER_POOL | Use.CORE:
                 return []  # reached through the security group, a name, public, a layer
 

@@ -4,7 +4,7 @@ import json
 
 from infra.assembly import Assembly
 
-from cdk.operations import BY_NAME, OPERATIONS
+from cdk.operations import BY_NAME, OPERATIONS, Use
 
 # docs/ARCHITECTURE.md; the local runtime gives exactly these, too.
 CONTRACT = {
@@ -40,8 +40,10 @@ def test_functions_are_in_the_vpc_exactly_when_they_use_what_lives_there(local_a
         assert ("VpcConfig" in function["Properties"]) == needs == BY_NAME[operation].in_vpc, operation
 
 
-def test_the_function_that_posts_to_connections_is_outside() -> None:
-    assert [operation.name for operation in OPERATIONS if operation.name == "feed_push" and not operation.in_vpc]
+def test_what_posts_to_connections_is_outside_the_vpc() -> None:
+    posting = [operation for operation in OPERATIONS if Use.POST_TO_CONNECTIONS in operation.uses]
+    assert "feed_push" in [operation.name for operation in posting]
+    assert [operation.name for operation in posting if operation.in_vpc] == []
 
 
 def test_the_vpc_has_no_nat_and_the_endpoints_that_its_functions_need(local_assembly: Assembly) -> None:
@@ -62,7 +64,7 @@ def test_the_database_takes_tokens_and_is_not_public(local_assembly: Assembly) -
 
 
 def test_what_the_emulator_cannot_make_is_conditional(local_assembly: Assembly) -> None:
-    missing = ("AWS::ElastiCache::ServerlessCache", "AWS::EC2::SecurityGroupIngress", "AWS::ApiGatewayV2::RouteResponse",
+    missing = ("AWS::ElastiCache::ServerlessCache", "AWS::EC2::SecurityGroupIngress",
                "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::EC2::VPCEndpoint", "Custom::AWS", "Custom::Trigger")
     for type_ in missing:
         for key, resource in local_assembly.of_type(type_).items():

@@ -7,7 +7,7 @@ import pytest
 from infra.assembly import Assembly
 
 from cdk.operations import OPERATIONS
-from cdk.settings import BadSettings, Settings
+from cdk.settings import ROOT, BadSettings, Settings
 from cdk.synth import INPUTS_FILE, inputs_hash, synthesise
 
 
@@ -17,6 +17,11 @@ def test_a_missing_handler_fails_and_is_named(tmp_path: Path) -> None:
         (tmp_path / operation.name / "handler.py").touch()
     with pytest.raises(BadSettings, match=f"1 operation.*{OPERATIONS[0].name}"):
         synthesise(tmp_path / "out", local=True, context={"functions": str(tmp_path)})
+
+
+def test_every_handler_has_its_row() -> None:
+    folders = {handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py")}
+    assert folders <= {operation.name for operation in OPERATIONS}
 
 
 @pytest.mark.parametrize("context, message", [
@@ -29,7 +34,7 @@ def test_a_context_that_does_not_exist_is_refused(context: dict[str, str], messa
 
 
 def test_the_local_flavour_is_kept_until_its_inputs_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / INPUTS_FILE).write_text(inputs_hash(json.loads(Path("cdk.json").read_text())["context"]))
+    (tmp_path / INPUTS_FILE).write_text(inputs_hash(json.loads((ROOT / "cdk.json").read_text())["context"]))
     (tmp_path / "kept").touch()
     assert synthesise(tmp_path, local=True) == tmp_path
     assert (tmp_path / "kept").exists()
