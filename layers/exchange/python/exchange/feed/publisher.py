@@ -12,6 +12,7 @@ update (conflation); events are never conflated. Keeps I9.
 Called by `functions/feed_publish`, one market's messages at a time, in order.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -264,7 +265,8 @@ class _OpenRoom:
         if not (self.entries_buffered or self._changed_subscribers or self.outgoing or self.is_new):
             return None
         revision = self.room.revision + 1
-        pushes = [Push(f"{self.room.epoch}:{revision}:{part}", f"{self.market.id}:{shard}", body)
+        # The digest: should Redis come back a second older, other bodies may be made under the same revision.
+        pushes = [Push(f"{self.room.epoch}:{revision}:{part}:{_digest(body)}", f"{self.market.id}:{shard}", body)
                   for part, (shard, body) in enumerate(self.outgoing.bodies(self.market.id, shards))]
         return Save(self.room.epoch, self.room.revision, self.room.state.take_changes(), self._changed_subscribers, pushes)
 
@@ -284,6 +286,10 @@ class _OpenRoom:
         if self.room.subscribers:
             routing.route(self.market, self.room.state, self._buffered, self.room.subscribers.values(), self.outgoing)
         self._buffered = Buffered(self.room.state.sequence)
+
+
+def _digest(body: str) -> str:
+    return hashlib.blake2b(body.encode(), digest_size=8).hexdigest()
 
 
 def parse_body(text: str) -> dict | None:

@@ -130,5 +130,5 @@ def _decode_subscriber(name: str, value: bytes) -> Subscriber:
 
 
 def _order(item: tuple[bytes, bytes]) -> list[int]:
-    """Push ids are `epoch:revision:part`; the outbox is sent in their order."""
-    return [int(number) for number in item[0].split(b":")[1:]]
+    """Push ids are `epoch:revision:part:digest`; the outbox is sent in their order."""
+    return [int(number) for number in item[0].split(b":")[1:3]]
