@@ -126,8 +126,6 @@ class Tables(Construct):
         # The service ends a connection after two hours, and now and then without telling.
         self.connections = self._table("Connections", "connections", ("connection_id", text), expires="expires_at")
         self.api_keys = self._table("ApiKeys", "api-keys", ("key", text))
-        self.api_keys.add_global_secondary_index(
-            index_name="by_user", partition_key=dynamodb.Attribute(name="user_id", type=text))
         self.market_status = self._table("MarketStatus", "market-status", ("market", text))
 
     def _table(self, construct_id: str, name: str, partition: tuple, sort: tuple | None = None,

@@ -128,8 +128,6 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=frozenset({Use.VIEWS})),
     Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
               uses=frozenset({Use.VIEWS})),
-    Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
-              uses=frozenset({Use.VIEWS})),
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
               uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),

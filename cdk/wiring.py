@@ -114,24 +114,23 @@ class Wiring:
                 return [_allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [r.journal.table_arn],
                                {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [market]}})]
             case Use.SNAPSHOTS:
-                return [_allow(["s3:GetObject", "s3:PutObject"], [r.snapshots.arn_for_objects("*")]),
-                        _allow(["s3:ListBucket"], [r.snapshots.bucket_arn])]
+                folder = f"snapshots/{market or '*'}/"
+                return [_allow(["s3:GetObject", "s3:PutObject"], [r.snapshots.arn_for_objects(f"{folder}*")]),
+                        _allow(["s3:ListBucket"], [r.snapshots.bucket_arn], {"StringLike": {"s3:prefix": folder}})]
             case Use.READ_STATUS:
-                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"],
-                               [r.market_status.table_arn])]
+                return [_allow(["dynamodb:GetItem"], [r.market_status.table_arn])]
             case Use.WRITE_STATUS:
-                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                               [r.market_status.table_arn])]
+                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem"], [r.market_status.table_arn])]
             case Use.READ_API_KEYS:
                 return [_allow(["dynamodb:GetItem"], [r.api_keys.table_arn]),
                         _allow(["kms:Decrypt"], [r.api_key_secrets.key_arn])]
             case Use.WRITE_API_KEYS:
-                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"],
-                               [r.api_keys.table_arn, f"{r.api_keys.table_arn}/index/by_user"]),
+                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+                                "dynamodb:DeleteItem"], [r.api_keys.table_arn]),
                         _allow(["kms:Encrypt"], [r.api_key_secrets.key_arn])]
             case Use.CONNECTIONS:
                 return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
-                                "dynamodb:Query", "dynamodb:Scan"], [r.connections.table_arn])]
+                                "dynamodb:Scan"], [r.connections.table_arn])]
             case Use.POST_TO_CONNECTIONS:
                 return [_allow(["execute-api:ManageConnections"], r.connections_arns)]
             case Use.VIEWS | Use.NAME_COMMANDS | Use.USER_POOL | Use.CORE:
