@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 DATA ?= .local
 FRESH ?=
+EMAIL ?= you@example.com
 ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -26,6 +27,10 @@ help: ## this list
 .PHONY: run
 run: setup ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, ARGS="--ports free")
 	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(ARGS)
+
+.PHONY: user
+user: setup ## make a user with an API key and play money on the running exchange (EMAIL=you@example.com)
+	@$(PY) -m local user --data "$(DATA)" --email "$(EMAIL)" --faucet
 
 .PHONY: test
 test: setup node-packages ## everything that CI runs

@@ -1,4 +1,4 @@
-"""A running exchange for benchmarks and end-to-end tests: `python -m local run` on a folder and ports of its own."""
+"""A running exchange for benchmarks and end-to-end tests, started as a new user would start it."""
 
 import json
 import os
@@ -6,134 +6,124 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-import uuid
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 
 from bench.client import Key
 from local.addresses import REPOSITORY, DataFolder, Run
+from local.user import call, draw, make_key, sign_in, sign_up
 
-START_TIMEOUT_S = 180
-FAUCET = {"USD": "1000000", "BTC": "20", "ETH": "400", "SOL": "10000"}
+PASSWORD = "Correct-horse-1-battery"
 
 
 class RunningExchange:
-    """Started on entering, stopped on leaving. Addresses are those of `run.json`."""
+    """`python -m local run` on a folder and free ports of its own. `exchange.trading` etc. are those of `run.json`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._process: subprocess.Popen | None = None
-        self.run = Run()
+    def __init__(self, data: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self.data = data
+        self._arguments = arguments
+        self._environment = environment or {}
+        self.process: subprocess.Popen[str] | None = None
+        self._tokens: dict[str, str] = {}
 
-    def __enter__(self) -> "RunningExchange":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    # --- life
-
-    def start(self) -> None:
-        """Starts the exchange and waits until it is ready; RuntimeError with its output when it is not."""
-        log = self.folder / "run.log"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "local", "run", "--data", str(self.folder), "--ports", "free", "--quiet"],
-                cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            run = DataFolder(self.folder).read_run()
-            if run is not None and run.state == "ready" and run.supervisor_pid == self._process.pid:
-                self.run = run
+    def start(self, within_s: float = 90) -> None:
+        """Returns when it is ready; fails with its words when it ends instead."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", "run", "--data", str(self.data), "--ports", "free", "--quiet", *self._arguments],
+            cwd=REPOSITORY, env={**os.environ, **self._environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True)
+        deadline = time.monotonic() + within_s
+        while self.process.poll() is None and time.monotonic() < deadline:
+            run = DataFolder(self.data).read_run()
+            if run is not None and run.state == "ready" and run.supervisor_pid == self.process.pid:
                 return
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"the exchange did not start:\n{log.read_text()[-4000:]}")
             time.sleep(0.05)
+        state = self.process.poll()
+        self.process.kill()
+        raise RuntimeError(f"the exchange did not start (exit code {state}): {self.process.communicate()[1]}")
 
-    def stop(self) -> None:
-        """Stops it as Ctrl-C does and waits."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise
+    def stop(self, signal_number: int = signal.SIGTERM, within_s: float = 40) -> int:
+        """Its exit code."""
+        self.process.send_signal(signal_number)
+        return self.process.wait(within_s)
 
-    def kill(self) -> None:
+    @property
+    def run(self) -> Run:
+        return DataFolder(self.data).read_run()
+
+    def __getattr__(self, name: str) -> str:
+        if name in Run.__dataclass_fields__:
+            return getattr(self.run, name)
+        raise AttributeError(name)
+
+    def kill_all(self) -> None:
         """SIGKILL of the supervisor; the kernel takes its children along."""
-        if self._process is not None and self._process.poll() is None:
-            os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
 
-    def refresh(self) -> Run:
-        """run.json as it is now: process ids change when a part is started again."""
-        self.run = DataFolder(self.folder).read_run() or self.run
-        return self.run
+    # --- processes
 
     def parts(self) -> dict[str, int]:
         """Name and process id of each part, the supervisor's own included."""
-        return {"supervisor": self.run.supervisor_pid, **self.refresh().pids}
+        run = self.run
+        return {"supervisor": run.supervisor_pid, **run.pids}
 
-    # --- addresses
-
-    @property
-    def trading(self) -> str:
-        return self.run.trading
-
-    @property
-    def application(self) -> str:
-        return self.run.application
-
-    @property
-    def websocket(self) -> str:
-        return self.run.websocket
-
-    @property
-    def dsn(self) -> str:
-        return self.run.dsn
-
-    # --- users
-
-    def new_token(self) -> str:
-        """The access token of a new user who signed up and in through Cognito."""
-        email, password = f"{uuid.uuid4().hex[:12]}@example.com", f"Aa1-{uuid.uuid4().hex}"
-        self._cognito("SignUp", {"ClientId": self.run.user_pool_client_id, "Username": email, "Password": password,
-                                 "UserAttributes": [{"Name": "email", "Value": email}]})
-        answer = self._cognito("InitiateAuth", {
-            "ClientId": self.run.user_pool_client_id, "AuthFlow": "USER_PASSWORD_AUTH",
-            "AuthParameters": {"USERNAME": email, "PASSWORD": password}})
-        return answer["AuthenticationResult"]["AccessToken"]
-
-    def new_key(self, token: str, scopes: tuple[str, ...] = ("view", "trade", "transfer")) -> Key:
-        """A new API key of the token's user."""
-        answer = self.post("/api-keys", {"scopes": list(scopes)}, token)
-        return Key(answer["key"], answer["secret"], answer["passphrase"])
-
-    def funded_key(self, balances: dict[str, str] = FAUCET) -> Key:
-        """The API key of a new user with these balances from the faucet."""
-        token = self.new_token()
-        for currency, amount in balances.items():
-            self.post("/deposits/faucet", {"currency": currency, "amount": amount}, token)
-        return self.new_key(token)
-
-    def funded_keys(self, count: int) -> list[Key]:
-        return [self.funded_key() for _ in range(count)]
-
-    def get(self, path: str) -> object:
-        """The JSON of a public GET."""
-        with urllib.request.urlopen(self.trading + path, timeout=20) as answer:
+    def health(self) -> dict:
+        with urllib.request.urlopen(f"{self.connections}/health", timeout=5) as answer:
             return json.loads(answer.read())
 
-    def post(self, path: str, body: dict, token: str) -> dict:
-        """The JSON of a POST on the application door; RuntimeError when it is refused."""
-        return self._send(self.application + path, body, {"Authorization": f"Bearer {token}"})
+    def kill(self, part: str, signal_number: int = signal.SIGKILL) -> int:
+        """Kills a part by its name in `run.json` (`postgres`, `gateway`, a consumer's function ...); its process id."""
+        pid = self.pids[part]
+        os.kill(pid, signal_number)
+        return pid
+
+    def kill_and_wait(self, part: str, within_s: float = 30) -> None:
+        """Kills a part and returns when another process stands in its place."""
+        old = self.kill(part)
+        deadline = time.monotonic() + within_s
+        while self.pids.get(part, old) == old:
+            assert time.monotonic() < deadline, f"{part} was not started again within {within_s} s"
+            time.sleep(0.03)
+
+    def consumer(self, operation: str, market: str = "") -> str:
+        """The part that consumes for an operation."""
+        wanted = operation + (f"-{market}" if market else "")
+        return next(name for name in self.pids if name.endswith(wanted))
+
+    # --- the public APIs
+
+    def get(self, path: str, token: str | None = None) -> object:
+        """A public (or, with a token, private) GET on the application API that must succeed."""
+        return call(self.application + path, token=token)
+
+    def post(self, path: str, body: object, token: str | None = None) -> object:
+        return call(self.application + path, token=token, method="POST", body=body)
+
+    def new_user(self, email: str | None = None) -> str:
+        """A new signed-in user's access token."""
+        email = email or f"{uuid4().hex[:12]}@example.com"
+        sign_up(self.run, email=email, password=PASSWORD)
+        return sign_in(self.run, email=email, password=PASSWORD)
+
+    def api_key(self, token: str, scopes: tuple[str, ...] = ("view", "trade", "transfer")) -> Key:
+        """A key of the user with this token."""
+        made = make_key(self.run, token, scopes)
+        return Key(key=made["key"], secret=made["secret"], passphrase=made["passphrase"])
+
+    def faucet(self, token: str, currency: str, amount: str) -> object:
+        return draw(self.run, token, currency=currency, amount=amount)
+
+    def funded_key(self, balances: dict[str, str]) -> Key:
+        """A key of a new user who owns these balances."""
+        token = self.new_user()
+        for currency, amount in balances.items():
+            self.faucet(token, currency, amount)
+        return self.api_key(token)
 
     def wait_until_settled(self, within_s: float = 60) -> None:
         """Until no order is pending."""
@@ -143,16 +133,3 @@ class RunningExchange:
                 if time.monotonic() > deadline:
                     raise TimeoutError("orders are still pending")
                 time.sleep(0.05)
-
-    def _cognito(self, operation: str, body: dict) -> dict:
-        return self._send(self.run.emulator, body, {
-            "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}", "Content-Type": "application/x-amz-json-1.1"})
-
-    @staticmethod
-    def _send(url: str, body: dict, headers: dict[str, str]) -> dict:
-        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"} | headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"POST {url}: {error.code} {error.read().decode(errors='replace')}") from None

@@ -25,6 +25,7 @@ import aiohttp
 from bench.client import Trader
 from bench.cpu import cpu_seconds
 from bench.exchange import RunningExchange
+from local.user import faucet_limits
 
 RATES = (100, 200, 400)
 MARKETS = {"BTC-USD": ("50000", "0.01", "0.001"), "ETH-USD": ("3000", "0.01", "0.01"), "SOL-USD": ("150", "0.01", "0.1"),
@@ -66,7 +67,7 @@ class Listener:
                     self.ready.set()
 
 
-async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:  # noqa: ANN001 (any coroutine function)
+async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:
     """Calls `send(due)` `rate` times a second; the latencies in ms from when each was due, and how many failed."""
     latencies: list[float] = []
     failed = 0
@@ -95,8 +96,9 @@ async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -
     rng = random.Random(1)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
-        keys = await asyncio.to_thread(exchange.funded_keys, ACCOUNTS)
-        traders = [Trader(session, exchange.trading, key) for key in keys]
+        keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
+        trading = exchange.trading
+        traders = [Trader(session, trading, key) for key in keys]
         listener = Listener()
         listening = asyncio.ensure_future(listener.run(session, exchange.websocket))
         await asyncio.wait_for(listener.ready.wait(), 20)
@@ -110,7 +112,7 @@ async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -
             sent[answer["id"]] = due
 
         async def ask_time(due: float) -> None:
-            async with session.get(f"{exchange.trading}/time") as answer:
+            async with session.get(f"{trading}/time") as answer:
                 await answer.read()
 
         await open_loop(100, 3, place)  # warm
@@ -161,8 +163,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="length of each run of orders")
     parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-") as folder, RunningExchange(Path(folder)) as exchange:
-        asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
+    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
+        exchange = RunningExchange(Path(folder))
+        exchange.start()
+        try:
+            asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
+        finally:
+            exchange.stop()
     sys.exit(0)
 
 

@@ -1,124 +1,16 @@
-"""The exchange as a new user would start it: `python -m local run` on a folder of its own, and what tests ask of it.
+"""The exchange as a new user would start it, and nothing patched.
 
 `exchange` is shared by a session. A test that kills or stops parts starts its own with `start_exchange`.
 """
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from bench.client import Key
-from local.addresses import DataFolder, Run
-from local.user import call, draw, make_key, sign_in, sign_up
-
-ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "Correct-horse-1-battery"
-
-
-class Exchange:
-    """A running exchange: addresses, users and keys, processes. `exchange.trading` etc. are those of `run.json`."""
-
-    def __init__(self, data: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        self.data = data
-        self._arguments = arguments
-        self._environment = environment or {}
-        self.process: subprocess.Popen[str] | None = None
-        self._tokens: dict[str, str] = {}
-
-    def start(self, within_s: float = 90) -> None:
-        """Returns when it is ready; fails with its words when it ends instead."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "run", "--data", str(self.data), "--ports", "free", "--quiet", *self._arguments],
-            cwd=ROOT, env={**os.environ, **self._environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + within_s
-        while self.process.poll() is None and time.monotonic() < deadline:
-            run = DataFolder(self.data).read_run()
-            if run is not None and run.state == "ready" and run.supervisor_pid == self.process.pid:
-                return
-            time.sleep(0.05)
-        state = self.process.poll()
-        self.process.kill()
-        pytest.fail(f"the exchange did not start (exit code {state}): {self.process.communicate()[1]}")
-
-    def stop(self, signal_number: int = signal.SIGTERM, within_s: float = 40) -> int:
-        """Its exit code."""
-        self.process.send_signal(signal_number)
-        return self.process.wait(within_s)
-
-    @property
-    def run(self) -> Run:
-        return DataFolder(self.data).read_run()
-
-    def __getattr__(self, name: str) -> str:
-        if name in Run.__dataclass_fields__:
-            return getattr(self.run, name)
-        raise AttributeError(name)
-
-    # --- processes
-
-    def health(self) -> dict:
-        with urllib.request.urlopen(f"{self.connections}/health", timeout=5) as answer:
-            return json.loads(answer.read())
-
-    def kill(self, part: str, signal_number: int = signal.SIGKILL) -> int:
-        """Kills a part by its name in `run.json` (`postgres`, `gateway`, a consumer's function ...); its process id."""
-        pid = self.pids[part]
-        os.kill(pid, signal_number)
-        return pid
-
-    def kill_and_wait(self, part: str, within_s: float = 30) -> None:
-        """Kills a part and returns when another process stands in its place."""
-        old = self.kill(part)
-        deadline = time.monotonic() + within_s
-        while self.pids.get(part, old) == old:
-            assert time.monotonic() < deadline, f"{part} was not started again within {within_s} s"
-            time.sleep(0.03)
-
-    def consumer(self, operation: str, market: str = "") -> str:
-        """The part that consumes for an operation."""
-        wanted = operation + (f"-{market}" if market else "")
-        return next(name for name in self.pids if name.endswith(wanted))
-
-    # --- the public APIs
-
-    def get(self, path: str, token: str | None = None) -> object:
-        """A public (or, with a token, private) GET on the application API that must succeed."""
-        return call(self.application + path, token=token)
-
-    def post(self, path: str, body: object, token: str | None = None) -> object:
-        return call(self.application + path, token=token, method="POST", body=body)
-
-    def new_user(self, email: str | None = None) -> str:
-        """A new signed-in user's access token."""
-        email = email or f"{uuid4().hex[:12]}@example.com"
-        sign_up(self.run, email=email, password=PASSWORD)
-        return sign_in(self.run, email=email, password=PASSWORD)
-
-    def api_key(self, token: str, scopes: tuple[str, ...] = ("view", "trade", "transfer")) -> Key:
-        """A key of the user with this token."""
-        made = make_key(self.run, token, scopes)
-        return Key(key=made["key"], secret=made["secret"], passphrase=made["passphrase"])
-
-    def faucet(self, token: str, currency: str, amount: str) -> object:
-        return draw(self.run, token, currency=currency, amount=amount)
-
-    def funded_key(self, balances: dict[str, str]) -> Key:
-        """A key of a new user who owns these balances."""
-        token = self.new_user()
-        for currency, amount in balances.items():
-            self.faucet(token, currency, amount)
-        return self.api_key(token)
+from bench.exchange import RunningExchange as Exchange
 
 
 @pytest.fixture(scope="session")

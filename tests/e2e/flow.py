@@ -14,7 +14,7 @@ from e2e.conftest import Exchange
 import matching_core
 from bench.client import Key, Trader
 from exchange.adapters.embedded.journal import PostgresJournal
-from exchange.events import EventKind
+from exchange.events import Event, EventKind
 from exchange.journal import GENESIS_HASH, decode_entry
 from exchange.markets import Market, listing
 
@@ -100,10 +100,12 @@ def random_order(rng: random.Random) -> dict:
 
 
 async def run_flow(exchange: Exchange, keys: list[Key], commands: int, seed: int, *, concurrency: int = 24,
-                   tolerate_outages: bool = False) -> Sent:
-    """Sends at least `commands` accepted commands. Outages: a request without an answer, or a 5xx, is sent again."""
+                   tolerate_outages: bool = False, sent: Sent | None = None) -> Sent:
+    """Sends at least `commands` accepted commands and notes them in `sent`, also if it is canceled. With outages a request
+    without an answer, or with a 5xx, is no failure and another one follows."""
     rng = random.Random(seed)
-    sent = Sent()
+    sent = sent or Sent()
+    commands += sent.commands
     live: list[tuple[Trader, str]] = []
 
     async def one(trader: Trader) -> None:
@@ -210,7 +212,8 @@ def check_ledger(exchange: Exchange) -> None:
             USING (account_no, asset) WHERE b.available + b.held <> coalesce(p.posted, 0)""") == [], "balance = postings"
         assert rows("SELECT id FROM orders WHERE status = 'done' AND hold <> 0") == [], "I10"
         assert rows("""SELECT market, trade_id FROM fills GROUP BY market, trade_id
-            HAVING count(*) <> 2 OR count(DISTINCT side) <> 2 OR count(DISTINCT price) <> 1 OR count(DISTINCT size) <> 1""") == []
+            HAVING count(*) <> 2 OR count(DISTINCT side) <> 2 OR count(DISTINCT price) <> 1 OR count(DISTINCT size) <> 1
+            """) == [], "I7: each trade once for each side"
         assert rows("""SELECT f.order_id FROM fills AS f JOIN orders AS o ON o.id = f.order_id
             WHERE o.price IS NOT NULL AND ((o.side = 'buy' AND f.price > o.price) OR (o.side = 'sell' AND f.price < o.price))
             """) == [], "I7: within the limit"
@@ -240,6 +243,6 @@ def check_every_trade_settled(exchange: Exchange) -> int:
     return trades
 
 
-def _trade(market: Market, event) -> tuple[int, Decimal, Decimal]:  # noqa: ANN001 (events.Event)
+def _trade(market: Market, event: Event) -> tuple[int, Decimal, Decimal]:
     return (event.trade_id, Decimal(market.format_price(event.price_ticks)), Decimal(market.format_size(event.size_lots)))
 
