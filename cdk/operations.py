@@ -174,7 +174,8 @@ OPERATIONS: tuple[Operation, ...] = (
               memory_mb=HOT_MB, timeout_s=20),
     Operation(name="ledger_migrate_schema", at_deploy=True, uses=frozenset({Use.DATABASE}), timeout_s=300),
     # --- audit
-    Operation(name="audit_sweep_orders", every_minutes=1, uses=frozenset({Use.DATABASE, Use.SEND_COMMANDS}),
+    Operation(name="audit_sweep_orders", every_minutes=1,
+              uses=frozenset({Use.DATABASE, Use.READ_JOURNAL, Use.SEND_COMMANDS}),
               timeout_s=50),
     Operation(name="audit_check_ledger", every_minutes=1, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
               memory_mb=1024, timeout_s=55),

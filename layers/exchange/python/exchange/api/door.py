@@ -62,7 +62,7 @@ def operation(*, public: bool = False, scope: str | None = None) -> Callable:
             except RetryableFault as fault:
                 logger.warning("fault of a service, request %s: %s", request_id, fault)
                 return _error(Unavailable(), request_id)
-            except Exception:  # noqa: BLE001 - the outermost handler: log the trace, keep the error shape
+            except Exception:
                 logger.exception("unexpected error, request %s", request_id)
                 return _error(ApiError("internal error"), request_id)
         return lambda_handler

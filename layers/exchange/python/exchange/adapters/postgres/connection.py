@@ -19,6 +19,9 @@ from exchange.faults import RetryableFault
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 10_000
 
+# ISO 8601 in UTC with six fraction digits, made by the database so that no row is parsed only to be printed again.
+ISO_TIME = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
 T = TypeVar("T")
 _local = threading.local()
 

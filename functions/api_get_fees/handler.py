@@ -1,0 +1,16 @@
+"""GET /fees: the caller's fee rates and traded volume of the last 30 days."""
+
+from exchange.adapters.postgres.orders import volume_30_days
+from exchange.api.door import operation
+from exchange.api.order_ids import market_in
+from exchange.api.render import rate_text
+from exchange.api.request import Request
+from exchange.markets import listing
+
+
+@operation(scope="view")
+def lambda_handler(request: Request) -> dict:
+    """Rates as decimal fractions; of the first listed market unless `product_id` names another."""
+    market = market_in(request.query("product_id")) or next(iter(listing().markets.values()))
+    return {"maker_fee_rate": rate_text(market.maker_fee_ppm), "taker_fee_rate": rate_text(market.taker_fee_ppm),
+            "usd_volume": volume_30_days(request.caller.account, "USD")}

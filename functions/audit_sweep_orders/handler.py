@@ -1,0 +1,46 @@
+"""Every minute: sends again what may not have reached the engine (I8, I10).
+
+    journal head (1)  ->  [settle cursor, orders pending > 30 s] in one snapshot (2)  ->  send (3)
+
+An order is pending because it was never matched, or because its entry is not settled yet. Only if the ledger (2) stands at
+or past the head read before (1) is it the former, and only then is it sent again: the same bytes, the same deduplication
+id, so the queue drops what it still remembers and the engine refuses as expired what is too old to be executed. Either way
+its answer resolves the order and its hold. Cancels that were asked for while their order was pending are sent again too.
+"""
+
+import logging
+import os
+from uuid import uuid4
+
+from exchange.adapters.ports import command_queue, journal
+from exchange.adapters.postgres.audit import unanswered
+from exchange.commands import Command, CommandKind, encode_message
+from exchange.journal import decode_entry
+from exchange.markets import listing
+
+PREFIX = os.environ["COMMAND_QUEUE_URL_PREFIX"]
+AGE_S = 30
+LIMIT = 500
+
+logger = logging.getLogger("exchange.audit_sweep_orders")
+
+
+def lambda_handler(event: dict, context: object) -> dict:
+    """Answers how many orders and cancels were sent again, per market that had any. Raises when a service fails."""
+    sent = {}
+    for market in listing().markets:
+        head = journal().head(market=market)
+        found = unanswered(market, settled_up_to=decode_entry(head).seq if head else 0, age_s=AGE_S, limit=LIMIT)
+        for order_id, record in found.orders:
+            _send(market, str(order_id), record)
+        for order_id, account, asked_at_ms in found.cancels:
+            cancel = Command(kind=CommandKind.CANCEL, issued_at_ms=asked_at_ms, order_id=order_id, account=account)
+            _send(market, f"cancel:{order_id}:{uuid4().hex}", cancel.pack())
+        if found.orders or found.cancels:
+            sent[market] = {"orders": len(found.orders), "cancels": len(found.cancels)}
+            logger.warning("%s: sent %s orders and %s cancels again", market, len(found.orders), len(found.cancels))
+    return sent
+
+
+def _send(market: str, dedup_id: str, record: bytes) -> None:
+    command_queue().send(queue=f"{PREFIX}{market}.fifo", group=market, dedup_id=dedup_id, body=encode_message([record]))

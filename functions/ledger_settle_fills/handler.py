@@ -1,0 +1,37 @@
+"""Settles the journal of each market into the ledger, one transaction per entry, woken by nudges.
+
+Follows the journal, not the queue: a lost, repeated or late nudge costs time, never money. A broken invariant halts the
+market and raises; nothing of the entry is in the ledger then, and its nudge comes back until an operator has looked.
+"""
+
+import json
+import logging
+
+from exchange.adapters.halt import halt_market
+from exchange.adapters.ports import journal
+from exchange.adapters.postgres.settlement import PostgresLedger
+from exchange.faults import BrokenInvariant
+from exchange.follower import JournalFollower
+from exchange.journal import JournalBroken
+from exchange.markets import listing
+from exchange.nudges import decode_nudge
+
+logger = logging.getLogger("exchange.ledger_settle_fills")
+follower = JournalFollower(journal(), PostgresLedger(listing()))
+
+
+def lambda_handler(event: dict, context: object) -> dict:
+    """An SQS batch of nudges. After a failure every later nudge is given back too, so that order is kept."""
+    for position, record in enumerate(event["Records"]):
+        nudge = decode_nudge(json.loads(record["body"]))
+        try:
+            follower.follow(nudge.market, nudge.seq, nudge.entry)
+        except (BrokenInvariant, JournalBroken) as broken:
+            logger.critical("invariant broken, %s is halted: %s", nudge.market, broken)
+            halt_market(nudge.market, str(broken))
+            raise
+        except Exception:
+            logger.exception("settling %s/%s failed", nudge.market, nudge.seq)
+            return {"batchItemFailures": [{"itemIdentifier": later["messageId"]}
+                                          for later in event["Records"][position:]]}
+    return {"batchItemFailures": []}

@@ -1,0 +1,99 @@
+"""Orders and fills: placing (the order's row and its hold, one statement, one transaction) and reading.
+
+Rows come back as dictionaries of text, numbers as the database prints them (8 digits after the point) and times in
+ISO 8601; `api.render` makes the public objects of them.
+"""
+
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from exchange.adapters.postgres.connection import ISO_TIME, repeatable
+from exchange.api.pages import Page
+from exchange.orders import NewOrder
+
+_TIME = f"{ISO_TIME} AS {{0}}"
+
+_ORDER = f"""number, id::text, market, side, type, time_in_force, stp, post_only, price::text, size::text, funds::text,
+    specified_funds::text, client_oid::text, filled_size::text, executed_value::text, fill_fees::text, status, done_reason,
+    reject_reason, {_TIME.format('created_at')}, {_TIME.format('done_at')}"""
+
+_PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric, %s::text::numeric, %s::text::numeric,
+    %s::text::numeric, %b, %s, %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
+
+LIVE = ("pending", "open", "active")
+
+
+def place(order: NewOrder) -> UUID | None:
+    """Writes the order and its hold. Answers the id of the order that stands: this one's, or that of an earlier order
+    with the same client_oid; None when the available balance is less than the hold. Durable on return, one transaction.
+
+    May be repeated after a lost connection: the order's id makes a second try find the first one's row.
+    """
+    terms = order.terms
+    price, size, specified_funds = terms.decimals()
+    funds = terms.market.quote.format(order.funds_units) if order.funds_units is not None else None
+    values = (order.id, order.account, terms.market.id, terms.side, terms.type, terms.time_in_force, terms.stp,
+              terms.post_only, price, size, funds, specified_funds, terms.client_oid, order.hold_asset, order.hold,
+              order.created_at_ms, order.command.pack())
+    return repeatable(lambda connection: connection.execute(_PLACE, values).fetchone())[0]
+
+
+def find(account: int, *, order_id: UUID | None = None, client_oid: UUID | None = None) -> dict | None:
+    """The account's order by its id or its client_oid, or None. Somebody else's is None too."""
+    column, value = ("id", order_id) if order_id is not None else ("client_oid", client_oid)
+    return repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(
+        f"SELECT {_ORDER} FROM orders WHERE account_no = %s AND {column} = %s", (account, value)).fetchone())
+
+
+def request_cancel(account: int, order_ids: list[UUID]) -> None:
+    """Notes on those of the orders that are still pending that their owner wants them canceled, for the sweep to see to."""
+    repeatable(lambda connection: connection.execute(
+        "UPDATE orders SET cancel_requested_at = now() WHERE id = ANY(%s) AND account_no = %s AND status = 'pending'"
+        " AND cancel_requested_at IS NULL", (order_ids, account)))
+
+
+def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, page: Page) -> list[dict]:
+    """The account's orders in these statuses, newest first, one more than the page holds if there are more."""
+    conditions, values = ["account_no = %s"], [account]
+    if set(statuses) <= set(LIVE):
+        conditions.append("status <> 'done'")  # says to the planner that the index of live orders will do
+    if set(statuses) != {*LIVE, "done"}:
+        conditions.append("status = ANY(%s)")
+        values.append(list(statuses))
+    return _page("orders", _ORDER, conditions, values, market, page)
+
+
+def list_live_ids(account: int, market: str | None) -> list[tuple[UUID, str, str]]:
+    """(id, market, status) of all the account's orders that are not done, oldest first."""
+    return repeatable(lambda connection: connection.execute(
+        "SELECT id, market, status FROM orders WHERE account_no = %s AND status <> 'done'"
+        " AND (%s::text IS NULL OR market = %s) ORDER BY number", (account, market, market)).fetchall())
+
+
+def list_fills(account: int, *, order_id: UUID | None, market: str | None, page: Page) -> list[dict]:
+    """The account's fills of an order or a market, newest first, one more than the page holds if there are more."""
+    conditions, values = ["account_no = %s"], [account]
+    if order_id is not None:
+        conditions.append("order_id = %s")
+        values.append(order_id)
+    columns = f"""number, trade_id, market, order_id::text, liquidity, price::text, size::text, fee::text, value::text,
+        side, {_TIME.format('created_at')}"""
+    return _page("fills", columns, conditions, values, market, page)
+
+
+def volume_30_days(account: int, quote: str) -> str:
+    """The account's traded value in `quote` over the last 30 days (UTC), as decimal text."""
+    return repeatable(lambda connection: connection.execute(
+        "SELECT coalesce(sum(value), 0)::numeric(32,8)::text FROM trading_volumes WHERE account_no = %s"
+        " AND day > (now() AT TIME ZONE 'UTC')::date - 30 AND split_part(market, '-', 2) = %s",
+        (account, quote)).fetchone())[0]
+
+
+def _page(table: str, columns: str, conditions: list[str], values: list, market: str | None, page: Page) -> list[dict]:
+    if market is not None:
+        conditions.append("market = %s")
+        values.append(market)
+    statement, values = page.select(table=table, columns=columns, conditions=conditions, values=values)
+    rows = repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(statement, values).fetchall())
+    return page.in_order(rows)

@@ -1,0 +1,276 @@
+"""Settlement: from a journal entry and its orders to the exact money movements, in whole units.
+
+Pure. `plan_settlement` takes the entry's events one by one and keeps, per order, what it has filled, paid and still needs;
+the result is what one PostgreSQL transaction then writes. Keeps, by assertion while planning:
+
+    I1  per asset, what the postings add to some accounts they take from others
+    I2  no event takes more from an order's hold than is there
+    I3  after each event an order's hold is what it still needs, nothing once it is done
+    I7  each trade once for each side, at the maker's price, within both orders' limits and sizes
+
+A violation raises SettlementBroken: the market halts. A fee is rounded once per order (fees.py): a fill pays the
+difference between the rounded running totals.
+"""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from exchange.commands import Command, CommandKind, Side
+from exchange.events import FLAG_BY_FUNDS, DoneReason, Event, EventKind, RejectCode
+from exchange.faults import BrokenInvariant
+from exchange.fees import fee_units
+from exchange.holds import needed_units
+from exchange.journal import JournalEntry
+from exchange.markets import Market
+
+ORDER_EVENTS = frozenset((EventKind.REJECTED, EventKind.OPENED, EventKind.TRADE, EventKind.DONE, EventKind.REDUCED))
+
+
+class SettlementBroken(BrokenInvariant):
+    """The entry cannot be settled as it stands: `str(error)` names the invariant, the entry and the order."""
+
+
+@dataclass(slots=True)
+class OrderState:
+    """An order as the ledger has it before the entry, and as the plan leaves it. All numbers are whole.
+
+    `lots`, `funds`: left to trade. `reduced`: taken off by self-trade prevention, in lots or (by funds) ticks x lots.
+    """
+
+    command: Command
+    status: str
+    hold_units: int
+    filled_lots: int = 0
+    executed_notional: int = 0
+    fees_paid: int = 0
+    fee_numerator: int = 0
+    reduced: int = 0
+    done_reason: str | None = None
+    reject_reason: str | None = None
+    lots: int = field(init=False)
+    funds: int = field(init=False)
+    changed: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        by_funds = self.command.size_lots == 0
+        self.lots = 0 if by_funds else self.command.size_lots - self.filled_lots - self.reduced
+        self.funds = self.command.funds - self.executed_notional - self.reduced if by_funds else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One side of a trade. `value_units`, `fee_units` in the quote asset."""
+
+    trade_id: int
+    order_id: UUID
+    account: int
+    side: int
+    liquidity: str
+    price_ticks: int
+    size_lots: int
+    value_units: int
+    fee_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """`units` of `asset` onto (or, negative, from) an account. Trade and order are absent on the house's own."""
+
+    account: int
+    asset: str
+    units: int
+    type: str
+    order_id: UUID | None = None
+    trade_id: int | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that one entry changes. `balances`: (account, asset) -> [available delta, held delta] in units."""
+
+    market: Market
+    entry: JournalEntry
+    fills: list[Fill] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    balances: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    orders: dict[bytes, OrderState] = field(default_factory=dict)
+
+    def move(self, account: int, asset: str, available: int, held: int) -> None:
+        """Adds to the deltas of one balance."""
+        delta = self.balances.setdefault((account, asset), [0, 0])
+        delta[0] += available
+        delta[1] += held
+
+
+def orders_in(events: list[Event]) -> set[bytes]:
+    """The ids of all orders that the ledger must know to settle these events."""
+    ids = set()
+    for event in events:
+        if event.kind in ORDER_EVENTS:
+            ids.add(event.order_id)
+            if event.kind == EventKind.TRADE:
+                ids.add(event.maker_order_id)
+    return ids
+
+
+def accounts_in(events: list[Event]) -> set[int]:
+    """The accounts whose balances these events may move. An order that only comes to rest moves none."""
+    accounts = set()
+    for event in events:
+        if event.kind in ORDER_EVENTS and event.kind != EventKind.OPENED:
+            accounts.add(event.account)
+            if event.kind == EventKind.TRADE:
+                accounts.add(event.maker_account)
+    return accounts
+
+
+def plan_settlement(entry: JournalEntry, events: list[Event], market: Market, orders: dict[bytes, OrderState],
+                    fee_account: int) -> Plan:
+    """The plan for `entry`; `orders` (by id) are taken over and changed. Raises SettlementBroken."""
+    plan = Plan(market=market, entry=entry, orders=orders)
+    fees = 0
+    for event in events:
+        if event.kind == EventKind.TRADE:
+            fees += _trade(plan, event)
+        elif event.kind in ORDER_EVENTS:
+            _order_event(plan, event)
+    if fees:
+        plan.postings.append(Posting(fee_account, market.quote.id, fees, "fee"))
+        plan.move(fee_account, market.quote.id, fees, 0)
+    _check_whole(plan, fee_account)
+    return plan
+
+
+def _order_event(plan: Plan, event: Event) -> None:
+    order = plan.orders.get(event.order_id)
+    if event.kind == EventKind.REJECTED:
+        # A rejection ends a placement that nobody has answered yet. One of a cancel, or of a record that repeats an
+        # order or never was one, changes nothing here.
+        if order is None or order.status != "pending" or event.flags != CommandKind.PLACE:
+            return
+        order.reject_reason = RejectCode(event.code).name.lower()
+        _finish(plan, event, order, "rejected")
+        return
+    order = _known(plan, event, event.order_id, event.account)
+    if event.kind == EventKind.OPENED:
+        _require(order.status == "pending" and order.lots == event.size_lots, plan, event,
+                 f"I7: opened with {event.size_lots} lots, the ledger has {order.lots} left of a {order.status} order")
+        order.status, order.changed = "open", True
+    elif event.kind == EventKind.REDUCED:
+        if event.flags & FLAG_BY_FUNDS:
+            taken, order.funds = order.funds - event.remaining, event.remaining
+        else:
+            taken, order.lots = order.lots - event.size_lots, event.size_lots
+        _require(taken >= 0, plan, event, f"I7: reduced by {taken}")
+        order.reduced += taken
+        _adjust_hold(plan, event, order)
+    else:
+        # By funds, the lots left are the core's estimate and no obligation; otherwise both sides must have counted alike.
+        _require(order.command.size_lots == 0 or order.lots == event.size_lots, plan, event,
+                 f"I7: done with {event.size_lots} lots left, the ledger has {order.lots}")
+        _finish(plan, event, order, "filled" if event.code == DoneReason.FILLED else "canceled")
+
+
+def _trade(plan: Plan, event: Event) -> int:
+    """Both sides of one trade; answers the fees in quote units."""
+    maker = _known(plan, event, event.maker_order_id, event.maker_account)
+    taker = _known(plan, event, event.order_id, event.account)
+    _require(maker.command.side == event.side and taker.command.side != event.side, plan, event,
+             "I7: the sides do not match")
+    return (_fill(plan, event, maker, event.maker_order_id, "M", maker.command.maker_fee_ppm)
+            + _fill(plan, event, taker, event.order_id, "T", taker.command.taker_fee_ppm))
+
+
+def _fill(plan: Plan, event: Event, order: OrderState, order_id: bytes, liquidity: str, rate_ppm: int) -> int:
+    market, command = plan.market, order.command
+    base, quote = market.base.id, market.quote.id
+    notional = event.price_ticks * event.size_lots
+    value, size = market.value_units(notional), market.base_units(event.size_lots)
+    limit = command.price_ticks
+    buys = command.side == Side.BUY
+    within = limit == 0 or (event.price_ticks <= limit if buys else event.price_ticks >= limit)
+    _require(within, plan, event, f"I7: {event.price_ticks} ticks against a limit of {limit}")
+    if command.size_lots:
+        order.lots -= event.size_lots
+        _require(order.lots >= 0, plan, event, "I7: filled more than its size")
+    else:
+        order.funds -= notional
+        _require(order.funds >= 0, plan, event, "I7: spent more than its funds")
+    order.filled_lots += event.size_lots
+    order.executed_notional += notional
+    order.fee_numerator += value * rate_ppm
+    fee = fee_units(order.fee_numerator) - order.fees_paid
+    order.fees_paid += fee
+    spent = value + fee if buys else size
+    _require(spent <= order.hold_units, plan, event, f"I2: takes {spent} units of a hold of {order.hold_units}")
+    order.hold_units -= spent
+    account, uuid, trade = command.account, UUID(bytes=order_id), event.trade_id
+    if buys:
+        plan.move(account, quote, 0, -spent)
+        plan.move(account, base, size, 0)
+    else:
+        plan.move(account, base, 0, -spent)
+        plan.move(account, quote, value - fee, 0)
+    sign = 1 if buys else -1
+    plan.postings.append(Posting(account, base, sign * size, "match", uuid, trade))
+    plan.postings.append(Posting(account, quote, -sign * value, "match", uuid, trade))
+    if fee:
+        plan.postings.append(Posting(account, quote, -fee, "fee", uuid, trade))
+    plan.fills.append(Fill(trade, uuid, account, command.side, liquidity, event.price_ticks, event.size_lots, value, fee))
+    _adjust_hold(plan, event, order)
+    return fee
+
+
+def _adjust_hold(plan: Plan, event: Event, order: OrderState, *, done: bool = False) -> None:
+    """Releases what the order does not need any more (I3)."""
+    needed = 0 if done else needed_units(plan.market, order.command, lots=order.lots, funds=order.funds,
+                                         fee_numerator=order.fee_numerator, fees_paid=order.fees_paid)
+    released = order.hold_units - needed
+    _require(released >= 0, plan, event, f"I3: needs {needed} units, holds {order.hold_units}")
+    order.hold_units, order.changed = needed, True
+    if released:
+        asset = plan.market.quote if order.command.side == Side.BUY else plan.market.base
+        plan.move(order.command.account, asset.id, released, -released)
+
+
+def _finish(plan: Plan, event: Event, order: OrderState, reason: str) -> None:
+    order.status, order.done_reason = "done", reason
+    _adjust_hold(plan, event, order, done=True)
+
+
+def _known(plan: Plan, event: Event, order_id: bytes, account: int) -> OrderState:
+    order = plan.orders.get(order_id)
+    if order is None:
+        raise SettlementBroken(f"{_where(plan, event)}: I8: order {UUID(bytes=order_id)} is not in the ledger")
+    _require(order.command.account == account, plan, event, f"I7: order of account {order.command.account}, not {account}")
+    _require(order.status in ("pending", "open"), plan, event, f"I7: the order is {order.status}")
+    return order
+
+
+def _check_whole(plan: Plan, fee_account: int) -> None:
+    """The plan against itself: postings sum to zero (I1) and are the balances' change (I2)."""
+    totals: dict[str, int] = {}
+    moved: dict[tuple[int, str], int] = {}
+    for posting in plan.postings:
+        totals[posting.asset] = totals.get(posting.asset, 0) + posting.units
+        key = posting.account, posting.asset
+        moved[key] = moved.get(key, 0) + posting.units
+    wrong = {asset: total for asset, total in totals.items() if total}
+    if wrong:
+        raise SettlementBroken(f"{plan.market.id}/{plan.entry.seq}: I1: postings sum to {wrong}")
+    for key, (available, held) in plan.balances.items():
+        if available + held != moved.get(key, 0):
+            raise SettlementBroken(f"{plan.market.id}/{plan.entry.seq}: I2: balance {key} moves by {available + held},"
+                                   f" its postings by {moved.get(key, 0)}")
+    if not moved.keys() <= plan.balances.keys():
+        raise SettlementBroken(f"{plan.market.id}/{plan.entry.seq}: I2: postings without a balance")
+
+
+def _require(condition: bool, plan: Plan, event: Event, what: str) -> None:
+    if not condition:
+        raise SettlementBroken(f"{_where(plan, event)}: {what}")
+
+
+def _where(plan: Plan, event: Event) -> str:
+    kind = EventKind(event.kind).name
+    return f"{plan.market.id}/{plan.entry.seq}: {kind} {event.sequence} of order {UUID(bytes=event.order_id)}"
