@@ -5,16 +5,15 @@ of a market that fails, all messages come again, which is safe because the curso
 """
 
 import os
-import time
+from functools import partial
 
 from aws_lambda_powertools import Logger
 
 from exchange.adapters.connections import connections_of
-from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.halt import halt_market
 from exchange.adapters.ports import command_queue, journal
 from exchange.adapters.redis.connection import client
 from exchange.adapters.redis.view_store import RedisViewStore
-from exchange.commands import Command, CommandKind, encode_message
 from exchange.faults import BrokenInvariant, RetryableFault
 from exchange.feed.publisher import FeedPublisher, parse_body
 from exchange.markets import listing
@@ -25,6 +24,10 @@ logger = Logger(service="feed_publish")
 def account_of(user_id: str) -> tuple[int, str]:
     from exchange.adapters.postgres.accounts import open_account
     return open_account(user_id)
+
+
+def time_left_s(context: object) -> float:
+    return context.get_remaining_time_in_millis() / 1000 if context is not None else 3600.0
 
 
 publisher = FeedPublisher(
@@ -43,13 +46,12 @@ def lambda_handler(event: dict, context: object) -> dict:
             continue
         by_market.setdefault(body["market"], []).append((record["messageId"], body))
     failed: list[str] = []
-    time_left_s = lambda: context.get_remaining_time_in_millis() / 1000 if context else 3600.0  # noqa: E731
     for market, messages in by_market.items():
         try:
-            publisher.handle(market, [body for _, body in messages], time_left_s)
+            publisher.handle(market, [body for _, body in messages], partial(time_left_s, context))
         except BrokenInvariant as broken:
             logger.critical("invariant broken, market halted", market=market, error=str(broken))
-            halt(market, str(broken))
+            halt_market(market, str(broken))
             failed += [message_id for message_id, _ in messages]
         except RetryableFault as fault:
             logger.warning("will be tried again", market=market, error=str(fault))
@@ -58,12 +60,3 @@ def lambda_handler(event: dict, context: object) -> dict:
             logger.exception("unexpected error", market=market)
             failed += [message_id for message_id, _ in messages]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
-
-
-def halt(market: str, reason: str) -> None:
-    """No new orders, by the status row at once and by a HALT in the market's queue. Once a minute is enough."""
-    MarketStatus().halt(market, reason=reason)
-    now_ms = time.time_ns() // 1_000_000
-    command = Command(kind=CommandKind.HALT, issued_at_ms=now_ms)
-    command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market,
-                         dedup_id=f"halt:feed:{now_ms // 60_000}", body=encode_message([command.pack()]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from exchange.commands import (
+    NIL,
     Command,
     CommandKind,
     OrderType,
@@ -22,17 +23,19 @@ START_MS = 1_700_000_000_000
 
 
 class MemoryJournal:
+    """Of MARKET; every other market has none."""
+
     def __init__(self) -> None:
         self.entries: list[bytes] = []
 
     def get(self, *, market: str, seq: int) -> bytes | None:
-        return self.entries[seq - 1] if 0 < seq <= len(self.entries) else None
+        return self.entries[seq - 1] if market == MARKET and 0 < seq <= len(self.entries) else None
 
     def after(self, *, market: str, seq: int, limit: int = 100) -> list[bytes]:
-        return self.entries[seq:seq + limit]
+        return self.entries[seq:seq + limit] if market == MARKET else []
 
     def head(self, *, market: str) -> bytes | None:
-        return self.entries[-1] if self.entries else None
+        return self.entries[-1] if self.entries and market == MARKET else None
 
 
 @dataclass
@@ -80,7 +83,7 @@ class World:
 
     def place(self, side: str, price: str | None, size: str | None, *, account: int = 1, funds: str | None = None,
               tif: TimeInForce = TimeInForce.GTC, stp: Stp = Stp.DECREASE_AND_CANCEL, order: UUID | None = None,
-              client_oid: UUID = UUID(int=0)) -> Command:
+              client_oid: UUID = NIL) -> Command:
         """A limit order, or a market order where `price` is None."""
         self._orders += 1
         return Command(

@@ -246,5 +246,5 @@ def test_statistics_move_with_time():
     gone = statistics.figures(start + (DAY_MINUTES + 1) * MINUTE_MS)
     assert (gone.open, gone.high, gone.low, gone.lots) == (None, None, None, 0)
     statistics.add(start + 31 * DAY_MINUTES * MINUTE_MS, 7, 2)
-    assert list(statistics.minutes.values())[0].close == 7 and len(statistics.expired_minutes) == 2
+    assert next(iter(statistics.minutes.values())).close == 7 and len(statistics.expired_minutes) == 2
     assert statistics.figures(start + 31 * DAY_MINUTES * MINUTE_MS).lots_30d == 2

@@ -34,8 +34,10 @@ def user_of(token: str) -> str:
         claims = jwt.decode(token, key.key, algorithms=["RS256"],
                             issuer=f"https://cognito-idp.{pool.partition('_')[0]}.amazonaws.com/{pool}",
                             options={"verify_aud": False, "require": ["exp", "iss", "sub"]})
-    except jwt.PyJWTError as error:
-        raise BadToken(f"invalid token: {error}") from None
+    except BadToken:
+        raise
+    except (jwt.PyJWTError, ValueError) as error:  # ValueError: text that cannot be encoded
+        raise BadToken(f"invalid token: {type(error).__name__}") from None
     client_id = os.environ.get("USER_POOL_CLIENT_ID")
     if claims.get("token_use") != "access" or (client_id and claims.get("client_id") != client_id):
         raise BadToken("invalid token: not an access token of this exchange")

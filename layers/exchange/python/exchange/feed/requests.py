@@ -121,4 +121,4 @@ def _credentials(message: dict, title: str) -> dict[str, str]:
 
 def _found(value: object) -> str:
     """A value as an error message may repeat it: short, on one line."""
-    return value[:40] if isinstance(value, str) else json.dumps(value)[:40]
+    return (value.encode("ascii", "backslashreplace").decode() if isinstance(value, str) else json.dumps(value))[:40]

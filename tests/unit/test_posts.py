@@ -1,0 +1,68 @@
+"""Posting to connections, against a small HTTP server that answers as @connections does."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+import pytest
+
+from exchange.adapters.aws import posts
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    """The requests it got, as (method, connection, body). The connection's name is the status it answers with."""
+    requests = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            connection = unquote(self.path.rsplit("/", 1)[-1])
+            requests.append((self.command, connection, body))
+            status = int(connection) if connection.isdigit() else 200
+            self.send_response(status)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_POST = do_DELETE = answer
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in {"CONNECTIONS_ENDPOINT": f"http://127.0.0.1:{server.server_port}/feed", "AWS_ACCESS_KEY_ID": "x",
+                        "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    posts._client.cache_clear()
+    yield requests
+    posts._client.cache_clear()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_post_arrives_as_it_was_written(endpoint):
+    posts.post("abc=", '{"type":"match"}')
+    assert endpoint == [("POST", "abc=", b'{"type":"match"}')]
+
+
+@pytest.mark.parametrize(("status", "meaning"), [(410, posts.Gone), (413, posts.PostRefused), (400, posts.PostRefused)])
+def test_what_the_service_answers(endpoint, status, meaning):
+    with pytest.raises(meaning):
+        posts.post(str(status), "{}")
+    assert len(endpoint) == 1
+
+
+def test_throttling_is_tried_again_before_the_connection_is_given_up(endpoint):
+    with pytest.raises(posts.PostRefused):
+        posts.post("429", "{}")
+    assert len(endpoint) == 3
+
+
+def test_disconnecting(endpoint):
+    posts.disconnect("abc")
+    posts.disconnect("410")  # gone already
+    assert [method for method, *_ in endpoint] == ["DELETE", "DELETE"]
