@@ -10,8 +10,7 @@ import pytest
 
 from exchange.adapters.postgres import connection as ledger_connection
 from exchange.adapters.postgres import orders
-from exchange.adapters.postgres.accounts import open_account
-from exchange.adapters.postgres.deposits import credit
+from exchange.adapters.postgres.accounts import deposit, open_account
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.commands import Command, CommandKind
 from exchange.follower import StaleCursor
@@ -37,9 +36,7 @@ class Exchange:
     def account(self, name=None, **funds):
         number, _ = open_account(name or str(uuid4()))
         for asset, amount in funds.items():
-            listed = listing().assets[asset]
-            credit(account=number, asset=listed, amount_units=listed.parse(amount), method="test",
-                   external_id=str(uuid4()), limit_units=None)
+            assert deposit(number, asset, amount, method="test", external_id=str(uuid4())).outcome == "credited"
         return number
 
     def order(self, account, side, size=None, price=None, touch=None, **fields):
