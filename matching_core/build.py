@@ -1,6 +1,6 @@
 """Builds the C core: in place for this machine, or cross-compiled for a Lambda architecture.
 
-    python -m matching_core.build                    for this machine, with the system compiler ($CC, else cc)
+    python -m matching_core.build                    for this machine, with the system compiler ($CC, else cc; $CFLAGS)
     python -m matching_core.build aarch64 OUT_DIR    for Lambda on arm64; x86_64 likewise
 
 cffi writes the glue (API mode, limited API, so one file serves every Python from 3.9 on); cross builds use the compiler
@@ -32,18 +32,18 @@ ZIG_TARGETS = {"aarch64": "aarch64-linux-gnu.2.34", "x86_64": "x86_64-linux-gnu.
 
 def build() -> Path:
     """Builds for this machine, in place. Answers the library; does nothing when it is up to date."""
-    return _build(shlex.split(os.environ.get("CC", "cc")), HERE / MODULE)
+    return _build(shlex.split(os.environ.get("CC", "cc")), HERE / MODULE, shlex.split(os.environ.get("CFLAGS", "")))
 
 
 def build_for(target: str, out_dir: Path | str) -> Path:
     """Cross-compiles for Lambda on `target` (aarch64 or x86_64) into `out_dir`. Answers the library."""
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGETS[target]]
-    return _build(compiler, Path(out_dir) / MODULE)
+    return _build(compiler, Path(out_dir) / MODULE, [])
 
 
-def _build(compiler: list[str], library: Path) -> Path:
+def _build(compiler: list[str], library: Path, more_flags: list[str]) -> Path:
     stamp_file = library.with_name(library.name + ".stamp")
-    stamp = _stamp(compiler)
+    stamp = _stamp([*FLAGS, *more_flags, *compiler[1:], Path(compiler[0]).name])
     if library.exists() and stamp_file.exists() and stamp_file.read_text() == stamp:
         return library
     library.parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +52,8 @@ def _build(compiler: list[str], library: Path) -> Path:
         glue = Path(scratch) / "_core.c"
         _builder().emit_c_code(str(glue))
         built = Path(scratch) / MODULE
-        subprocess.run([*compiler, *FLAGS, "-I", str(HERE / "src"), "-I", sysconfig.get_paths()["include"],
-                        str(glue), "-o", str(built)], check=True)
+        subprocess.run([*compiler, *FLAGS, *more_flags, "-I", str(HERE / "src"),
+                        "-I", sysconfig.get_paths()["include"], str(glue), "-o", str(built)], check=True)
         built.replace(library)
     stamp_file.write_text(stamp)
     return library
@@ -67,9 +67,9 @@ def _builder() -> cffi.FFI:
     return builder
 
 
-def _stamp(compiler: list[str]) -> str:
+def _stamp(command: list[str]) -> str:
     digest = hashlib.sha256()
-    for part in [*FLAGS, *compiler[1:], Path(compiler[0]).name, cffi.__version__, sys.version]:
+    for part in [*command, cffi.__version__, sys.version]:
         digest.update(part.encode() + b"\0")
     for source in [Path(__file__), DECLARATIONS, *SOURCES]:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())

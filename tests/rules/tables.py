@@ -8,7 +8,8 @@
 A place: id, account, buys|sells, lots (`funds N` for an order by funds), `at` a price, `market`, or `market 105` (worst
 price), then any of ioc fok gtt post-only dc co cn cb stale. Others: cancel ID [by ACCOUNT] [stale], halt, resume, tick.
 ACCEPTED is left out of the text: it is asserted before everything else of a place that is not rejected. LEVEL events are
-asserted by test_level_changes.py. A line that begins with a bar goes on with what comes of the command above. Every line is a batch of its own; the clock stands at NOW_MS.
+asserted by test_level_changes.py. A line that begins with a bar goes on with what comes of the
+command above. Every line is a batch of its own; the clock stands at NOW_MS.
 """
 
 import re
@@ -119,7 +120,9 @@ def told(events: bytes) -> list[str]:
             left = f"funds {remaining}" if flags & FLAG_BY_FUNDS else f"{remaining} to {size_lots}"
             lines.append(f"{name} reduced {left}")
         elif kind == EventKind.DONE:
-            rest = f" funds {remaining}" if flags & FLAG_BY_FUNDS and remaining else f" {size_lots}" if size_lots else ""
+            rest = f" {size_lots}" if size_lots else ""
+            if flags & FLAG_BY_FUNDS and remaining:
+                rest = f" funds {remaining}"
             lines.append(f"{name} {_spoken(DoneReason(code))}{rest}")
             assert flags & FLAG_RESTED or remaining == 0 or flags & FLAG_BY_FUNDS
         elif kind in (EventKind.HALTED, EventKind.RESUMED):
