@@ -1,6 +1,7 @@
 """Posting to connections, against a small HTTP server that answers as @connections does."""
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ def endpoint(monkeypatch):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
+            self.close_connection = self.path.endswith("hangup")
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             connection = unquote(self.path.rsplit("/", 1)[-1])
             requests.append((self.command, connection, body))
@@ -33,13 +35,13 @@ def endpoint(monkeypatch):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     for name, value in {"CONNECTIONS_ENDPOINT": f"http://127.0.0.1:{server.server_port}/feed", "AWS_ACCESS_KEY_ID": "x",
                         "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
-    posts._client.cache_clear()
+    monkeypatch.setattr(posts, "FIRST_PAUSE_S", 0.001)
     yield requests
-    posts._client.cache_clear()
+    posts._forget_connection()
     server.shutdown()
     server.server_close()
 
@@ -60,6 +62,43 @@ def test_throttling_is_tried_again_before_the_connection_is_given_up(endpoint):
     with pytest.raises(posts.PostRefused):
         posts.post("429", "{}")
     assert len(endpoint) == 3
+
+
+def test_a_fault_of_the_service_is_told_from_a_refusal(endpoint, monkeypatch):
+    with pytest.raises(posts.PostFailed):
+        posts.post("503", "{}")
+    with pytest.raises(posts.PostFailed):
+        posts.disconnect("500")
+    assert len(endpoint) == 6
+    monkeypatch.setenv("CONNECTIONS_ENDPOINT", "http://127.0.0.1:1/feed")
+    with pytest.raises(posts.PostFailed):
+        posts.post("abc", "{}")
+
+
+def test_a_connection_that_the_service_closed_is_made_again(endpoint):
+    posts.post("hangup", "1")
+    posts.post("abc", "2")
+    assert [body for _, _, body in endpoint] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("token", ["", "session+token/=="])
+@pytest.mark.parametrize("connection", ["abc=", "L0SM9cOFvHcCIhw=", "a b/c?d"])
+def test_the_signature_is_botocores(monkeypatch, token, connection):
+    from urllib.parse import quote
+
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    for name, value in {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1",
+                        "AWS_SESSION_TOKEN": token}.items():
+        monkeypatch.setenv(name, value)
+    path = f"/feed/@connections/{quote(connection, safe='')}"
+    request = AWSRequest("POST", f"https://api.example.com{path}", data=b"{}")
+    SigV4Auth(Credentials("AKID", "secret", token or None), "execute-api", "eu-west-1").add_auth(request)
+    now = time.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+    ours = posts.signed_headers("POST", "api.example.com", path, b"{}", now)
+    assert ours["authorization"] == request.headers["Authorization"]
 
 
 def test_disconnecting(endpoint):
