@@ -23,9 +23,7 @@ def exchange() -> Iterator[Exchange]:
         yield running
         assert running.stop() == 0, running.process.stderr.read()
     finally:
-        if running.process is not None and running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+        running.kill_all()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -42,6 +40,4 @@ def start_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
     yield start
     for running in started:
-        if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+        running.kill_all()

@@ -20,11 +20,13 @@ from pathlib import Path
 import aiohttp
 import psycopg
 import pytest
-from e2e.conftest import PASSWORD, ROOT, Exchange
+from e2e.conftest import Exchange
 from e2e.waiting import eventually
 
+from bench.exchange import PASSWORD
 from cdk.operations import OPERATIONS
 from exchange.adapters.embedded.queue import PostgresQueue
+from local.addresses import REPOSITORY
 from local.user import sign_in
 
 ECHO = """
@@ -108,9 +110,12 @@ def runtime(handlers: Path, tmp_path_factory: pytest.TempPathFactory):
     """A runtime for the tests that leave it whole."""
     running = Exchange(tmp_path_factory.mktemp("runtime"), "--functions", str(handlers),
                        environment={"LOCAL_WEBSOCKET_IDLE_S": "4", "LOCAL_WEBSOCKET_BUFFER_BYTES": "200000"})
-    running.start()
-    yield running
-    assert running.stop() == 0, running.process.stderr.read()
+    try:
+        running.start()
+        yield running
+        assert running.stop() == 0, running.process.stderr.read()
+    finally:
+        running.kill_all()
 
 
 def answer_of(url: str, **options) -> tuple[int, dict, dict]:
@@ -341,8 +346,7 @@ def test_sigkill_of_the_supervisor_leaves_nothing_and_loses_nothing(start_exchan
         connection.execute("INSERT INTO kept VALUES (1)")
     pool, pids = exchange.user_pool_id, children_of(exchange.process.pid)
     assert len(pids) > 15
-    exchange.process.kill()
-    exchange.process.wait()
+    exchange.kill_all()
     eventually(lambda: not running(pids))
     again = start_exchange(exchange.data, "--functions", str(handlers))
     assert again.user_pool_id == pool
@@ -370,7 +374,7 @@ def test_stop_leaves_no_process_and_a_restart_finds_everything(start_exchange: C
 
 def start_refused(*arguments: str) -> str:
     """What a start says that must fail."""
-    done = subprocess.run([sys.executable, "-m", "local", "run", "--quiet", *arguments], cwd=ROOT, capture_output=True,
+    done = subprocess.run([sys.executable, "-m", "local", "run", "--quiet", *arguments], cwd=REPOSITORY, capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     return done.stderr
@@ -390,7 +394,7 @@ def test_a_taken_port_is_named(runtime: Exchange, tmp_path: Path) -> None:
 
 def test_status_tells_the_state(runtime: Exchange, tmp_path: Path) -> None:
     def status(folder: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "local", "status", "--data", str(folder)], cwd=ROOT,
+        return subprocess.run([sys.executable, "-m", "local", "status", "--data", str(folder)], cwd=REPOSITORY,
                               capture_output=True, text=True)
 
     assert (found := status(runtime.data)).returncode == 0 and ": ready" in found.stdout and runtime.trading in found.stdout
