@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from aws_lambda_powertools import Logger
 
 from exchange.adapters.aws.posts import POSTS_AT_ONCE, Gone, PostRefused, disconnect, post
-from exchange.adapters.connections import close_connection, find_connection
 from exchange.adapters.ports import command_queue
 from exchange.feed.bodies import encode_drop
 
@@ -66,6 +65,9 @@ def post_in_order(connection: str, texts: list[str]) -> bool:
 
 def drop(connection: str, markets: set[str]) -> None:
     """Tells the publisher of every market that the connection listens to, then forgets it."""
+    # Imported here: posting, all this function does most of its life, needs no client of DynamoDB.
+    from exchange.adapters.connections import close_connection, find_connection
+
     known = find_connection(connection)
     for market in sorted(markets | (known.products if known else set())):
         command_queue().send(queue=FEED_QUEUE_URL, group=market, dedup_id=f"drop:{connection}:{market}",
