@@ -1,6 +1,6 @@
 """The three stacks: Data keeps, Trading matches and tells, Api answers. They only wire constructs.
 
-Three and not one, for the limit of 500 resources per stack (a market costs Trading about 16), and so that what keeps
+Three and not one, for the limit of 500 resources per stack (a market costs Trading 15), and so that what keeps
 state is deployed apart from what changes daily. References go one way, Api -> Trading -> Data.
 """
 
