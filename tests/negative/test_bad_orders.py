@@ -1,0 +1,181 @@
+"""Bad input to every private operation: the right status, the one error shape, and nothing changed in the database.
+
+The error shape is asserted by `door_calls.Api.call` on every answer of 400 and above.
+"""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+STRANGERS_ID = "6f1c5e0a-3f0d-4f5e-9d5b-2b1a7c8e9f00"
+
+ORDER = {"product_id": "BTC-USD", "side": "buy", "price": "100", "size": "1"}
+
+
+@pytest.fixture
+def ann(api):
+    """Ann has 1000 USD, an order, and a neighbour who has the same."""
+    for user in ("ann", "bob"):
+        api.fund(user, USD="1000")
+        api.place(user)
+    return api
+
+
+def unchanged(api, call):
+    """The answer of `call`, which must not have changed a row."""
+    before = api.ledger()
+    answer = call()
+    assert api.ledger() == before
+    return answer
+
+
+BODIES = [
+    (b"", "product_not_found"), (b"{", "invalid_json"), (b"[]", "invalid_json"), (b'"order"', "invalid_json"),
+    (b"null", "invalid_json"), (b"\xff\xfe", "invalid_json"), (b'{"price": NaN}', "invalid_json"),
+    (b'{"price": -Infinity}', "invalid_json"), (b"[" * 100_000, "invalid_json"), (b'{"a":' * 50_000, "invalid_json"),
+    (b'{"price": ' + b"9" * 5000 + b"}", "invalid_json"), (b" " * 300_000, "invalid_body"),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), BODIES, ids=[str(body[:16]) for body, _ in BODIES])
+def test_a_body_that_is_no_order(ann, body, code):
+    answer = unchanged(ann, lambda: ann.call("api_place_order", user="ann", method="POST", path="/orders", body=body))
+    assert (answer.status, answer.body["code"]) == (400, code)
+
+
+def test_every_refused_field(ann):
+    """Wrong types and out-of-range numbers in each field; one test because nothing may change over all of them."""
+    hostile = ["", " ", "x", "-1", "0", "1e400", "0x10", "١", "1,5", "NaN", -1, 0, 10**30, True, [], {}, ["1"], "\x00",
+               "\ud800", "'; DROP TABLE orders; --"]
+    fields = ["product_id", "side", "type", "price", "size", "time_in_force", "stp", "post_only", "client_oid", "stop",
+              "stop_price", "cancel_after", "display_size", "funds"]
+    harmless = {("client_oid", ""), ("post_only", True)}
+
+    def run():
+        for field in fields:
+            for value in hostile:
+                if (field, str(value)) in {(name, str(harm)) for name, harm in harmless}:
+                    continue
+                answer = ann.call("api_place_order", user="ann", method="POST", path="/orders", body=ORDER | {field: value})
+                assert answer.status == 400, (field, value, answer.body)
+        return None
+
+    unchanged(ann, run)
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"size": "9.9404", "price": "100"}, "Insufficient funds"),
+    ({"side": "sell"}, "Insufficient funds"),
+    ({"product_id": "ETH-BTC", "size": "1", "price": "0.5"}, "Insufficient funds"),
+    ({"product_id": "XXX-USD"}, "Product not found"),
+    ({"size": "0.0000001"}, "size too precise"),
+    ({"price": "100.001"}, "price too precise"),
+    ({"size": "0"}, "size is too small"),
+    ({"type": "stop"}, "not supported yet"),
+])
+def test_words_that_clients_match_on(ann, fields, words):
+    answer = unchanged(ann, lambda: ann.place("ann", **fields))
+    assert answer.status == 400
+    assert words in answer.body["message"]
+
+
+@pytest.mark.parametrize("name", ["api_get_order", "api_cancel_order"])
+@pytest.mark.parametrize(("order_id", "status", "message"), [
+    ("7", 400, "Invalid order id"), ("client:7", 400, "Invalid order id"), ("client:", 400, "Invalid order id"),
+    ("", 400, "Invalid order id"), ("' OR 1=1 --", 400, "Invalid order id"), ("\x00" * 36, 400, "Invalid order id"),
+    (STRANGERS_ID, 404, "order not found"), (f"client:{STRANGERS_ID}", 404, "order not found"),
+])
+def test_order_ids(ann, name, order_id, status, message):
+    answer = unchanged(ann, lambda: ann.call(name, user="ann", method="DELETE" if "cancel" in name else "GET",
+                                             parameters={"order_id": order_id}))
+    assert (answer.status, answer.body["message"]) == (status, message)
+
+
+def test_somebody_elses_things_do_not_exist(ann):
+    order = ann.call("api_list_orders", user="bob").body[0]
+    account = ann.call("api_list_accounts", user="bob").body[0]
+
+    def run():
+        for name in ("api_get_order", "api_cancel_order"):
+            answer = ann.call(name, user="ann", parameters={"order_id": order["id"]})
+            assert (answer.status, answer.body["message"]) == (404, "order not found")
+        for name in ("api_get_account", "api_get_account_ledger", "api_get_account_holds"):
+            answer = ann.call(name, user="ann", parameters={"account_id": account["id"]})
+            assert (answer.status, answer.body["message"]) == (404, "NotFound")
+        assert ann.call("api_list_fills", user="ann", query=f"order_id={order['id']}").body == []
+
+    unchanged(ann, run)
+
+
+@pytest.mark.parametrize("name", ["api_get_account", "api_get_account_ledger", "api_get_account_holds"])
+@pytest.mark.parametrize("account_id", ["", "7", "USD", STRANGERS_ID, "../orders"])
+def test_account_ids(ann, name, account_id):
+    answer = unchanged(ann, lambda: ann.call(name, user="ann", parameters={"account_id": account_id}))
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(("name", "query", "code"), [
+    ("api_list_orders", "status=closed", "invalid_status"), ("api_list_orders", "limit=0", "bad_query"),
+    ("api_list_orders", "limit=1001", "bad_query"), ("api_list_orders", "limit=ten", "bad_query"),
+    ("api_list_orders", "limit=-1", "bad_query"), ("api_list_orders", "after=x", "bad_query"),
+    ("api_list_orders", "before=9223372036854775808", "bad_query"), ("api_list_orders", "after=%D9%A1", "bad_query"),
+    ("api_list_orders", "product_id=XXX-USD", "product_not_found"),
+    ("api_list_orders", "&".join(["status=open"] * 200), "bad_query"),
+    ("api_list_fills", "", "bad_query"), ("api_list_fills", "order_id=7", "invalid_order_id"),
+    ("api_list_fills", "product_id=XXX", "product_not_found"), ("api_get_fees", "product_id=XXX", "product_not_found"),
+    ("api_cancel_orders", "product_id=XXX", "product_not_found"),
+])
+def test_queries(ann, name, query, code):
+    answer = unchanged(ann, lambda: ann.call(name, user="ann", query=query))
+    assert (answer.status, answer.body["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(("body", "code"), [
+    ({}, "currency_not_found"), ({"currency": "XXX", "amount": "1"}, "currency_not_found"),
+    ({"currency": ["USD"], "amount": "1"}, "currency_not_found"), ({"currency": "USD"}, "invalid_amount"),
+    ({"currency": "USD", "amount": "-1"}, "invalid_amount"), ({"currency": "USD", "amount": "0"}, "invalid_amount"),
+    ({"currency": "USD", "amount": "0.000000001"}, "invalid_amount"), ({"currency": "USD", "amount": True}, "invalid_amount"),
+    ({"currency": "USD", "amount": "1000001"}, "invalid_amount"), ({"currency": "USD", "amount": "999999"},
+                                                                  "faucet_limit_reached"),
+    ({"currency": "USD", "amount": "1", "id": "mine"}, "invalid_id"),
+])
+def test_faucet(ann, body, code):
+    answer = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST", body=body))
+    assert (answer.status, answer.body["code"]) == (400, code)
+
+
+def test_a_replayed_deposit_is_credited_once(ann):
+    body = {"currency": "USD", "amount": "5", "id": str(uuid4())}
+    first = ann.call("api_deposit_faucet", user="ann", method="POST", body=body)
+    again = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST", body=body))
+    assert first.body == again.body
+
+
+def test_no_faucet_outside_a_sandbox(ann, monkeypatch):
+    monkeypatch.setenv("SANDBOX", "0")
+    ann._loaded.clear()
+    answer = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST",
+                                             body={"currency": "USD", "amount": "1"}))
+    assert answer.status == 404
+
+
+def test_a_database_out_of_reach_is_503(ann, monkeypatch):
+    from exchange.adapters.postgres import connection as ledger_connection
+
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_DSN", "postgresql://nobody@/nowhere?host=/nonexistent")
+        ledger_connection.close()
+        answer = ann.place("ann")
+        ledger_connection.close()
+    assert (answer.status, answer.body["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+    assert "nonexistent" not in json.dumps(answer.body)
+
+
+def test_an_unexpected_error_says_nothing_of_itself(ann, monkeypatch):
+    def bug(*_):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(ann.load("api_list_accounts"), "list_balances", bug)
+    answer = ann.call("api_list_accounts", user="ann")
+    assert (answer.status, answer.body["code"], answer.body["message"]) == (500, "internal_error", "internal error")
