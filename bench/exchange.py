@@ -61,9 +61,10 @@ class RunningExchange:
 
     def kill_all(self) -> None:
         """SIGKILL of the supervisor; the kernel takes its children along."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
+            self.process.stderr.close()
 
     # --- processes
 

@@ -87,7 +87,7 @@ class Consumer:
         try:
             answer = self._handlers.call(mapping.function, sqs_event(mapping, messages), request_id=str(uuid.uuid4()),
                                          deadline_ms=int((time.time() + self._timeout_s) * 1000))
-        except Exception:  # the outermost handler: the batch failed and will be delivered again
+        except Exception:  # noqa: BLE001 (the outermost handler: the batch failed and will be delivered again)
             traceback.print_exc()
             return 0
         finally:

@@ -15,9 +15,9 @@ import sys
 import threading
 import urllib.request
 
-# What only reads, or changes what may be lost (tokens): answered at once.
+# What only reads (by the head of the operation's name), or changes what may be lost (tokens): answered at once.
 _READS = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Encrypt", "Decrypt", "GenerateData",
-          "ReEncrypt", "Sign", "Verify")
+          "ReEncrypt")
 _TOKENS = {"InitiateAuth", "AdminInitiateAuth", "RespondToAuthChallenge", "AdminRespondToAuthChallenge", "SignOut",
            "GlobalSignOut"}
 _SERVICES = {"AWSCognitoIdentityProviderService": "cognito", "DynamoDB_20120810": "dynamodb", "TrentService": "kms"}
@@ -38,7 +38,7 @@ def changed_service(scope: dict) -> str | None:
 class Saver:
     """Saves a service's state; all who wait while one save runs share the next one."""
 
-    def __init__(self, app_module, persistence) -> None:  # noqa: ANN001 (modules)
+    def __init__(self, app_module, persistence) -> None:
         self._app = app_module
         self._persistence = persistence
         self._running: dict[str, asyncio.Task] = {}
@@ -75,7 +75,7 @@ class Saver:
                                         if name not in _SERVICES.values()})
 
 
-def call_triggers_of_the_runtime(lambda_service) -> None:  # noqa: ANN001 (a module)
+def call_triggers_of_the_runtime(lambda_service) -> None:
     """Cognito's triggers are functions of ours, which MiniStack does not have: it asks the gateway to call them.
 
     These are internals of the pinned version; a name that is gone is an AttributeError at start, not a lost trigger.
@@ -110,7 +110,7 @@ def main() -> None:
     call_triggers_of_the_runtime(lambda_svc)
     saver = Saver(app_module, persistence)
 
-    async def saving_app(scope, receive, send) -> None:  # noqa: ANN001 (ASGI)
+    async def saving_app(scope, receive, send) -> None:
         service = changed_service(scope) if scope["type"] == "http" else None
         if service is None:
             await app_module.app(scope, receive, send)

@@ -46,7 +46,7 @@ class Gateway:
                 self._websocket = WebSocketDoor(api, invoker=self._invoker, limits=Limits.from_environment())
                 handler = self._websocket.handle
             else:
-                host = "%s:%d" % listener.getsockname()
+                host = "{}:{}".format(*listener.getsockname())
                 handler = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host).handle
             await self._listen(HttpServer(handler), listener)
         internal = InternalDoor(connections=self._websocket, invoker=self._background, health=self._health)

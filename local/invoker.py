@@ -136,12 +136,12 @@ class Invoker:
     async def invoke(self, name: str, event: Any) -> Any:
         """The function's answer. Raises InvocationFailed (or a kind of it), Overloaded."""
         function = self._functions[name]
+        raw_event = orjson.Fragment(orjson.dumps(event))
         worker = self._idle.pop() if self._idle else await self._wait_in_line()
         self._id_next += 1
-        identifier = f"{self._id_head}-{self._id_next:08x}"
+        frame = orjson.dumps({"function": name, "id": f"{self._id_head}-{self._id_next:08x}", "event": raw_event,
+                              "deadline_ms": int((time.time() + function.timeout_s) * 1000)})
         try:
-            frame = orjson.dumps({"function": name, "id": identifier, "event": event,
-                                  "deadline_ms": int((time.time() + function.timeout_s) * 1000)})
             answer = orjson.loads(await worker.exchange(frame, function.timeout_s))
         except BaseException as error:
             # Whatever happened (also a caller that went away): the worker may still be at it, its state is unknown.

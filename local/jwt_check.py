@@ -65,9 +65,9 @@ class JwtAuthorizer:
         self._refreshed[issuer] = time.monotonic()
         url = f"{self._emulator_url}/{issuer.rsplit('/', 1)[-1]}/.well-known/jwks.json"
         try:
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-                async with session.get(url) as answer:
-                    document = await answer.json(content_type=None)
+            timeout = aiohttp.ClientTimeout(total=5)
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+                document = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unauthorized(f"the pool's keys cannot be read: {error}") from None
         self._keys[issuer] = {key["kid"]: jwt.PyJWK(key, "RS256").key for key in document.get("keys", [])}

@@ -207,8 +207,8 @@ class Emulator:
 
     async def healthy(self) -> bool:
         try:
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
-                async with session.get(f"{self.url}/_ministack/health") as answer:
-                    return answer.status == 200
+            timeout, url = aiohttp.ClientTimeout(total=3), f"{self.url}/_ministack/health"
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+                return answer.status == 200
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False

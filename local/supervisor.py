@@ -134,7 +134,7 @@ class Supervisor:
         step = self._progress.step
         self._listeners = {door: listen(port, f"the {door} door") for door, port in self._settings.ports.items()}
         self._listeners["internal"] = listen(0, "the internal port")
-        address = {door: "%s:%d" % listener.getsockname() for door, listener in self._listeners.items()}
+        address = {door: "{}:{}".format(*listener.getsockname()) for door, listener in self._listeners.items()}
         run, data, logs = self._run, self._folder.path, self._folder.logs
         run.application, run.trading = f"http://{address['application']}", f"http://{address['trading']}"
         run.websocket, run.connections = f"ws://{address['websocket']}", f"http://{address['internal']}"
@@ -144,7 +144,8 @@ class Supervisor:
         run.dsn, run.redis, run.emulator = postgres.dsn, valkey.url, emulator.url
         synthesis = asyncio.ensure_future(asyncio.to_thread(assembly.synthesise, self._settings.functions))
         await asyncio.gather(
-            step("PostgreSQL", self._add(Part("postgres", postgres.start, stop_signal=signal.SIGINT)), postgres.admin_dsn.split()[0]),
+            step("PostgreSQL", self._add(Part("postgres", postgres.start, stop_signal=signal.SIGINT)),
+                 postgres.admin_dsn.split()[0]),
             step("Valkey", self._add(Part("valkey", valkey.start, after_restart=self._send_ticks)), valkey.url),
             step("AWS emulator", self._add(Part("emulator", emulator.start)), emulator.url),
             step("template", synthesis, "from cdk/"))

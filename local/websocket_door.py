@@ -6,6 +6,7 @@ the end of its handshake; before and after, posting answers 410 Gone.
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import deque
@@ -60,7 +61,7 @@ class Connection:
     def send(self, text: str) -> bool:
         """Puts a message at the buffer's end; False (and the connection cut) when there is no room."""
         if (len(self._buffer) >= self._limits.buffer_messages
-                or self._bytes + len(text) > self._limits.buffer_bytes and self._buffer):
+                or (self._bytes + len(text) > self._limits.buffer_bytes and self._buffer)):
             self.cut()
             return False
         self._buffer.append(text)
@@ -97,7 +98,7 @@ class WebSocketDoor:
         self._invoker = invoker
         self._limits = limits
         self._connections: dict[str, Connection] = {}
-        self._stopping = False
+        self._closing: set[asyncio.Task] = set()
 
     @property
     def count(self) -> int:
@@ -131,8 +132,8 @@ class WebSocketDoor:
         if route is None:
             return None
         now = time.time()
-        event = {"headers": dict(request.headers), "isBase64Encoded": False,
-                 "queryStringParameters": dict(request.query) or None,
+        event = {"headers": {str(name): value for name, value in request.headers.items()}, "isBase64Encoded": False,
+                 "queryStringParameters": {str(name): value for name, value in request.query.items()} or None,
                  "requestContext": self._context(identifier, "$connect", "CONNECT", now, request.remote,
                                                  request.headers.get("User-Agent", ""))}
         try:
@@ -177,11 +178,10 @@ class WebSocketDoor:
         context = self._context(connection.id, "$disconnect", "DISCONNECT", connection.connected_at,
                                 connection.source_ip, connection.user_agent)
         context |= {"disconnectStatusCode": connection.socket.close_code or 1006, "disconnectReason": ""}
-        try:
+        # At best once, as the service; a push to the gone connection answers 410 and cleans up.
+        with contextlib.suppress(InvocationFailed, Overloaded, asyncio.CancelledError):
             await asyncio.shield(self._invoker.invoke(route.function, {"requestContext": context,
                                                                        "isBase64Encoded": False}))
-        except (InvocationFailed, Overloaded, asyncio.CancelledError):
-            pass  # at best once, as the service; a push to the gone connection answers 410 and cleans up
 
     def _context(self, identifier: str, route_key: str, kind: str, connected_at: float, source_ip: str | None,
                  user_agent: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class WebSocketDoor:
                 "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent}}),
                 content_type="application/json")
         if request.method == "DELETE":
-            asyncio.ensure_future(connection.socket.close(code=1001, message=b"closed by the server"))
+            self._close(connection, b"closed by the server")
             return web.Response(status=204)
         return _management_error(403, "ForbiddenException", f"{request.method} is not an operation")
 
@@ -222,8 +222,14 @@ class WebSocketDoor:
             await asyncio.sleep(step)
             now = time.time()
             for connection in list(self._connections.values()):
-                if now - connection.last_active > self._limits.idle_s or now - connection.connected_at > self._limits.lifetime_s:
-                    asyncio.ensure_future(connection.socket.close(code=1001, message=b"Going away"))
+                idle_s, age_s = now - connection.last_active, now - connection.connected_at
+                if idle_s > self._limits.idle_s or age_s > self._limits.lifetime_s:
+                    self._close(connection, b"Going away")
+
+    def _close(self, connection: Connection, reason: bytes) -> None:
+        task = asyncio.ensure_future(connection.socket.close(code=1001, message=reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def close_all(self) -> None:
         await asyncio.gather(*(connection.socket.close(code=1001, message=b"Going away")

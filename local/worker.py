@@ -126,7 +126,7 @@ def serve(channel: socket.socket, handlers: Handlers) -> None:
                                    deadline_ms=request["deadline_ms"])
             # Lambda's own encoder: what it refuses (Decimal, datetime) must be refused here too.
             answer = b'{"ok":' + json.dumps(result).encode() + b"}"
-        except Exception as error:  # the outermost handler: the invocation failed, the environment lives on
+        except Exception as error:  # noqa: BLE001 (the outermost handler: the invocation failed, the environment lives on)
             traceback.print_exc()
             answer = orjson.dumps({"error": str(error), "type": type(error).__name__})
         channel.sendall(_LENGTH.pack(len(answer)) + answer)
@@ -142,7 +142,7 @@ def main() -> None:
     for name in filter(None, arguments.load.split(",")):
         try:
             handlers.load(name)
-        except Exception:  # reported again, to the caller, by each invocation
+        except Exception:  # noqa: BLE001 (reported again, to the caller, by each invocation)
             traceback.print_exc()
     channel = socket.socket(fileno=arguments.channel)
     channel.sendall(_LENGTH.pack(2) + b"{}")  # ready
