@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import psycopg
@@ -33,6 +34,14 @@ ECHO = """
     import json, os
     def lambda_handler(event, context):
         return {"statusCode": 200, "body": json.dumps({"pid": os.getpid(), "event": event, "name": context.function_name})}
+"""
+ROUTE = """
+    import os
+    def lambda_handler(event, context):
+        context = event["requestContext"]
+        with open(os.environ["SNAPSHOT_DIR"] + "-routes", "a") as file:
+            file.write(f"{context['routeKey']} {context['connectionId']} {event['body']}\\n")
+        return {"statusCode": 200}
 """
 HANDLERS = {
     "api_get_time": """
@@ -80,16 +89,7 @@ HANDLERS = {
                 file.write(event["requestContext"]["connectionId"] + "\\n")
             return {"statusCode": 200}
     """,
-    "ws_subscribe": """
-        import json
-        def lambda_handler(event, context):
-            return {"statusCode": 200, "body": json.dumps({"route": "subscribe",
-                    "id": event["requestContext"]["connectionId"]})}
-    """,
-    "ws_default": """
-        def lambda_handler(event, context):
-            return {"statusCode": 200, "body": '{"route": "default"}'}
-    """,
+    "ws_subscribe": ROUTE, "ws_default": ROUTE,
 }
 NOTHING = "def lambda_handler(event, context):\n    return {'batchItemFailures': []}\n"
 
@@ -236,6 +236,26 @@ def test_more_requests_than_workers_wait_their_turn(runtime: Exchange) -> None:
 # --- the WebSocket door
 
 
+def routes(exchange: Exchange, identifier: str) -> list[tuple[str, str]]:
+    """Route and body of each message that reached a function from this connection, in order."""
+    lines = (exchange.data / "snapshots-routes").read_text().splitlines()
+    parts = [line.split(" ", 2) for line in lines]
+    return [(route, body) for route, known, body in parts if known == identifier]
+
+
+async def subscribe(exchange: Exchange, connection: aiohttp.ClientWebSocketResponse) -> str:
+    """Sends a `subscribe` and answers the connection's id, as the function behind the route learned it."""
+    mark = uuid4().hex
+    await connection.send_str(json.dumps({"type": "subscribe", "mark": mark}))
+
+    def found() -> str | None:
+        file = exchange.data / "snapshots-routes"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return next((line.split()[1] for line in lines if mark in line and line.startswith("subscribe ")), None)
+
+    return await asyncio.to_thread(eventually, found)
+
+
 def test_websocket_routes_pushes_and_410(runtime: Exchange) -> None:
     async def talk() -> str:
         async with aiohttp.ClientSession() as session:
@@ -243,11 +263,12 @@ def test_websocket_routes_pushes_and_410(runtime: Exchange) -> None:
                 await session.ws_connect(f"{runtime.websocket}/?refuse=1")
             assert refused.value.status == 403
             async with session.ws_connect(runtime.websocket) as connection:
-                await connection.send_str('{"type": "subscribe"}')
-                identifier = (await connection.receive_json(timeout=5))["id"]
-                for text in ('{"type": "no such"}', "no json", '{"type": "$connect"}', "[1]"):
+                identifier = await subscribe(runtime, connection)
+                texts = ['{"type": "no such"}', "no json", '{"type": "$connect"}', "[1]"]
+                for text in texts:
                     await connection.send_str(text)
-                    assert (await connection.receive_json(timeout=5)) == {"route": "default"}
+                await asyncio.to_thread(eventually, lambda: routes(runtime, identifier)[1:] == [
+                    ("$default", text) for text in texts])
                 url = f"{runtime.connections}/@connections/{identifier.replace('=', '%3D')}"
                 for number in range(50):
                     async with session.post(url, data=str(number)) as answer:
@@ -277,8 +298,7 @@ def test_websocket_limits(runtime: Exchange) -> None:
                 assert message.type is aiohttp.WSMsgType.CLOSE and message.data == 1009
             # A listener that does not read is cut off, and the pushes to it learn of it.
             connection = await session.ws_connect(runtime.websocket)
-            await connection.send_str('{"type": "subscribe"}')
-            identifier = (await connection.receive_json(timeout=5))["id"]
+            identifier = await subscribe(runtime, connection)
             connection._response.connection.transport.pause_reading()
             statuses = []
             for _ in range(400):
