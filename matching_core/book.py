@@ -30,19 +30,20 @@ _DAMAGES = {
 class Book:
     """One market's book. Make one with `create` or `restore`."""
 
-    __slots__ = ("_block", "_capacity", "_event_capacity", "_events", "_head", "_memory", "_work")
+    __slots__ = ("_block", "_buffer_capacity", "_capacity", "_events", "_head", "_memory", "_work")
 
     def __init__(self, capacity: int) -> None:
         """Memory for `capacity` resting orders; not yet a book."""
         size = lib.mc_block_bytes(capacity) if 0 < capacity <= lib.MC_MAX_ORDERS else 0
         if size <= 0:
             raise BookFull(f"{capacity} resting orders, the core holds 1..{lib.MC_MAX_ORDERS}")
-        # Anonymous pages come zeroed and aligned, and cost nothing before they are written to.
-        self._memory = mmap.mmap(-1, size)
+        # Anonymous pages come zeroed and aligned, and cost nothing before they are written to. Private: a forked process
+        # has a book of its own.
+        self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._block = ffi.from_buffer("unsigned char[]", self._memory)
         self._head = ffi.cast("mc_book *", self._block)
         self._capacity = capacity
-        self._event_capacity = -1
+        self._buffer_capacity = -1
 
     @classmethod
     def create(cls, orders: int = 65536) -> "Book":
@@ -100,10 +101,10 @@ class Book:
             raise ValueError(f"{len(commands)} bytes are no whole records of {matching_core.COMMAND_BYTES}")
         if type(commands) is not bytes:
             commands = bytes(commands)  # the core reads records in place, so they must be aligned
-        capacity = max(0, max_event_bytes) // matching_core.EVENT_BYTES
-        if capacity != self._event_capacity:
-            self._make_room_for_events(capacity)
         count = len(commands) // matching_core.COMMAND_BYTES
+        capacity = min(max(0, max_event_bytes) // matching_core.EVENT_BYTES, self._most_events(count))
+        if capacity > self._buffer_capacity:
+            self._make_room_for_events(capacity)
         while True:
             written = lib.mc_apply(self._block, at_ms, commands, count, self._events, capacity, self._work)
             if written != lib.MC_BOOK_FULL:
@@ -139,13 +140,19 @@ class Book:
         records = snapshot[_SNAPSHOT_SIDES.size:middle] if side == 1 else snapshot[middle:]
         return list(_SNAPSHOT_ORDER.iter_unpack(records))
 
+    def _most_events(self, count: int) -> int:
+        """More than `count` commands can give: four each, and three for each maker that they can touch. Each touch takes
+        an order off the book, one that rested or one of this batch, or is the last of its command."""
+        makers = min(matching_core.MAX_FILLS * count, self._head.order_count + 2 * count)
+        return 4 * count + 3 * makers
+
     def _make_room_for_events(self, capacity: int) -> None:
         work_bytes = lib.mc_work_bytes(capacity)
         if work_bytes < 0:
             raise ValueError(f"room for {capacity} events is more than the core takes")
         self._events = ffi.new("uint64_t[]", (capacity + lib.MC_EVENT_SLACK) * matching_core.EVENT_BYTES // 8)
         self._work = ffi.new("uint64_t[]", work_bytes // 8)
-        self._event_capacity = capacity
+        self._buffer_capacity = capacity
 
     def _grow(self, orders: int) -> None:
         if orders > lib.MC_MAX_ORDERS:

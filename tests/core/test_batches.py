@@ -1,5 +1,6 @@
 """What a batch call promises: all or nothing, growth that nobody sees, refusal of wrong arguments, no silent death."""
 
+import os
 import random
 import subprocess
 import sys
@@ -57,6 +58,26 @@ def test_a_batch_deeper_than_the_buffer_is_stopped_early() -> None:
             book.apply(NOW_MS, parse("b1 bob buys 300 at 999"), room)
         assert book.snapshot() == before
     assert len(book.apply(NOW_MS, parse("b1 bob buys 300 at 999"), 96 * 902)) == 96 * 902
+
+
+def test_generous_room_costs_no_memory() -> None:
+    """Whoever replays a journal wants every event; the buffer is as large as the batch could need, not as offered."""
+    book = Book.create()
+    wanted = Book.create().apply(NOW_MS, _bids(5), ROOM)
+    assert book.apply(NOW_MS, _bids(5), 2**62) == wanted
+    assert book._buffer_capacity < 100
+
+
+def test_a_forked_process_has_a_book_of_its_own() -> None:
+    book = Book.create()
+    book.apply(NOW_MS, _bids(5), ROOM)
+    before = book.snapshot()
+    child = os.fork()
+    if child == 0:
+        book.apply(NOW_MS, _bids(5, first=5), ROOM)
+        os._exit(0 if book.order_count == 10 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert book.snapshot() == before
 
 
 def test_growth_changes_nothing_that_can_be_seen() -> None:
