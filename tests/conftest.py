@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -72,24 +73,37 @@ def _ledger_template(postgres_dsn):
     return name
 
 
-@pytest.fixture
-def ledger_dsn(postgres_dsn, _ledger_template, monkeypatch):
-    """The URI of an empty ledger of the test's own; DATABASE_DSN points at it."""
+@contextmanager
+def _new_ledger(postgres_dsn: str, template: str, patch: pytest.MonkeyPatch):
     import psycopg
 
     from exchange.adapters.postgres import connection as ledger_connection
 
     name = f"ledger_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_ledger_template}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     dsn = _database(postgres_dsn, name)
-    monkeypatch.setenv("DATABASE_DSN", dsn)
-    monkeypatch.delenv("DATABASE_IAM_AUTH", raising=False)
+    patch.setenv("DATABASE_DSN", dsn)
+    patch.delenv("DATABASE_IAM_AUTH", raising=False)
     ledger_connection.close()
     yield dsn
     ledger_connection.close()
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def ledger_dsn(postgres_dsn, _ledger_template, monkeypatch):
+    """The URI of an empty ledger of the test's own; DATABASE_DSN points at it."""
+    with _new_ledger(postgres_dsn, _ledger_template, monkeypatch) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def module_ledger_dsn(postgres_dsn, _ledger_template):
+    """As `ledger_dsn`, one for all tests of a module."""
+    with pytest.MonkeyPatch.context() as patch, _new_ledger(postgres_dsn, _ledger_template, patch) as dsn:
+        yield dsn
 
 
 def _database(dsn: str, name: str) -> str:

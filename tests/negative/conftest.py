@@ -1,17 +1,18 @@
-"""`api`: the handlers against a real ledger; see door_calls."""
+"""`api`: the handlers against a real ledger, one for all tests of a module: a refused request leaves nothing behind."""
 
 import pytest
 from moto import mock_aws
 
 
-@pytest.fixture
-def api(ledger_dsn, monkeypatch):
+@pytest.fixture(scope="module")
+def api(module_ledger_dsn):
     from door_calls import Api
 
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        made = Api(ledger_dsn, monkeypatch)
-        yield made
-        made.close()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        with mock_aws():
+            made = Api(module_ledger_dsn, patch)
+            yield made
+            made.close()

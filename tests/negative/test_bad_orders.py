@@ -13,9 +13,9 @@ STRANGERS_ID = "6f1c5e0a-3f0d-4f5e-9d5b-2b1a7c8e9f00"
 ORDER = {"product_id": "BTC-USD", "side": "buy", "price": "100", "size": "1"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ann(api):
-    """Ann has 1000 USD, an order, and a neighbour who has the same."""
+    """Ann has 1000 USD, an order, and a neighbour who has the same. Shared: no test here may change a thing."""
     for user in ("ann", "bob"):
         api.fund(user, USD="1000")
         api.place(user)
@@ -154,7 +154,6 @@ def test_a_replayed_deposit_is_credited_once(ann):
 
 def test_no_faucet_outside_a_sandbox(ann, monkeypatch):
     monkeypatch.setenv("SANDBOX", "0")
-    ann._loaded.clear()
     answer = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST",
                                              body={"currency": "USD", "amount": "1"}))
     assert answer.status == 404

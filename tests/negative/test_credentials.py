@@ -1,6 +1,7 @@
 """No, wrong and insufficient credentials on every private operation; what the signature covers."""
 
 import time
+from uuid import uuid4
 
 import pytest
 
@@ -15,8 +16,9 @@ PRIVATE = {
 }
 
 
-def make_key(api, user="ann", **body):
-    answer = api.call("api_create_api_key", user=user, method="POST", body=body or {"label": "bot"})
+def make_key(api, user=None, **body):
+    """A new key, of a user of its own unless one is given."""
+    answer = api.call("api_create_api_key", user=user or str(uuid4()), method="POST", body=body or {"label": "bot"})
     assert answer.status == 200, answer.body
     return answer.body
 
@@ -42,7 +44,7 @@ def test_a_token_that_is_no_access_token_of_ours(api, claims):
 
 def test_a_key_signs_what_its_scopes_allow(api):
     api.fund("ann", USD="1000")
-    key = make_key(api, scopes=["view"])
+    key = make_key(api, "ann", scopes=["view"])
     before = api.ledger()
     for name, scope in PRIVATE.items():
         answer = api.call(name, key=key, query="product_id=BTC-USD")
@@ -101,7 +103,7 @@ def test_the_signature_covers_path_query_and_body_as_sent(api):
 
 
 def test_a_deleted_key_stops_working_and_is_its_owners_to_delete(api):
-    key, other = make_key(api), make_key(api, user="bob")
+    key, other = make_key(api, "ann"), make_key(api, "bob")
     path = {"key": other["key"]}
     assert api.call("api_delete_api_key", user="ann", method="DELETE", parameters=path).status == 404
     assert api.call("api_list_accounts", key=other).status == 200
@@ -115,13 +117,13 @@ def test_a_deleted_key_stops_working_and_is_its_owners_to_delete(api):
     {"scopes": []}, {"scopes": ["admin"]}, {"scopes": "view"}, {"label": 5}, {"label": "x" * 65}, {"passphrase": "short"},
     {"passphrase": "with space in it"}, {"unknown": 1}])
 def test_bad_key_requests(api, body):
-    answer = api.call("api_create_api_key", user="ann", method="POST", body=body)
+    answer = api.call("api_create_api_key", user="carol", method="POST", body=body)
     assert answer.status == 400
-    assert api.call("api_list_api_keys", user="ann").body == []
+    assert api.call("api_list_api_keys", user="carol").body == []
 
 
 def test_the_secret_is_shown_once(api):
-    key = make_key(api)
-    listed = api.call("api_list_api_keys", user="ann").body
+    key = make_key(api, "dave")
+    listed = api.call("api_list_api_keys", user="dave").body
     assert [row["key"] for row in listed] == [key["key"]]
     assert key["secret"] not in str(listed) and key["passphrase"] not in str(listed)
