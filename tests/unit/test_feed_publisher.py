@@ -153,14 +153,19 @@ def test_several_entries_of_a_batch_are_one_level_update_but_every_event(setup):
 
 def test_a_subscription_stands_between_two_entries(setup):
     world = setup.world
-    setup.handle(nudge(world.run()))  # views that do not exist are built up to the journal's head
+    setup.handle(subscribe("old", "full", "level2"))  # also: views that do not exist are built up to the journal's head
+    setup.pushed()
     first = world.run(world.place("sell", "100.00", "1"))
     second = world.run(world.place("sell", "101.00", "1"))
     setup.handle(nudge(first), subscribe("c", "level2"), nudge(second))
-    snapshot, update = setup.pushed()["c"]
+    sent = setup.pushed()
+    snapshot, update = sent["c"]
     assert (snapshot["type"], snapshot["sequence"], snapshot["asks"]) == ("snapshot", 2, [["100.00", "1.00000000"]])
     assert (update["type"], update["previous_sequence"], update["changes"]) == (
         "l2update", 2, [["sell", "101.00", "1.00000000"]])
+    # Who listened before misses nothing of what came before the newcomer.
+    assert [(message["type"], message["sequence"]) for message in sent["old"]] == [
+        ("received", 1), ("open", 2), ("l2update", 2), ("received", 3), ("open", 4), ("l2update", 4)]
 
 
 def test_subscribing_again_greets_again_and_a_late_older_message_is_ignored(setup):

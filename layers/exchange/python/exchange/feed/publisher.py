@@ -253,7 +253,6 @@ class _OpenRoom:
         self.outgoing.send([wanted.connection], routing.greeting(
             self.market, self.room.state, (wanted.requested | (wanted.channels - before)) & wanted.channels))
         self.room.subscribers[wanted.connection] = self._changed_subscribers[wanted.connection] = subscriber
-        self._buffered = Buffered(self.room.state.sequence)
 
     def drop(self, connection: str) -> None:
         if self.room.subscribers.pop(connection, None) is not None:
