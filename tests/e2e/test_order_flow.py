@@ -1,6 +1,7 @@
 """20,000 commands of six accounts through the public API; then books, ledger and feed are one and the same truth."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from e2e.conftest import Exchange
@@ -21,7 +22,8 @@ FUNDS = {"USD": "1000000", "BTC": "20", "ETH": "400", "SOL": "10000"}
 
 
 @pytest.mark.timeout(600)
-def test_books_ledger_and_feed_agree_after_20_000_commands(exchange: Exchange) -> None:
+def test_books_ledger_and_feed_agree_after_20_000_commands(start_exchange: Callable[..., Exchange]) -> None:
+    exchange = start_exchange()
     keys = [exchange.funded_key(FUNDS) for _ in range(6)]
 
     async def flow() -> tuple[FeedBook, int, list[str]]:
