@@ -8,8 +8,11 @@ import psycopg
 class Connection:
     """Runs single statements, each its own transaction. A lost connection raises once and is made anew next time."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, flush: bool = True) -> None:
+        """`flush`: a commit waits until it is on disk. Without, a crash of the server may undo the last commits (and
+        never a part of one), which is for what may happen again."""
         self._dsn = dsn
+        self._flush = flush
         self._local = threading.local()
         self._opened: list[psycopg.Connection] = []
 
@@ -26,6 +29,8 @@ class Connection:
         if connection is None or connection.closed or connection.broken:
             connection = psycopg.connect(self._dsn, autocommit=True)
             connection.prepare_threshold = 1
+            if not self._flush:
+                connection.execute("SET synchronous_commit = off")
             self._local.connection = connection
             self._opened = [other for other in self._opened if not other.closed] + [connection]
         return connection

@@ -25,6 +25,8 @@ class PostgresQueue:
 
     def __init__(self, dsn: str, consumer_id: str | None = None) -> None:
         self._connection = Connection(dsn)
+        # What is forgotten of a delivery is delivered again, which at-least-once allows; what was sent is on disk.
+        self._deliveries = Connection(dsn, flush=False)
         self._listener = Connection(dsn)
         self._listened: set[str] = set()
         self._consumer_id = consumer_id or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -45,7 +47,7 @@ class PostgresQueue:
 
     def _receive(self, name: str, max_messages: int) -> list[Message]:
         receipt = uuid.uuid4().hex
-        rows = self._connection.fetch(
+        rows = self._deliveries.fetch(
             "SELECT group_id, sequence, dedup_id, body, receives FROM embedded.queue_receive(%s, %s, %s, %s)",
             (name, max_messages, self._consumer_id, receipt))
         return [Message(queue=name, group=group, sequence=sequence, dedup_id=dedup_id, body=body,
@@ -68,25 +70,25 @@ class PostgresQueue:
 
     def acknowledge(self, messages: list[Message]) -> None:
         for (queue, group, receipt), sequences in _batches(messages).items():
-            self._connection.execute("SELECT embedded.queue_acknowledge(%s, %s, %s, %s)",
+            self._deliveries.execute("SELECT embedded.queue_acknowledge(%s, %s, %s, %s)",
                                      (queue, group, receipt, sequences))
 
     def release(self, messages: list[Message]) -> None:
         for queue, group, receipt in _batches(messages):
-            self._connection.execute(
+            self._deliveries.execute(
                 "UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL,"
                 " in_flight_last = NULL WHERE queue = %s AND group_id = %s AND receipt = %s", (queue, group, receipt))
 
     def postpone(self, messages: list[Message], pause_s: float) -> None:
         """Received messages are delivered again after `pause_s` instead of after the visibility timeout."""
         for queue, group, receipt in _batches(messages):
-            self._connection.execute(
+            self._deliveries.execute(
                 "UPDATE embedded.queue_groups SET in_flight_until = clock_timestamp() + make_interval(secs => %s)"
                 " WHERE queue = %s AND group_id = %s AND receipt = %s", (pause_s, queue, group, receipt))
 
     def release_consumer(self, consumer_id: str) -> None:
         """Gives back whatever a consumer that has died had in flight."""
-        self._connection.execute(
+        self._deliveries.execute(
             "UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL,"
             " in_flight_last = NULL WHERE consumer = %s", (consumer_id,))
 
@@ -108,6 +110,7 @@ class PostgresQueue:
 
     def close(self) -> None:
         self._connection.close()
+        self._deliveries.close()
         self._listener.close()
         self._listened.clear()
 
