@@ -13,7 +13,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 
-from exchange.adapters import api_keys, market_status, ports
+from exchange.adapters import api_keys, halt, market_status, ports
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.api import auth
 from exchange.api.auth import signature
@@ -51,6 +51,8 @@ class Api:
             monkeypatch.setattr(model.Meta, "table_name", "api-keys")
         for model in (market_status._Row, api_keys._Row, api_keys._Owner):
             monkeypatch.setattr(model, "_connection", None)
+        # Another test may have imported this module while it had the queue replaced.
+        monkeypatch.setattr(halt, "command_queue", ports.command_queue)
         for cached in (ports.command_queue, ports.journal, api_keys._kms):
             cached.cache_clear()
         auth._callers.clear()
@@ -131,7 +133,8 @@ class Api:
 
     def ledger(self) -> dict[str, list]:
         """Every row of the tables that money and orders live in, and the queued messages."""
-        tables = ("accounts", "balances", "orders", "fills", "ledger_entries", "postings", "transfers", "embedded.queue_messages")
+        tables = ("accounts", "balances", "orders", "fills", "ledger_entries", "postings", "transfers",
+                  "embedded.queue_messages")
         with psycopg.connect(self.dsn) as connection:
             return {table: sorted(connection.execute(f"SELECT t::text FROM {table} t").fetchall()) for table in tables}
 

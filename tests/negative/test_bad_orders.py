@@ -46,7 +46,7 @@ def test_a_body_that_is_no_order(ann, body, code):
 
 def test_every_refused_field(ann):
     """Wrong types and out-of-range numbers in each field; one test because nothing may change over all of them."""
-    hostile = ["", " ", "x", "-1", "0", "1e400", "0x10", "١", "1,5", "NaN", -1, 0, 10**30, True, [], {}, ["1"], "\x00",
+    hostile = ["", " ", "x", "-1", "0", "1e400", "0x10", "\u0661", "1,5", "NaN", -1, 0, 10**30, True, [], {}, ["1"], "\x00",
                "\ud800", "'; DROP TABLE orders; --"]
     fields = ["product_id", "side", "type", "price", "size", "time_in_force", "stp", "post_only", "client_oid", "stop",
               "stop_price", "cancel_after", "display_size", "funds"]
@@ -169,6 +169,21 @@ def test_a_database_out_of_reach_is_503(ann, monkeypatch):
         ledger_connection.close()
     assert (answer.status, answer.body["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
     assert "nonexistent" not in json.dumps(answer.body)
+
+
+def test_a_queue_out_of_reach_fails_a_cancel_and_not_a_placement(ann, monkeypatch):
+    """A cancel is acknowledged once it stands in the queue; a placement once it is durable."""
+    import psycopg
+
+    class Broken:
+        def send(self, **_):
+            raise psycopg.OperationalError("secret detail")
+
+    order_id = ann.call("api_list_orders", user="ann").body[0]["id"]
+    monkeypatch.setattr(ann.load("api_cancel_order"), "command_queue", Broken)
+    answer = ann.call("api_cancel_order", user="ann", method="DELETE", parameters={"order_id": order_id})
+    assert (answer.status, answer.body["code"]) == (503, "unavailable")
+    assert "secret" not in str(answer.body)
 
 
 def test_an_unexpected_error_says_nothing_of_itself(ann, monkeypatch):

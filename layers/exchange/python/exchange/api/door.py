@@ -26,6 +26,8 @@ from exchange.faults import RetryableFault
 logger = logging.getLogger("exchange.api")
 
 SCOPES = frozenset(("view", "trade", "transfer", "keys", "operate"))
+# Libraries whose exceptions some adapters let through: from them an unexpected error is a service's fault, not a bug of ours.
+SERVICE_CLIENTS = frozenset(("boto3", "botocore", "psycopg", "pynamodb", "redis"))
 JSON_TYPE = "application/json; charset=utf-8"
 
 
@@ -62,9 +64,10 @@ def operation(*, public: bool = False, scope: str | None = None) -> Callable:
             except RetryableFault as fault:
                 logger.warning("fault of a service, request %s: %s", request_id, fault)
                 return _error(Unavailable(), request_id)
-            except Exception:
+            except Exception as error:
                 logger.exception("unexpected error, request %s", request_id)
-                return _error(ApiError("internal error"), request_id)
+                of_a_client = type(error).__module__.partition(".")[0] in SERVICE_CLIENTS
+                return _error(Unavailable() if of_a_client else ApiError("internal error"), request_id)
         return lambda_handler
     return decorate
 

@@ -47,10 +47,15 @@ def find(account: int, *, order_id: UUID | None = None, client_oid: UUID | None 
 
 
 def request_cancel(account: int, order_ids: list[UUID]) -> None:
-    """Notes on those of the orders that are still pending that their owner wants them canceled, for the sweep to see to."""
+    """Notes on those of the orders that are still pending that their owner wants them canceled, for the sweep to see to.
+
+    A row that settlement has locked is passed over: it is being answered at this moment, and waiting for it while holding
+    others could deadlock.
+    """
     repeatable(lambda connection: connection.execute(
-        "UPDATE orders SET cancel_requested_at = now() WHERE id = ANY(%s) AND account_no = %s AND status = 'pending'"
-        " AND cancel_requested_at IS NULL", (order_ids, account)))
+        "UPDATE orders SET cancel_requested_at = now() WHERE id IN (SELECT id FROM orders WHERE id = ANY(%s)"
+        " AND account_no = %s AND status = 'pending' AND cancel_requested_at IS NULL FOR UPDATE SKIP LOCKED)",
+        (order_ids, account)))
 
 
 def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, page: Page) -> list[dict]:
