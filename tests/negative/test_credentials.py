@@ -4,7 +4,9 @@ import time
 from uuid import uuid4
 
 import pytest
+from door_calls import FUNCTIONS
 
+from cdk.operations import OPERATIONS
 from exchange.api.auth import signature
 
 PRIVATE = {
@@ -14,6 +16,14 @@ PRIVATE = {
     "api_deposit_faucet": "transfer", "api_create_api_key": "keys", "api_list_api_keys": "keys",
     "api_delete_api_key": "keys",
 }
+
+
+def test_the_table_is_complete():
+    """Every route that is not public is tested here, with the scope that its handler names."""
+    private = {operation.name for operation in OPERATIONS for route in operation.routes if not route.public}
+    assert private == set(PRIVATE)
+    for name, scope in PRIVATE.items():
+        assert f'@operation(scope="{scope}")' in (FUNCTIONS / name / "handler.py").read_text(), name
 
 
 def make_key(api, user=None, **body):
@@ -98,7 +108,8 @@ def test_the_signature_covers_path_query_and_body_as_sent(api):
     assert signed(api, key, query="a=%2F&b", signed_as="/accounts/?a=%2F&b").status == 200
     assert signed(api, key, body=b"{}", signed_body=b"{}").status == 200
     for wrong in ({"path": "/accounts"}, {"query": "a=1"}, {"body": b"{}"},
-                  {"query": "a=/&b", "signed_as": "/accounts/?a=%2F&b"}, {"timestamp": str(int(time.time()) - 31)}, {"timestamp": str(int(time.time()) + 32)}):
+                  {"query": "a=/&b", "signed_as": "/accounts/?a=%2F&b"},
+                  {"timestamp": str(int(time.time()) - 31)}, {"timestamp": str(int(time.time()) + 32)}):
         assert signed(api, key, **wrong).status == 401, wrong
 
 
