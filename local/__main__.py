@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await Supervisor(settings, Progress(quiet=arguments.quiet)).run(stop)
 

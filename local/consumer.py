@@ -55,7 +55,7 @@ class Consumer:
                 # Every mapping gets its turn, so that a busy queue does not starve another of the same function.
                 if not any([self._one_batch(mapping) for mapping in self._mappings]) and not self.stopping:
                     self._queue.wait(self._wait_s(), self._queues)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 print(f"the database is away: {str(error).strip()}", flush=True)
                 time.sleep(0.2)
 

@@ -5,6 +5,8 @@ message, so that the exchange is never half there. All children die with this pr
 """
 
 import asyncio
+import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -14,6 +16,8 @@ import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.embedded.queue import PostgresQueue
@@ -224,14 +228,12 @@ class Supervisor:
         return child
 
     def _give_back(self, consumer: str) -> None:
-        """What a dead consumer held is delivered again at once; if the database is away too, it waits for its timeout."""
+        """What a dead consumer held is delivered again at once."""
         queue = PostgresQueue(self._run.dsn)
-        try:
+        # The database may be away too; then its timeout gives the batch back.
+        with contextlib.suppress(psycopg.Error):
             queue.release_consumer(consumer)
-        except OSError:
-            pass
-        finally:
-            queue.close()
+        queue.close()
 
     def _send_ticks(self) -> None:
         """Every market gets a tick: its entry's nudge lets the followers see what they missed, an empty Valkey included."""
@@ -240,7 +242,7 @@ class Supervisor:
                                              data=json.dumps({"source": "local"}).encode(), method="POST")
             try:
                 urllib.request.urlopen(request, timeout=15).read()
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 self._progress.note(f"the ticks were not sent: {error}")  # the schedule will, within a minute
 
     # --- the folder

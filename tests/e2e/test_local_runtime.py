@@ -19,6 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
+import psutil
 import psycopg
 import pytest
 from e2e.conftest import Exchange
@@ -130,12 +131,7 @@ def answer_of(url: str, **options) -> tuple[int, dict, dict]:
 
 def children_of(pid: int) -> set[int]:
     """All descendants of a process."""
-    found: set[int] = set()
-    for line in subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True).stdout.splitlines():
-        child, parent = map(int, line.split())
-        if parent == pid:
-            found |= {child} | children_of(child)
-    return found
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
 def running(pids: set[int]) -> set[int]:
