@@ -35,7 +35,9 @@ PURGE_EVERY_S = 60
 class Consumer:
     """Feeds one function from its queues, one batch at a time."""
 
-    def __init__(self, mappings: list[MappingPlan], *, handlers: Handlers, queue: PostgresQueue, timeout_s: int) -> None:
+    def __init__(self, identifier: str, mappings: list[MappingPlan], *, handlers: Handlers, queue: PostgresQueue,
+                 timeout_s: int) -> None:
+        self._id = identifier
         self._mappings = mappings
         self._handlers = handlers
         self._queue = queue
@@ -47,8 +49,14 @@ class Consumer:
     def run(self, purge: bool) -> None:
         """Until `stopping`. A lost database connection is waited out."""
         purged_at = time.monotonic()
+        lost_connection = False
         while not self.stopping:
             try:
+                if lost_connection:
+                    # The acknowledgement may have been lost with it: that batch comes again at once, not after its
+                    # visibility timeout.
+                    self._queue.release_consumer(self._id)
+                    lost_connection = False
                 if purge and time.monotonic() - purged_at > PURGE_EVERY_S:
                     purged_at = time.monotonic()
                     self._queue.purge_dedup()
@@ -56,6 +64,7 @@ class Consumer:
                 if not any([self._one_batch(mapping) for mapping in self._mappings]) and not self.stopping:
                     self._queue.wait(self._wait_s(), self._queues)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                lost_connection = True
                 print(f"the database is away: {str(error).strip()}", flush=True)
                 time.sleep(0.2)
 
@@ -136,8 +145,8 @@ def main() -> None:
     plan = read_plan(arguments.plan)
     function = plan.functions[arguments.function]
     handlers = Handlers(plan)
-    consumer = Consumer([mapping for mapping in plan.mappings if mapping.function == function.name], handlers=handlers,
-                        queue=PostgresQueue(os.environ["EMBEDDED_DSN"], arguments.consumer),
+    consumer = Consumer(arguments.consumer, [mapping for mapping in plan.mappings if mapping.function == function.name],
+                        handlers=handlers, queue=PostgresQueue(os.environ["EMBEDDED_DSN"], arguments.consumer),
                         timeout_s=function.timeout_s)
 
     def stop(*_: object) -> None:
