@@ -100,7 +100,7 @@ def random_order(rng: random.Random) -> dict:
 
 
 async def run_flow(exchange: Exchange, keys: list[Key], commands: int, seed: int, *, concurrency: int = 24,
-                   tolerate_outages: bool = False, sent: Sent | None = None) -> Sent:
+                   tolerate_outages: bool = False, sent: Sent | None = None, within_s: float = 400) -> Sent:
     """Sends at least `commands` accepted commands and notes them in `sent`, also if it is canceled. With outages a request
     without an answer, or with a 5xx, is no failure and another one follows."""
     rng = random.Random(seed)
@@ -134,8 +134,12 @@ async def run_flow(exchange: Exchange, keys: list[Key], commands: int, seed: int
                 raise
             await asyncio.sleep(0.2)
 
+    deadline = time.monotonic() + within_s
+
     async def worker(trader: Trader) -> None:
         while sent.commands < commands:
+            assert exchange.process.poll() is None or tolerate_outages, "the exchange ended"
+            assert time.monotonic() < deadline, f"{sent.commands} of {commands} commands within {within_s} s"
             await one(trader)
 
     timeout = aiohttp.ClientTimeout(total=30)

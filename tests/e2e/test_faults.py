@@ -32,9 +32,8 @@ def flow_with(exchange: Exchange, commands: int, seed: int, disturb) -> Sent:
     async def both() -> Sent:
         flow = asyncio.ensure_future(run_flow(exchange, keys, commands, seed, concurrency=8, tolerate_outages=True))
         disturbance = asyncio.ensure_future(disturb(flow))
-        sent = await flow
-        await disturbance
-        return sent
+        await asyncio.gather(flow, disturbance)  # the first that fails ends both
+        return flow.result()
 
     return asyncio.run(both())
 
@@ -74,6 +73,7 @@ def test_sigkill_of_each_part_under_load(start_exchange: Callable[..., Exchange]
             await asyncio.sleep(rng.uniform(0.3, 1.0))
             if flow.done():
                 break
+            assert exchange.process.poll() is None, exchange.process.communicate()[1]
             if pid := exchange.parts().get(name):
                 os.kill(pid, signal.SIGKILL)
                 killed.append(name)
