@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP_FLAGS := --quiet --disable-pip-version-check
+PIP_FLAGS := -qq --disable-pip-version-check
 # jsii warns about Node 20, on which it runs; the value names the version that may stay silent.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONDONTWRITEBYTECODE :=
@@ -31,6 +31,10 @@ run: setup ## start the exchange on this machine (DATA=folder, FRESH=1 to begin 
 .PHONY: user
 user: setup ## make a user with an API key and play money on the running exchange (EMAIL=you@example.com)
 	@$(PY) -m local user --data "$(DATA)" --email "$(EMAIL)" --faucet
+
+.PHONY: status
+status: setup ## what runs, and where
+	@$(PY) -m local status --data "$(DATA)"
 
 .PHONY: test
 test: setup node-packages ## everything that CI runs

@@ -38,8 +38,8 @@ class Progress:
             f"  AWS emulator      {run.emulator}      user pool {run.user_pool_id}, client {run.user_pool_client_id}\n"
             f"  markets           {', '.join(run.markets)}\n\n"
             f"Try:    curl {run.application}/products\n"
-            "Next:   python -m local user --email you@example.com --faucet      (a user, an API key, play money)\n"
-            "        python -m local status\n"
+            "Next:   make user EMAIL=you@example.com      (a user, an API key, play money)\n"
+            "        make status                          (what runs, and where)\n"
             "Users and API keys are saved before each answer, the rest is in PostgreSQL: kill anything. Ctrl-C stops.")
 
     def _print(self, text: str) -> None:
