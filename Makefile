@@ -73,7 +73,7 @@ clean: ## remove what was built and downloaded; data in $(DATA) stays
 
 .PHONY: setup
 setup: $(VENV)/.ready .venv-ministack/.ready
-	@$(PY) -m matching_core.build
+	@$(PY) -m matching_core.build >/dev/null
 
 .PHONY: tools
 tools:

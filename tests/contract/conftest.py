@@ -1,5 +1,6 @@
 """The implementations of the three ports: embedded, moto, MiniStack."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from exchange.ports import CommandQueue, Journal, SnapshotStore
+from local.servers import Emulator
 
 VISIBILITY_MS = 2000
 WORLDS = ["embedded", "moto", "ministack"]
@@ -34,6 +36,16 @@ class World:
     journal: Journal
     snapshots: SnapshotStore
     market: str
+
+
+@pytest.fixture(scope="session")
+def ministack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running MiniStack, started as `make run` starts it."""
+    folder = tmp_path_factory.mktemp("ministack")
+    server = Emulator(folder, folder / "logs", invoke_url="")
+    child = asyncio.run(server.start())
+    yield server.url
+    asyncio.run(child.stop())
 
 
 @pytest.fixture(params=WORLDS)
