@@ -10,12 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
-    "STAGE": "test", "SANDBOX": "1", "EXCHANGE_PORTS": "embedded", "EMBEDDED_DSN": "dbname=none", "SNAPSHOT_DIR": "/nonexistent",
-    "DATABASE_DSN": "dbname=none", "REDIS_URL": "redis://127.0.0.1:1/0", "COMMAND_QUEUE_URL_PREFIX": "http://q/commands-",
-    "SETTLE_QUEUE_URL": "http://q/settle.fifo", "FEED_QUEUE_URL": "http://q/feed.fifo", "PUSH_QUEUE_URL": "http://q/push.fifo",
-    "JOURNAL_TABLE": "journal", "CONNECTIONS_TABLE": "connections", "API_KEYS_TABLE": "keys", "MARKET_STATUS_TABLE": "status",
-    "API_KEY_KMS_KEY_ID": "key", "USER_POOL_ID": "us-east-1_x", "USER_POOL_CLIENT_ID": "client", "FEED_SHARDS": "2",
-    "CONNECTIONS_ENDPOINT": "http://127.0.0.1:1", "MARKET": "BTC-USD", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+    "STAGE": "test", "SANDBOX": "1", "EXCHANGE_PORTS": "embedded", "EMBEDDED_DSN": "dbname=none",
+    "SNAPSHOT_DIR": "/nonexistent", "DATABASE_DSN": "dbname=none", "REDIS_URL": "redis://127.0.0.1:1/0",
+    "COMMAND_QUEUE_URL_PREFIX": "http://q/commands-", "SETTLE_QUEUE_URL": "http://q/settle.fifo",
+    "FEED_QUEUE_URL": "http://q/feed.fifo", "PUSH_QUEUE_URL": "http://q/push.fifo", "FEED_SHARDS": "2",
+    "JOURNAL_TABLE": "journal", "CONNECTIONS_TABLE": "connections", "API_KEYS_TABLE": "keys",
+    "MARKET_STATUS_TABLE": "status", "API_KEY_KMS_KEY_ID": "key", "USER_POOL_ID": "us-east-1_x",
+    "USER_POOL_CLIENT_ID": "client", "CONNECTIONS_ENDPOINT": "http://127.0.0.1:1", "MARKET": "BTC-USD",
+    "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
 
 # (function, modules at most, top-level packages it must not load)
 BUDGETS = [
@@ -40,7 +42,7 @@ def loaded(function: str, markets_file: str) -> set[str]:
     return set(json.loads(answer.stdout))
 
 
-@pytest.mark.parametrize(("function", "at_most", "forbidden"), BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("function", "at_most", "forbidden"), BUDGETS, ids=[row[0] for row in BUDGETS])
 def test_import_budget(function: str, at_most: int, forbidden: set[str]) -> None:
     modules = loaded(function, os.environ["MARKETS_FILE"])
     packages = {name.partition(".")[0] for name in modules}
