@@ -22,7 +22,7 @@ from exchange.ports import Message
 from local.plan import MappingPlan, read_plan
 from local.processes import report_ready
 from local.servers import REGION
-from local.worker import Handlers
+from local.worker import Handlers, freeze_memory
 
 WAIT_S = 1.0
 # After a failed delivery, by how often it was delivered. SQS would wait for the visibility timeout each time; here a fault
@@ -155,6 +155,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     handlers.load(function.name)
+    freeze_memory()
     report_ready(arguments.ready)
     consumer.run(arguments.purge)
 

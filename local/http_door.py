@@ -239,6 +239,9 @@ class InternalDoor:
         self._health = health
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        # A page in the user's browser can reach this port too; nothing of ours comes from one.
+        if "Origin" in request.headers or request.headers.get("Host", "").partition(":")[0] not in ("127.0.0.1", "localhost"):
+            return error(403, "Forbidden", "internal")
         path = request.path
         if "/@connections/" in path:
             return await self._connections.manage(request, path.partition("/@connections/")[2])

@@ -7,6 +7,7 @@ runs, the process has that function's environment variables and no other functio
 """
 
 import argparse
+import gc
 import importlib.util
 import json
 import os
@@ -113,6 +114,13 @@ def _import_handler(function: FunctionPlan) -> Callable[[Any, Any], Any]:
         raise
 
 
+def freeze_memory() -> None:
+    """Takes what is loaded out of the garbage collector's rounds: modules stay for good, and walking through them again
+    and again was a sixth of all CPU under load."""
+    gc.collect()
+    gc.freeze()
+
+
 def serve(channel: socket.socket, handlers: Handlers) -> None:
     """Answers invocations until the other end closes."""
     reader = channel.makefile("rb", buffering=1 << 16)
@@ -144,6 +152,7 @@ def main() -> None:
             handlers.load(name)
         except Exception:  # noqa: BLE001 (reported again, to the caller, by each invocation)
             traceback.print_exc()
+    freeze_memory()
     channel = socket.socket(fileno=arguments.channel)
     channel.sendall(_LENGTH.pack(2) + b"{}")  # ready
     serve(channel, handlers)

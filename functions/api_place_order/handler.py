@@ -9,13 +9,14 @@ send that fails is logged and the trader gets the pending order; an error here w
 
 import logging
 import os
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import command_queue
 from exchange.adapters.postgres import orders
+from exchange.adapters.postgres.connection import DatabaseUnavailable
 from exchange.api.door import operation
-from exchange.api.errors import BadRequest
+from exchange.api.errors import BadRequest, Unavailable
 from exchange.api.render import order_object, placed_order
 from exchange.api.request import Request
 from exchange.commands import encode_message
@@ -41,7 +42,7 @@ def lambda_handler(request: Request) -> dict:
         order = build_order(terms, order_id=uuid4(), account=caller.account, now_ms=request.received_at_ms,
                             maker_fee_ppm=market.maker_fee_ppm, taker_fee_ppm=market.taker_fee_ppm,
                             touch=_touch(market.id) if terms.type == "market" else None)
-        standing = orders.place(order)
+        standing = _place(order)
         if standing is None:
             raise OrderRefused("insufficient_funds", "Insufficient funds")
     except OrderRefused as refused:
@@ -50,6 +51,15 @@ def lambda_handler(request: Request) -> dict:
         return _earlier_order(caller, standing, terms)
     _send(order)
     return placed_order(order, caller.profile_id)
+
+
+def _place(order: NewOrder) -> UUID | None:
+    try:
+        return orders.place(order)
+    except DatabaseUnavailable:
+        # The commit may have happened before the connection broke; then the order stands and will be matched.
+        raise Unavailable(f"the outcome is unknown: look for order {order.id} before you send another",
+                          "outcome_unknown") from None
 
 
 def _touch(market: str) -> Touch:

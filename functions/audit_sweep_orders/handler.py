@@ -10,10 +10,11 @@ its answer resolves the order and its hold. Cancels that were asked for while th
 
 import logging
 import os
+import time
 from uuid import uuid4
 
 from exchange.adapters.ports import command_queue, journal
-from exchange.adapters.postgres.audit import unanswered
+from exchange.adapters.postgres.audit import Unanswered, unanswered
 from exchange.commands import Command, CommandKind, encode_message
 from exchange.journal import decode_entry
 from exchange.markets import listing
@@ -21,6 +22,7 @@ from exchange.markets import listing
 PREFIX = os.environ["COMMAND_QUEUE_URL_PREFIX"]
 AGE_S = 30
 LIMIT = 500
+WAIT_S = 5
 
 logger = logging.getLogger("exchange.audit_sweep_orders")
 
@@ -30,7 +32,10 @@ def lambda_handler(event: dict, context: object) -> dict:
     sent = {}
     for market in listing().markets:
         head = journal().head(market=market)
-        found = unanswered(market, settled_up_to=decode_entry(head).seq if head else 0, age_s=AGE_S, limit=LIMIT)
+        found = _unanswered(market, decode_entry(head).seq if head else 0)
+        if found is None:
+            logger.warning("%s: settlement is more than %s s behind the journal, nothing is sent again", market, WAIT_S)
+            continue
         for order_id, record in found.orders:
             _send(market, str(order_id), record)
         for order_id, account, asked_at_ms in found.cancels:
@@ -40,6 +45,16 @@ def lambda_handler(event: dict, context: object) -> dict:
             sent[market] = {"orders": len(found.orders), "cancels": len(found.cancels)}
             logger.warning("%s: sent %s orders and %s cancels again", market, len(found.orders), len(found.cancels))
     return sent
+
+
+def _unanswered(market: str, head: int) -> Unanswered | None:
+    """Under load settlement is always a few entries behind; it reaches the head that was read within moments."""
+    deadline = time.monotonic() + WAIT_S
+    while (found := unanswered(market, settled_up_to=head, age_s=AGE_S, limit=LIMIT)) is None:
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.1)
+    return found
 
 
 def _send(market: str, dedup_id: str, record: bytes) -> None:

@@ -1,7 +1,9 @@
 """Halts a market whose command queue has given up on a message.
 
 A message in the dead-letter queue was acknowledged to a trader and not matched, and what follows it must not overtake it:
-the status row stops new orders at once, and a HALT command puts the stop into the journal as well.
+the status row stops new orders at once, and a HALT command puts the stop into the journal as well. The orders of a dead
+message stay pending and the sweep sends them again; its cancels are in no other place, so they go behind the HALT. Ticks and
+HALTs that died with a broken engine are not answered by more of their kind.
 """
 
 import os
@@ -11,9 +13,11 @@ from aws_lambda_powertools import Logger
 
 from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import command_queue
-from exchange.commands import Command, CommandKind, encode_message
+from exchange.commands import SIZE, BadMessage, Command, CommandKind, decode_message, encode_message
 
 PREFIX = os.environ["COMMAND_QUEUE_URL_PREFIX"]
+# With the HALT before them they still fit one message.
+CANCELS_PER_MESSAGE = 400
 
 logger = Logger(service="engine_halt_market")
 
@@ -25,7 +29,23 @@ def lambda_handler(event: dict, context: object) -> dict:
         reason = f"command message {record['messageId']} could not be processed"
         logger.critical("dead letter, market halted", market=market, body=record["body"])
         MarketStatus().halt(market, reason=reason)
-        halt = Command(kind=CommandKind.HALT, issued_at_ms=time.time_ns() // 1_000_000)
-        command_queue().send(queue=f"{PREFIX}{market}.fifo", group=market, dedup_id=f"halt:{record['messageId']}",
-                             body=encode_message([halt.pack()]))
+        of_traders, cancels = _content(record["body"])
+        if not of_traders:
+            continue
+        halt = Command(kind=CommandKind.HALT, issued_at_ms=time.time_ns() // 1_000_000).pack()
+        for start in range(0, max(len(cancels), 1), CANCELS_PER_MESSAGE):
+            command_queue().send(
+                queue=f"{PREFIX}{market}.fifo", group=market, dedup_id=f"halt:{record['messageId']}:{start}",
+                body=encode_message([halt, *cancels[start:start + CANCELS_PER_MESSAGE]]))
     return {"batchItemFailures": []}
+
+
+def _content(body: str) -> tuple[bool, list[bytes]]:
+    """Whether a trader's command may be in the message, and its cancels. A body that cannot be read may hold one."""
+    try:
+        records = decode_message(body)
+    except BadMessage:
+        return True, []
+    commands = [records[start:start + SIZE] for start in range(0, len(records), SIZE)]
+    cancels = [command for command in commands if command[0] == CommandKind.CANCEL]
+    return bool(cancels) or any(command[0] == CommandKind.PLACE for command in commands), cancels

@@ -43,6 +43,8 @@ def lambda_handler(event: dict, context: object) -> dict:
         logger.critical("invariant broken, market halted", error=str(broken))
         MarketStatus().halt(MARKET, reason=str(broken))
         raise
+    if outcome.refused_snapshot:
+        logger.error("snapshot refused, replayed from the start", error=outcome.refused_snapshot)
     if outcome.redelivered or outcome.caught_up:
         logger.info("caught up", redelivered=outcome.redelivered, entries=outcome.caught_up)
     return {"batchItemFailures": []}

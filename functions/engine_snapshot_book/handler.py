@@ -11,26 +11,31 @@ from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import journal, snapshot_store
 from exchange.journal import JournalBroken
 from exchange.markets import listing
-from exchange.replica import BadSnapshot, BookReplica
+from exchange.replica import BookReplica, NewerCore
 
 logger = Logger(service="engine_snapshot_book")
 
 
 def lambda_handler(event: dict, context: object) -> dict:
     """A scheduled event; its content is not used. Answers the seq stored per market; raises after trying all markets
-    where one's journal or snapshot is broken."""
+    where one's journal is broken. A damaged snapshot is replaced."""
     stored: dict[str, int] = {}
     broken: list[str] = []
     for market in listing().markets.values():
         try:
             replica = BookReplica.recover(market.id, core_for(market), journal(), snapshot_store())
-        except (JournalBroken, BadSnapshot) as error:
+        except NewerCore as newer:
+            logger.warning("a newer core has written here; the next run will be its", market=market.id, error=str(newer))
+            continue
+        except JournalBroken as error:
             logger.critical("book cannot be rebuilt, market halted", market=market.id, error=str(error))
             MarketStatus().halt(market.id, reason=str(error))
             broken.append(market.id)
             continue
+        if replica.refused_snapshot:
+            logger.error("snapshot refused, replayed from the start", market=market.id, error=replica.refused_snapshot)
         newest = snapshot_store().newest(market=market.id)
-        if replica.position.seq > (newest[0] if newest else 0):
+        if replica.position.seq > (newest[0] if newest else 0) or replica.refused_snapshot:
             snapshot_store().put(market=market.id, seq=replica.position.seq, blob=replica.to_snapshot())
             stored[market.id] = replica.position.seq
     if broken:

@@ -167,7 +167,7 @@ def test_a_database_out_of_reach_is_503(ann, monkeypatch):
         ledger_connection.close()
         answer = ann.place("ann")
         ledger_connection.close()
-    assert (answer.status, answer.body["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+    assert (answer.status, answer.body["code"], answer.headers["retry-after"]) == (503, "outcome_unknown", "1")
     assert "nonexistent" not in json.dumps(answer.body)
 
 

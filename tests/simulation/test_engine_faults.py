@@ -5,6 +5,7 @@ import json
 import pytest
 from simulation.world import COMMANDS, CORE, FEED, MARKET, SETTLE, World
 
+from exchange.commands import BadMessage
 from exchange.engine import Delivery
 from exchange.follower import JournalFollower
 from exchange.journal import JournalBroken, decode_entry
@@ -212,6 +213,34 @@ def test_a_damaged_snapshot_is_refused() -> None:
     with pytest.raises(BadSnapshot):
         BookReplica.from_snapshot("ETH-USD", CORE, blob)
     assert BookReplica.from_snapshot(MARKET, CORE, blob).to_snapshot() == blob
+
+
+def test_a_damaged_newest_snapshot_costs_time_only() -> None:
+    world = World(seed=14)
+    world.send(30)
+    engine = world.new_engine()
+    while world.engine_step(engine):
+        pass
+    replica = BookReplica.recover(MARKET, CORE, world.journal, world.snapshots)
+    world.snapshots.put(market=MARKET, seq=replica.position.seq, blob=replica.to_snapshot()[:-1])
+    recovered = BookReplica.recover(MARKET, CORE, world.journal, world.snapshots)
+    assert recovered.refused_snapshot
+    assert recovered.to_snapshot() == replica.to_snapshot()
+    world.send(10)
+    world.drain()
+    world.check()
+
+
+def test_a_message_that_cannot_be_read_does_not_take_those_before_it_along() -> None:
+    world = World(seed=15)
+    world.send(3)
+    engine = world.new_engine()
+    batch = [Delivery(stored.sequence, stored.body) for stored in world.queue.queues[COMMANDS]]
+    for body in ("not base64!", "", "AgAA"):
+        with pytest.raises(BadMessage):
+            engine.handle([*batch, Delivery(batch[-1].sequence + 1, body)])
+    world.drain()
+    world.check()
 
 
 def test_a_nudge_without_its_entry_is_read_from_the_journal() -> None:

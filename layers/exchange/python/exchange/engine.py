@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exchange import commands
-from exchange.commands import decode_message
+from exchange.commands import BadMessage, decode_message
 from exchange.journal import MAX_COMMANDS, MAX_EVENT_BYTES, JournalEntry, decode_entry
 from exchange.nudges import encode_nudge
 from exchange.ports import CommandQueue, Journal, SnapshotStore
@@ -52,6 +52,7 @@ class Outcome:
     events: int
     redelivered: int
     caught_up: int
+    refused_snapshot: str
 
 
 class MatchingEngine:
@@ -88,7 +89,7 @@ class MatchingEngine:
 
     def _handle(self, batch: list[Delivery]) -> Outcome:
         replica, caught_up = self._current_book()
-        pending = self._not_yet_journaled(batch, replica)
+        pending, bad = self._not_yet_journaled(batch, replica)
         fresh = {command.sequence for command in pending}
         redelivered = sum(1 for delivery in batch if delivery.sequence not in fresh)
         if redelivered:
@@ -102,7 +103,9 @@ class MatchingEngine:
             taken = len(entry.commands) // commands.SIZE
             pending = pending[taken:]
             entries, matched, events = entries + 1, matched + taken, events + len(entry.events)
-        return Outcome(entries, matched, events, redelivered, caught_up)
+        if bad is not None:
+            raise bad
+        return Outcome(entries, matched, events, redelivered, caught_up, replica.refused_snapshot if caught_up else "")
 
     def _current_book(self) -> tuple[BookReplica, int]:
         if self._replica is None:
@@ -111,8 +114,10 @@ class MatchingEngine:
             return replica, replica.position.seq
         return self._replica, self._replica.catch_up(self._journal)
 
-    def _not_yet_journaled(self, batch: list[Delivery], replica: BookReplica) -> list[_Pending]:
-        """The commands of the batch that no entry holds, told by the sequence numbers that the journal remembers."""
+    def _not_yet_journaled(self, batch: list[Delivery],
+                           replica: BookReplica) -> tuple[list[_Pending], BadMessage | None]:
+        """The commands of the batch that no entry holds, told by the sequence numbers that the journal remembers; up to a
+        message that cannot be read, which must not take those before it with it to the dead letters."""
         position = replica.position
         if self._identity is None or any(delivery.sequence <= position.last_queue_sequence for delivery in batch):
             # Numbers at or below the last one: a redelivery, or a new queue that counts anew. Only its identity tells.
@@ -125,13 +130,16 @@ class MatchingEngine:
             if delivery.sequence < last or (delivery.sequence == last and offset == 0):
                 continue
             skip = offset if delivery.sequence == last else 0
-            records = decode_message(delivery.body)
+            try:
+                records = decode_message(delivery.body)
+            except BadMessage as bad:
+                return pending, bad
             count = len(records) // commands.SIZE
             for index in range(skip, count):
                 record = records[index * commands.SIZE:(index + 1) * commands.SIZE]
                 done = index + 1
                 pending.append(_Pending(record, delivery.sequence, 0 if done == count else done))
-        return pending
+        return pending, None
 
     def _match_some(self, replica: BookReplica, pending: list[_Pending]) -> JournalEntry:
         """Applies as many commands as fit one entry to the book; the entry to append. At least one always fits, since

@@ -49,6 +49,7 @@ class Core:
     create: Callable[[], Book]
     restore: Callable[[bytes], Book]
     version: int
+    damaged: type[Exception] = ValueError  # what `restore` raises for bytes that are no sound book
 
 
 class NewerCore(Exception):
@@ -56,7 +57,7 @@ class NewerCore(Exception):
 
 
 class BadSnapshot(Exception):
-    """A snapshot that is damaged or of another version; the book is replayed from an older one or from the start."""
+    """A snapshot that is damaged or of another version. `recover` replays from the start instead, and says so."""
 
 
 @dataclass(slots=True)
@@ -85,15 +86,19 @@ class BookReplica:
         self.core = core
         self.book = book
         self.position = position
+        self.refused_snapshot = ""  # why the newest snapshot was not used
 
     @classmethod
     def recover(cls, market: str, core: Core, journal: Journal, snapshots: SnapshotStore) -> "BookReplica":
-        """The book at the journal's head: from the newest snapshot and the entries after it."""
+        """The book at the journal's head: from the newest snapshot and the entries after it, or, where that snapshot is
+        refused, from the first entry: the journal is the authority, a snapshot saves time."""
         found = snapshots.newest(market=market)
-        if found is None:
-            replica = cls(market, core, core.create(), Position())
-        else:
-            replica = cls.from_snapshot(market, core, found[1])
+        replica = cls(market, core, core.create(), Position())
+        if found is not None:
+            try:
+                replica = cls.from_snapshot(market, core, found[1])
+            except BadSnapshot as refused:
+                replica.refused_snapshot = str(refused)
         replica.catch_up(journal)
         return replica
 
@@ -111,7 +116,11 @@ class BookReplica:
             raise NewerCore(f"{market}: the snapshot is by core {core_version}, this is {core.version}")
         position = Position(seq=seq, hash=entry_hash, at_ms=at_ms, queue_identity=identity,
                             last_queue_sequence=int.from_bytes(last_sequence, "little"), resume_offset=resume_offset)
-        return cls(market, core, core.restore(body[SNAPSHOT_HEADER.size:]), position)
+        try:
+            book = core.restore(body[SNAPSHOT_HEADER.size:])
+        except core.damaged as damage:
+            raise BadSnapshot(f"{market}: {damage}") from None
+        return cls(market, core, book, position)
 
     def to_snapshot(self) -> bytes:
         """The book and its position as one checksummed blob."""

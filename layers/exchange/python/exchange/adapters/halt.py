@@ -3,9 +3,9 @@
 Called by whatever finds a broken invariant. Cancels stay possible; an operator resumes.
 """
 
+import hashlib
 import os
 import time
-from uuid import uuid4
 
 from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import command_queue
@@ -13,8 +13,13 @@ from exchange.commands import Command, CommandKind, encode_message
 
 
 def halt_market(market: str, reason: str) -> None:
-    """Writes the status row, then sends HALT; exceptions of both pass through."""
+    """Writes the status row, then sends HALT; exceptions of both pass through.
+
+    One HALT per reason within the queue's deduplication window: a HALT is journaled, its entry's nudge finds the same
+    fault again and would ask for the next one, without end.
+    """
     MarketStatus().halt(market, reason=reason)
     halt = Command(kind=CommandKind.HALT, issued_at_ms=time.time_ns() // 1_000_000)
     command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market,
-                         dedup_id=f"halt:{uuid4()}", body=encode_message([halt.pack()]))
+                         dedup_id=f"halt:{hashlib.sha256(reason.encode()).hexdigest()[:40]}",
+                         body=encode_message([halt.pack()]))

@@ -178,20 +178,20 @@ class FeedPublisher:
 
     def _build(self, market: str, room: "_OpenRoom") -> None:
         """The views do not exist: from the first entry to the head of the journal. Listeners of views that were lost
-        missed what came between, so they are told and disconnected."""
+        missed what came between, so they are told and disconnected. They are told first: it is part of the first save,
+        and a rebuild that takes several invocations does not come here again."""
         room.room.epoch = self._views.new_epoch()
         room.is_new = True
         head = self._journal.head(market=market)
         if head is None:
             return
-        self._follow(market, decode_entry(head).seq, head)
-        room = self._open(market)
-        if room.room.state.seq <= 1:
-            return  # a new market, not a lost one
-        for connection in self._connections_of(market):
-            room.outgoing.send([connection], [messages.dump(messages.error_message(
-                "Feed restarted", "messages were missed: connect and subscribe again"))])
-            room.outgoing.close(connection)
+        seq = decode_entry(head).seq
+        if seq > 1:  # else a new market, not a lost one
+            for connection in self._connections_of(market):
+                room.outgoing.send([connection], [messages.dump(messages.error_message(
+                    "Feed restarted", "messages were missed: connect and subscribe again"))])
+                room.outgoing.close(connection)
+        self._follow(market, seq, head)
 
     def _forget(self, market: str) -> None:
         self._rooms.pop(market, None)

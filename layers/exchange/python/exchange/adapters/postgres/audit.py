@@ -58,15 +58,18 @@ class Unanswered:
     cancels: list[tuple[UUID, int, int]]
 
 
-def unanswered(market: str, *, settled_up_to: int, age_s: int, limit: int) -> Unanswered:
-    """What has waited for more than `age_s`, if the ledger has settled at least `settled_up_to`; nothing otherwise.
+def unanswered(market: str, *, settled_up_to: int, age_s: int, limit: int) -> Unanswered | None:
+    """What has waited for more than `age_s`; None while the ledger has not settled up to `settled_up_to`.
 
     `settled_up_to` must be the journal's head read before this call. A market that was never settled has no cursor row
     and is opened here, at 0.
     """
     quote = market.partition("-")[2]
     values = (age_s, market, settled_up_to, limit)
-    repeatable(lambda connection: connection.execute("SELECT seq FROM open_market(%s, %s)", (market, quote)))
+    seq, = repeatable(lambda connection: connection.execute(
+        "SELECT seq FROM open_market(%s, %s)", (market, quote)).fetchone())
+    if seq < settled_up_to:
+        return None
     orders = repeatable(lambda connection: connection.execute(_UNANSWERED, values).fetchall())
     cancels = repeatable(lambda connection: connection.execute(_CANCELS, values).fetchall())
     return Unanswered([(order_id, bytes(record)) for order_id, record in orders], cancels)

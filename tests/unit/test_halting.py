@@ -1,0 +1,102 @@
+"""What halts a market, and that halting does not feed itself."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from uuid import UUID
+
+import pytest
+
+from exchange.adapters import halt, market_status
+from exchange.commands import SIZE, Command, CommandKind, OrderType, Side, TimeInForce, decode_message, encode_message
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKET = "BTC-USD"
+
+
+class Sent:
+    """A queue that notes what is sent, and drops repeats as the real one does."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, str] = {}
+
+    def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
+        assert (queue, group) == (f"http://q/commands-{MARKET}.fifo", MARKET)
+        self.bodies.setdefault(dedup_id, body)
+        return len(self.bodies)
+
+    def kinds(self) -> list[list[int]]:
+        return [list(decode_message(body)[::SIZE]) for body in self.bodies.values()]
+
+
+@pytest.fixture
+def halted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The markets whose status row was set to halted."""
+    markets: list[str] = []
+    monkeypatch.setattr(market_status.MarketStatus, "halt", lambda self, market, reason: markets.append(market))
+    return markets
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    queue = Sent()
+    monkeypatch.setenv("COMMAND_QUEUE_URL_PREFIX", "http://q/commands-")
+    monkeypatch.setattr(halt, "command_queue", lambda: queue)
+    return queue
+
+
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch, sent: Sent) -> ModuleType:
+    path = ROOT / "functions" / "engine_halt_market" / "handler.py"
+    spec = importlib.util.spec_from_file_location("engine_halt_market_handler", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "command_queue", lambda: sent)
+    return module
+
+
+def command(kind: CommandKind, number: int = 1) -> bytes:
+    place = {"side": Side.BUY, "order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "price_ticks": 1,
+             "size_lots": 1}
+    return Command(kind=kind, issued_at_ms=1, order_id=UUID(int=number), account=1000,
+                   **(place if kind == CommandKind.PLACE else {})).pack()
+
+
+def dead_letter(body: str, message_id: str = "m1") -> dict:
+    return {"Records": [{"messageId": message_id, "body": body, "attributes": {"MessageGroupId": MARKET}}]}
+
+
+def test_one_halt_per_reason(halted: list[str], sent: Sent) -> None:
+    for _ in range(5):
+        halt.halt_market(MARKET, "I1: entry 7 sums to 1 USD")
+    halt.halt_market(MARKET, "I2: another")
+    assert sent.kinds() == [[CommandKind.HALT], [CommandKind.HALT]]
+    assert halted == [MARKET] * 6
+
+
+def test_a_dead_order_halts_the_market(halted: list[str], sent: Sent, handler: ModuleType) -> None:
+    handler.lambda_handler(dead_letter(encode_message([command(CommandKind.PLACE)])), None)
+    assert halted == [MARKET]
+    assert sent.kinds() == [[CommandKind.HALT]]
+
+
+def test_cancels_of_a_dead_message_are_sent_again_behind_the_halt(halted: list[str], sent: Sent, handler: ModuleType) -> None:
+    records = [command(CommandKind.PLACE, 1), *(command(CommandKind.CANCEL, number) for number in range(2, 452))]
+    handler.lambda_handler(dead_letter(encode_message(records)), None)
+    kinds = sent.kinds()
+    assert [len(message) for message in kinds] == [401, 51]
+    assert all(message[0] == CommandKind.HALT and set(message[1:]) == {CommandKind.CANCEL} for message in kinds)
+    again = b"".join(decode_message(body)[SIZE:] for body in sent.bodies.values())
+    assert again == b"".join(records[1:])
+
+
+@pytest.mark.parametrize("kind", [CommandKind.TICK, CommandKind.HALT, CommandKind.RESUME])
+def test_dead_ticks_and_halts_breed_no_more(kind: CommandKind, halted: list[str], sent: Sent, handler: ModuleType) -> None:
+    handler.lambda_handler(dead_letter(encode_message([command(kind)])), None)
+    assert halted == [MARKET]
+    assert sent.bodies == {}
+
+
+def test_an_unreadable_message_halts_too(halted: list[str], sent: Sent, handler: ModuleType) -> None:
+    handler.lambda_handler(dead_letter("not a message"), None)
+    assert (halted, sent.kinds()) == ([MARKET], [[CommandKind.HALT]])
