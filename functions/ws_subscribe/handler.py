@@ -7,7 +7,7 @@ import os
 import time
 
 from exchange.adapters import connections
-from exchange.adapters.aws.posts import Gone, post
+from exchange.adapters.aws.posts import Gone, disconnect, post
 from exchange.adapters.ports import command_queue
 from exchange.api.errors import ApiError
 from exchange.faults import RetryableFault
@@ -39,14 +39,25 @@ def lambda_handler(event: dict, context: object) -> dict:
         raise
     except (connections.ConnectionGone, Gone):
         return OK
+    try:
+        enqueue(connection, request)
+    except Exception:
+        # `subscriptions` was answered and a snapshot may never come: better no connection than one that stays silent.
+        answer(connection_id, refusal(BadRequest("Failed to subscribe", "a service is unavailable, connect again")))
+        disconnect(connection_id)
+        raise
+    return OK
+
+
+def enqueue(connection: connections.Connection, request: FeedRequest) -> None:
+    """Tells the publisher of each market that the request names."""
     for product in sorted({product for _, product in request.wanted}):
         subscription = Subscription(
-            market=product, connection=connection_id, version=connection.version, channels=connection.channels(product),
+            market=product, connection=connection.id, version=connection.version, channels=connection.channels(product),
             requested=frozenset(channel for channel, wanted in request.wanted if wanted == product),
             account=connection.account, user_id=connection.user_id, profile_id=connection.profile_id)
         command_queue().send(queue=FEED_QUEUE_URL, group=product, body=subscription.encode(),
-                             dedup_id=f"{connection_id}:{connection.version}:{product}")
-    return OK
+                             dedup_id=f"{connection.id}:{connection.version}:{product}")
 
 
 def sign_in(request: FeedRequest) -> dict:

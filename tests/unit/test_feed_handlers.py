@@ -115,6 +115,19 @@ def test_subscribe_answers_before_it_enqueues(world):
     assert order == ["subscriptions", "BTC-USD", "ETH-USD"]
 
 
+def test_a_subscription_that_cannot_be_enqueued_closes_the_connection(world):
+    handler = world.load("ws_subscribe")
+
+    def fails(**message: object) -> None:
+        raise OSError("the queue is away")
+
+    world._monkeypatch.setattr(handler, "command_queue", lambda: SimpleNamespace(send=fails))
+    with pytest.raises(OSError, match="the queue is away"):
+        handler.lambda_handler(socket_event("c1", json.dumps(subscribe("level2"))), None)
+    assert [message["type"] for _, message in world.posted.order] == ["subscriptions", "error"]
+    assert world.posted.closed == ["c1"]
+
+
 def test_subscribing_adds_and_unsubscribing_takes_away(world):
     assert world.send("ws_subscribe", subscribe("level2", {"name": "matches", "product_ids": ["ETH-USD"]})) == [
         {"type": "subscriptions", "channels": [{"name": "level2", "product_ids": ["BTC-USD"]},
