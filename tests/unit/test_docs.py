@@ -1,0 +1,129 @@
+"""The docs name what the code has: every route, error code, feed channel and table.
+
+Error codes are read from the source: the code given to an error's constructor, or its class's own where none is given. A code
+that is put together from a name (`invalid_{name}`) stands for the names that the calls of its function pass.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cdk.operations import OPERATIONS, Route
+from exchange.api import errors
+from exchange.events import RejectCode
+from exchange.feed.requests import CHANNELS, LATER_CHANNELS
+
+ROOT = Path(__file__).resolve().parents[2]
+EXCHANGE = ROOT / "layers" / "exchange" / "python" / "exchange"
+# The feed's BadRequest is another class, without codes.
+SOURCES = [path for path in [*sorted(EXCHANGE.rglob("*.py")), *sorted((ROOT / "functions").glob("api_*/handler.py"))]
+           if "feed" not in path.relative_to(ROOT).parts]
+API_ERRORS = {name: kind for name, kind in vars(errors).items()
+              if isinstance(kind, type) and issubclass(kind, errors.ApiError)}
+# Where the code stands among the arguments; after the message, except where there is no message to choose.
+POSITION = dict.fromkeys(API_ERRORS, 1) | {"OrderRefused": 0}
+ROUTES = [(operation.name, route) for operation in OPERATIONS for route in operation.routes]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names)
+
+
+def codes_in(tree: ast.Module) -> set[str]:
+    """The codes of the errors that a module makes. An expression that this cannot read fails the test."""
+    inside: dict[ast.AST, ast.FunctionDef] = {}
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            inside |= dict.fromkeys(ast.walk(function), function)  # the innermost comes last
+    found: set[str] = set()
+    for call in calls(tree, set(POSITION)):
+        kind = call.func.id
+        position = POSITION[kind]
+        given = next((keyword.value for keyword in call.keywords if keyword.arg == "code"), None)
+        if given is None and len(call.args) > position:
+            given = call.args[position]
+        if given is None:
+            found.add(API_ERRORS[kind].code)
+        elif isinstance(given, ast.Constant):
+            found.add(given.value)
+        elif isinstance(given, ast.JoinedStr):
+            pieces = [piece.value if isinstance(piece, ast.Constant) else "{}" for piece in given.values]
+            parameters = [argument.arg for argument in inside[call].args.args]
+            index = parameters.index("name")
+            names = {use.args[index].value for use in calls(tree, {inside[call].name})}
+            found |= {"".join(pieces).replace("{}", name) for name in names}
+        else:
+            # What was refused as an OrderRefused is passed on with its own code.
+            assert ast.unparse(given) == "refused.code", f"unreadable code: {ast.unparse(call)}"
+    return found
+
+
+def produced_codes() -> set[str]:
+    return set().union(*(codes_in(ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES))
+
+
+def test_codes_are_read_from_all_kinds_of_source() -> None:
+    """One of each kind: a constant, a class's own, one put together, one in a handler."""
+    assert {"timestamp_expired", "unavailable", "internal_error", "not_found", "price_too_precise", "invalid_stp",
+            "faucet_limit_reached"} <= produced_codes()
+
+
+@pytest.mark.parametrize("code", sorted(produced_codes()))
+def test_every_error_code_is_in_the_table(code: str) -> None:
+    table = page("API.md").partition("\n## Errors\n")[2].partition("\n## ")[0]
+    assert f"`{code}`" in "".join(line for line in table.splitlines() if line.startswith("| "))
+
+
+@pytest.mark.parametrize("code", [code.name.lower() for code in RejectCode])
+def test_every_reject_reason_is_documented(code: str) -> None:
+    assert f"`{code}`" in page("API.md")
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=[route.key for _, route in ROUTES])
+def test_every_route_is_documented_with_its_scope(name: str, route: Route) -> None:
+    rows = [line.split("|") for line in page("API.md").splitlines() if line.startswith("| `") and f"`{route.key}`" in line]
+    assert len(rows) == 1, f"{len(rows)} rows for {route.key}, wanted 1"
+    source = (ROOT / "functions" / name / "handler.py").read_text(encoding="utf-8")
+    scope = "public" if route.public else re.search(r'@operation\(scope="(\w+)"\)', source)[1]
+    assert rows[0][2].strip() == scope
+
+
+def test_no_route_is_documented_that_does_not_exist() -> None:
+    section = page("API.md").partition("\n## Routes\n")[2].partition("\n### ")[0]
+    documented = {key for line in section.splitlines() if line.startswith("| `")
+                  for key in re.findall(r"`((?:GET|POST|PUT|DELETE) [^`]*)`", line.split("|")[1])}
+    assert documented == {route.key for _, route in ROUTES}
+
+
+@pytest.mark.parametrize("channel", sorted(CHANNELS))
+def test_every_channel_is_documented(channel: str) -> None:
+    assert f"\n| `{channel}` |" in page("FEED.md")
+
+
+@pytest.mark.parametrize("channel", sorted(LATER_CHANNELS))
+def test_channels_to_come_are_named_as_such(channel: str) -> None:
+    line = page("FEED.md").partition("Not there yet:")[2].partition("\n\n")[0]
+    assert f"`{channel}`" in line
+
+
+def tables() -> list[str]:
+    sources = [*EXCHANGE.rglob("*.sql"), EXCHANGE / "adapters" / "postgres" / "migrate.py"]
+    return sorted({name for path in sources for name in re.findall(
+        r"CREATE TABLE (?:IF NOT EXISTS )?([\w.]+)", path.read_text(encoding="utf-8"))})
+
+
+@pytest.mark.parametrize("table", tables())
+def test_every_table_is_documented(table: str) -> None:
+    assert f"`{table}`" in page("DATA.md")
+
+
+def test_the_tables_were_found() -> None:
+    assert {"postings", "fills", "schema_migrations", "embedded.journal"} <= set(tables())
