@@ -7,10 +7,11 @@ one, makes the call repeatable.
 import os
 from uuid import uuid4
 
-from exchange.adapters.postgres.deposits import credit
+from exchange.adapters.postgres.accounts import deposit
 from exchange.api.door import operation
 from exchange.api.errors import BadRequest, NotFound
 from exchange.api.request import Request, parse_uuid
+from exchange.faults import BrokenInvariant
 from exchange.markets import listing
 from exchange.money import MoneyError
 
@@ -38,8 +39,10 @@ def lambda_handler(request: Request) -> dict:
     wanted = uuid4() if repeat is None else parse_uuid(repeat)
     if wanted is None:
         raise BadRequest("id is no UUID", "invalid_id")
-    outcome = credit(account=request.caller.account, asset=asset, amount_units=amount, method=METHOD,
-                     external_id=f"{METHOD}:{request.caller.account}:{wanted}", limit_units=limit)
-    if outcome.over_limit:
+    made = deposit(request.caller.account, asset.id, asset.format(amount), method=METHOD, limit=asset.format(limit),
+                   external_id=f"{METHOD}:{request.caller.account}:{wanted}")
+    if made.outcome == "unknown_account":
+        raise BrokenInvariant(f"account {request.caller.account} has no balance row in {asset.id}, every open account has one")
+    if made.outcome == "over_limit":
         raise BadRequest(f"an account gets at most {asset.faucet_limit} {asset.id} from the faucet", "faucet_limit_reached")
-    return {"id": outcome.transfer_id, "currency": asset.id, "amount": asset.format(amount), "created_at": outcome.created_at}
+    return {"id": made.transfer_id, "currency": asset.id, "amount": asset.format(amount), "created_at": made.created_at}

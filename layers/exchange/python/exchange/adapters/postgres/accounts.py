@@ -4,6 +4,7 @@ Reads are single statements. A page is asked for by the number of its neighbour 
 rows when others are added meanwhile.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg.rows import dict_row
@@ -21,6 +22,27 @@ def open_account(user_id: str) -> tuple[int, str]:
         "SELECT account_no, profile_id::text FROM open_account(%s, %s)",
         (user_id, list(listing().assets))).fetchone())
     return row[0], row[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """`outcome`: credited, repeated (this external id was credited before), over_limit or unknown_account."""
+
+    outcome: str
+    transfer_id: str | None
+    created_at: str | None
+
+
+def deposit(account: int, asset: str, amount: str, *, method: str, external_id: str, limit: str | None = None) -> Deposit:
+    """Credits `amount` once per external id, as an entry against custody. One transaction; may be repeated.
+
+    `limit`: the most that this account may receive of the asset by this method in all.
+    """
+    row = repeatable(lambda connection: connection.execute(
+        f"SELECT outcome, transfer_id::text, {ISO_TIME.format('created_at')} FROM credit_deposit("
+        "%s, %s, %s::text::numeric, %s, %s, %s::text::numeric)",
+        (account, asset, amount, method, external_id, limit)).fetchone())
+    return Deposit(*row)
 
 
 def list_balances(account: int) -> list[dict]:
