@@ -103,11 +103,6 @@ class PostgresQueue:
         return self._connection.get().execute(
             f"DELETE FROM embedded.queue_dedup WHERE sent_at < clock_timestamp() - interval '{DEDUP_WINDOW}'").rowcount
 
-    def backlog(self, queue: str) -> int:
-        """Messages not yet acknowledged."""
-        return self._connection.fetch("SELECT count(*) FROM embedded.queue_messages WHERE queue = %s",
-                                      (queue_name(queue),))[0][0]
-
     def close(self) -> None:
         self._connection.close()
         self._deliveries.close()
