@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 from exchange.adapters.core import core_for
 from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import journal, snapshot_store
-from exchange.journal import JournalBroken
+from exchange.journal import JournalBroken, NewerCore
 from exchange.markets import listing
-from exchange.replica import BookReplica, NewerCore
+from exchange.replica import BookReplica
 
 logger = Logger(service="engine_snapshot_book")
 

@@ -13,6 +13,7 @@ from exchange.commands import (
     Stp,
     TimeInForce,
 )
+from exchange.events import CORE_VERSION
 from exchange.journal import GENESIS_HASH, JournalEntry
 from exchange.markets import listing
 from exchange.nudges import encode_nudge
@@ -75,7 +76,7 @@ class World:
         events = self.book.apply(self.at_ms, records, 10_000_000)
         entry = JournalEntry(
             market=MARKET, seq=len(self.journal.entries) + 1, at_ms=self.at_ms, queue_identity=1, first_queue_sequence=1,
-            last_queue_sequence=1, resume_offset=0, core_version=1, state_hash=self.book.state_hash(),
+            last_queue_sequence=1, resume_offset=0, core_version=CORE_VERSION, state_hash=self.book.state_hash(),
             feed_sequence=self.book.sequence, prev_hash=self._hash, commands=records, events=events)
         self._hash = entry.hash
         self.journal.entries.append(entry.encoded)

@@ -7,6 +7,7 @@ import pytest
 
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.commands import CommandKind
+from exchange.events import CORE_VERSION
 from exchange.journal import JournalEntry
 from exchange.markets import listing
 from matching_core.naive import NaiveBook
@@ -26,8 +27,8 @@ class Engine:
         at_ms = max(command.issued_at_ms for command in commands)
         entry = JournalEntry(
             market="BTC-USD", seq=self.seq + 1, at_ms=at_ms, queue_identity=1, first_queue_sequence=1,
-            last_queue_sequence=1, resume_offset=0, core_version=1, state_hash=0, feed_sequence=0, prev_hash=self.hash,
-            commands=records, events=self.book.apply(at_ms, records, 10**6))
+            last_queue_sequence=1, resume_offset=0, core_version=CORE_VERSION, state_hash=0, feed_sequence=0,
+            prev_hash=self.hash, commands=records, events=self.book.apply(at_ms, records, 10**6))
         self.ledger.apply(entry)
         self.seq, self.hash = entry.seq, entry.hash
 
@@ -170,7 +171,7 @@ def test_the_sweep_waits_for_settlement(api, monkeypatch):
         connection.execute("UPDATE orders SET created_at = created_at - interval '31 s'")
     entry = JournalEntry(
         market="BTC-USD", seq=1, at_ms=1, queue_identity=1, first_queue_sequence=1, last_queue_sequence=1, resume_offset=0,
-        core_version=1, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=b"", events=b"")
+        core_version=CORE_VERSION, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=b"", events=b"")
     sweep = api.load("audit_sweep_orders")
     sweep.journal().append(market="BTC-USD", seq=1, entry=entry.encoded)
     assert sweep.lambda_handler({}, None) == {}
@@ -209,7 +210,7 @@ def test_the_settle_function_takes_nudges(api):
     command, = api.sent()
     entry = JournalEntry(
         market="BTC-USD", seq=1, at_ms=command.issued_at_ms, queue_identity=1, first_queue_sequence=1, last_queue_sequence=1,
-        resume_offset=0, core_version=1, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=command.pack(),
+        resume_offset=0, core_version=CORE_VERSION, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=command.pack(),
         events=engine.book.apply(command.issued_at_ms, command.pack(), 10**6))
     settle = api.load("ledger_settle_fills")
     settle.follower._journal.append(market="BTC-USD", seq=1, entry=entry.encoded)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.commands import Command, CommandKind, Side
-from exchange.events import RECORD, DoneReason, EventKind
+from exchange.events import CORE_VERSION, RECORD, DoneReason, EventKind
 from exchange.holds import needed_units
 from exchange.journal import JournalEntry
 from exchange.markets import listing
@@ -46,7 +46,7 @@ class World:
         records = b"".join(command.pack() for command in commands)
         return JournalEntry(
             market=self.market.id, seq=self.seq, at_ms=NOW, queue_identity=1, first_queue_sequence=1, last_queue_sequence=1,
-            resume_offset=0, core_version=1, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=records,
+            resume_offset=0, core_version=CORE_VERSION, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=records,
             events=self.book.apply(NOW, records, 10**7))
 
     def plan(self, entry, events=None):

@@ -13,6 +13,7 @@ from exchange.adapters.postgres import orders
 from exchange.adapters.postgres.accounts import deposit, open_account
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.commands import Command, CommandKind
+from exchange.events import CORE_VERSION
 from exchange.follower import StaleCursor
 from exchange.journal import GENESIS_HASH, JournalEntry
 from exchange.markets import listing
@@ -61,8 +62,8 @@ class Exchange:
     def entry(self, records, events):
         return JournalEntry(
             market=self.market.id, seq=self.seq + 1, at_ms=self.now, queue_identity=1, first_queue_sequence=1,
-            last_queue_sequence=1, resume_offset=0, core_version=1, state_hash=0, feed_sequence=0, prev_hash=self.hash,
-            commands=records, events=events)
+            last_queue_sequence=1, resume_offset=0, core_version=CORE_VERSION, state_hash=0, feed_sequence=0,
+            prev_hash=self.hash, commands=records, events=events)
 
     def settle(self, *commands):
         entry = self.match(*commands)

@@ -3,16 +3,26 @@
 The same bytes travel in the queue message, enter the C core and stand in the journal; nothing is encoded twice.
 
     offset  0 u8  kind            1 u8 side          2 u8 order_type     3 u8 time_in_force
-            4 u8  stp             5 u8 flags (1 = post-only)             6 u16 reserved, zero
+            4 u8  stp             5 u8 flags       6 u16 collar_bp (1/100 %, 0 = none)
             8 16B order_id       24 u64 account
            32 i64 price_ticks (limit; for a market order the worst price it may trade at; 0 = none)
            40 i64 size_lots (0 = by funds)           48 i64 funds (ticks x lots, without the fee; 0 = by size)
-           56 i64 stop_price_ticks                   64 i64 display_lots
+           56 i64 stop_price_ticks (0 = no stop)     64 i64 display_lots (shown at a time; 0 = all)
            72 i64 expire_at_ms (0 = never)           80 i64 issued_at_ms
            88 u32 maker_fee_ppm                      92 u32 taker_fee_ppm
            96 16B client_oid (zero = none)
 
-A PLACE uses all; a CANCEL order_id and account (0 = whoever owns it); TICK, HALT and RESUME only issued_at_ms.
+| kind       | uses, besides issued_at_ms                                                                                |
+| PLACE      | all                                                                                                       |
+| CANCEL     | order_id, account (0 = whoever owns it)                                                                   |
+| CANCEL_ALL | account (0 = everybody's): the oldest 400 of its orders                                                   |
+| AMEND      | order_id, account (0 = whoever owns it), collar_bp, price_ticks and size_lots (0 = keep); the size is the |
+|            | whole order's, with what it has traded                                                                    |
+| TICK, HALT, RESUME, AUCTION, UNCROSS | nothing; UNCROSS is RESUME                                                      |
+
+`collar_bp`, at most 10,000: how far from the last trade the limit of a LIMIT order or of an AMEND may be, and how far from the
+touch a market order may trade. An AUCTION collects orders without matching them; RESUME or UNCROSS trades them at one price
+and opens the book.
 """
 
 import base64
@@ -38,7 +48,6 @@ class CommandKind(IntEnum):
     TICK = 3
     HALT = 4
     RESUME = 5
-    # With their own issues: the numbers are taken, the core rejects them as UNSUPPORTED.
     CANCEL_ALL = 6
     AMEND = 7
     AUCTION = 8
@@ -74,6 +83,7 @@ class Stp(IntEnum):
 
 
 POST_ONLY = 1
+STOP_ENTRY = 2  # the stop is met at or above stop_price_ticks; without it (loss) at or below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,7 @@ class Command:
     time_in_force: int = 0
     stp: int = 0
     flags: int = 0
+    collar_bp: int = 0
     price_ticks: int = 0
     size_lots: int = 0
     funds: int = 0
@@ -102,22 +113,22 @@ class Command:
     def pack(self) -> bytes:
         """The record; struct.error where a number does not fit its field."""
         return RECORD.pack(
-            self.kind, self.side, self.order_type, self.time_in_force, self.stp, self.flags, 0,
+            self.kind, self.side, self.order_type, self.time_in_force, self.stp, self.flags, self.collar_bp,
             self.order_id.bytes, self.account, self.price_ticks, self.size_lots, self.funds, self.stop_price_ticks,
             self.display_lots, self.expire_at_ms, self.issued_at_ms, self.maker_fee_ppm, self.taker_fee_ppm,
             self.client_oid.bytes)
 
     @classmethod
     def unpack(cls, record: bytes) -> "Command":
-        (kind, side, order_type, time_in_force, stp, flags, _, order_id, account, price_ticks, size_lots, funds,
-         stop_price_ticks, display_lots, expire_at_ms, issued_at_ms, maker_fee_ppm, taker_fee_ppm,
+        (kind, side, order_type, time_in_force, stp, flags, collar_bp, order_id, account, price_ticks, size_lots,
+         funds, stop_price_ticks, display_lots, expire_at_ms, issued_at_ms, maker_fee_ppm, taker_fee_ppm,
          client_oid) = RECORD.unpack(record)
         return cls(
             kind=CommandKind(kind), issued_at_ms=issued_at_ms, order_id=UUID(bytes=order_id), account=account, side=side,
-            order_type=order_type, time_in_force=time_in_force, stp=stp, flags=flags, price_ticks=price_ticks,
-            size_lots=size_lots, funds=funds, stop_price_ticks=stop_price_ticks, display_lots=display_lots,
-            expire_at_ms=expire_at_ms, maker_fee_ppm=maker_fee_ppm, taker_fee_ppm=taker_fee_ppm,
-            client_oid=UUID(bytes=client_oid))
+            order_type=order_type, time_in_force=time_in_force, stp=stp, flags=flags, collar_bp=collar_bp,
+            price_ticks=price_ticks, size_lots=size_lots, funds=funds, stop_price_ticks=stop_price_ticks,
+            display_lots=display_lots, expire_at_ms=expire_at_ms, maker_fee_ppm=maker_fee_ppm,
+            taker_fee_ppm=taker_fee_ppm, client_oid=UUID(bytes=client_oid))
 
 
 class BadMessage(ValueError):

@@ -15,7 +15,8 @@ Called by `functions/ledger_settle_fills` and `functions/feed_publish`.
 
 from typing import Protocol
 
-from exchange.journal import JournalEntry, check_follows, decode_entry
+from exchange.events import CORE_VERSION
+from exchange.journal import JournalEntry, check_core, check_follows, decode_entry
 from exchange.ports import Journal
 
 PAGE = 50
@@ -48,7 +49,8 @@ class JournalFollower:
         """Brings the sink to at least `seq` and answers the entries applied by this call, in order.
 
         `nudge`: the bytes of entry `seq` if the message carried them. Raises JournalBroken when the journal does not
-        chain (the caller halts the market), and whatever the journal or the sink raise when they fail.
+        chain, or is an older core's (the caller halts the market), NewerCore, and whatever the journal or the sink raise
+        when they fail.
         """
         applied: list[JournalEntry] = []
         for _ in range(3):
@@ -78,6 +80,7 @@ class JournalFollower:
                 entry = decode_entry(raw)
                 last_seq, last_hash = self._cursors[market]
                 check_follows(entry, market=market, seq=last_seq, prev_hash=last_hash)
+                check_core(entry, CORE_VERSION)
                 self._sink.apply(entry)
                 self._cursors[market] = (entry.seq, entry.hash)
                 applied.append(entry)

@@ -19,10 +19,15 @@ def hold_asset(market: Market, side: int) -> Asset:
 
 
 def largest_fee_ppm(command: Command) -> int:
-    """The highest rate this order can be charged: what can never rest is a taker, what may not take is a maker."""
-    if command.flags & POST_ONLY:
+    """The highest rate this order can be charged: what can never rest is a taker, what may not take is a maker.
+
+    In an auction the younger of two orders is the taker. What crosses a post-only order came after it, and so a post-only
+    order is a maker there, too; except for an iceberg, which grows younger each time it shows its next lots.
+    """
+    if command.flags & POST_ONLY and not command.display_lots:
         return command.maker_fee_ppm
-    if command.order_type == OrderType.MARKET or command.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+    never_rests = command.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+    if never_rests or command.order_type in (OrderType.MARKET, OrderType.STOP_MARKET):
         return command.taker_fee_ppm
     return max(command.maker_fee_ppm, command.taker_fee_ppm)
 

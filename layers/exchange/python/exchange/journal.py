@@ -36,12 +36,23 @@ GENESIS_HASH = bytes(HASH_SIZE)
 # A DynamoDB item holds 400 KB; what stays free is for the attribute names and the keys.
 MAX_ENTRY_BYTES = 390_000
 MAX_COMMANDS = 1000
-# What one call of the core may write. One command's events always fit: the core bounds the makers it touches.
+# What one call of the core may write. One command's events always fit: the core bounds what a command touches, and by that
+# its events, LEVELs included.
+MAX_EVENTS_OF_A_COMMAND = 2_700
 MAX_EVENT_BYTES = MAX_ENTRY_BYTES - HEADER.size - HASH_SIZE - MAX_COMMANDS * command_records.SIZE
 
 
 class JournalBroken(BrokenInvariant):
     """I4 or I5: the journal's bytes, chain or replay are not what they must be."""
+
+
+class OlderCore(JournalBroken):
+    """The entry is by a core with other rules. Replayed on this one it would give another book, and read by this version's
+    words other reasons; so nothing goes on from it. docs/OPERATIONS.md says what to do."""
+
+
+class NewerCore(Exception):
+    """The entry is by a newer core than this environment's: a retryable fault until it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +125,13 @@ def check_follows(entry: JournalEntry, *, market: str, seq: int, prev_hash: byte
         raise JournalBroken(f"found entry {entry.market}/{entry.seq}, wanted {market}/{seq + 1}")
     if entry.prev_hash != prev_hash:
         raise JournalBroken(f"{market}: entry {entry.seq} does not chain to entry {seq}")
+
+
+def check_core(entry: JournalEntry, version: int) -> None:
+    """Raises OlderCore or NewerCore unless `entry` is by the core of this version."""
+    if entry.core_version == version:
+        return
+    what = f"{entry.market}: entry {entry.seq} is by core {entry.core_version}, this is {version}"
+    if entry.core_version > version:
+        raise NewerCore(what)
+    raise OlderCore(f"{what}: its rules changed. Go on with the version that wrote it, or start with an empty journal")

@@ -2,8 +2,8 @@
 
     snapshot(n)  --restore-->  book at n  --replay n+1, n+2, ... -->  book at the journal's head
 
-Every replayed entry is checked: it chains to the one before (I4), and the core's events and state hash equal the
-journaled ones (I5). A difference is a broken invariant, never something to carry on from.
+Every replayed entry is checked: it chains to the one before (I4), it is by a core of the same rules, and this core's events
+and state hash equal the journaled ones (I5). A difference is a broken invariant, never something to carry on from.
 
 Used by the engine, which appends behind it, by the snapshot function and by the audits.
 """
@@ -19,6 +19,8 @@ from exchange.journal import (
     MAX_EVENT_BYTES,
     JournalBroken,
     JournalEntry,
+    NewerCore,
+    check_core,
     check_follows,
     decode_entry,
 )
@@ -50,10 +52,6 @@ class Core:
     restore: Callable[[bytes], Book]
     version: int
     damaged: type[Exception] = ValueError  # what `restore` raises for bytes that are no sound book
-
-
-class NewerCore(Exception):
-    """The journal was written by a newer core than this environment's: a retryable fault until it is replaced."""
 
 
 class BadSnapshot(Exception):
@@ -114,6 +112,8 @@ class BookReplica:
             raise BadSnapshot(f"{market}: a snapshot of version {version} for {name.rstrip(bytes(1))!r}")
         if core_version > core.version:
             raise NewerCore(f"{market}: the snapshot is by core {core_version}, this is {core.version}")
+        if core_version < core.version:
+            raise BadSnapshot(f"{market}: the snapshot is by core {core_version}, this is {core.version}")
         position = Position(seq=seq, hash=entry_hash, at_ms=at_ms, queue_identity=identity,
                             last_queue_sequence=int.from_bytes(last_sequence, "little"), resume_offset=resume_offset)
         try:
@@ -147,9 +147,7 @@ class BookReplica:
 
     def _replay(self, entry: JournalEntry) -> None:
         check_follows(entry, market=self.market, seq=self.position.seq, prev_hash=self.position.hash)
-        if entry.core_version > self.core.version:
-            raise NewerCore(f"{self.market}: entry {entry.seq} is by core {entry.core_version}, "
-                            f"this is {self.core.version}")
+        check_core(entry, self.core.version)
         events = self.book.apply(entry.at_ms, entry.commands, MAX_EVENT_BYTES)
         if events != entry.events or self.book.state_hash() != entry.state_hash:
             raise JournalBroken(f"{self.market}: replaying entry {entry.seq} does not give its events and state hash")

@@ -6,24 +6,53 @@ the result is what one PostgreSQL transaction then writes. Keeps, by assertion w
     I1  per asset, what the postings add to some accounts they take from others
     I2  no event takes more from an order's hold than is there
     I3  after each event an order's hold is what it still needs, nothing once it is done
-    I7  each trade once for each side, at the maker's price, within both orders' limits and sizes
+    I7  each trade once for each side, at the maker's or the auction's price, within both orders' limits and sizes
 
 A violation raises SettlementBroken: the market halts. A fee is rounded once per order (fees.py): a fill pays the
 difference between the rounded running totals.
+
+    pending --ACCEPTED--> matching --OPENED--> open --DONE--> done        an order may be DONE in any status but pending,
+       |                    ^   ^                |                        which a REJECTED of its PLACE ends
+       |                    |   +---AMENDED------+   it lost its place
+       +-ACCEPTED (a stop)--> active --TRIGGERED--> matching
+
+`matching` lasts for a part of one command and is never in the ledger. What an order is, is told by the ledger and its events
+alone: an expiry, a triggered stop or an auction's trade comes with a command that has nothing to do with the order.
+
+An AMEND may ask for more than the order holds. Who sends one must first, in one transaction with the status `open` as its
+condition, move what the new terms need beyond `orders.hold` from available to held and add it to `orders.hold`: at the new
+price, for the new size less what is filled, by `needed_units`. What an open order holds beyond its need is thus an AMEND's on
+its way: fills leave it alone; AMENDED takes it up and releases the rest, a REJECTED AMEND of the owner and DONE release it. So
+one AMEND per order at a time, sent under one deduplication id, until settlement has answered it. One that asks for less needs
+nothing before, but shares the turn.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from exchange.commands import Command, CommandKind, Side
-from exchange.events import FLAG_BY_FUNDS, DoneReason, Event, EventKind, RejectCode
+from exchange.events import (
+    FLAG_AUCTION,
+    FLAG_BY_FUNDS,
+    FLAG_RESTED,
+    FLAG_STOP,
+    DoneReason,
+    Event,
+    EventKind,
+    RejectCode,
+)
 from exchange.faults import BrokenInvariant
 from exchange.fees import fee_units
 from exchange.holds import needed_units
 from exchange.journal import JournalEntry
 from exchange.markets import Market
 
-ORDER_EVENTS = frozenset((EventKind.REJECTED, EventKind.OPENED, EventKind.TRADE, EventKind.DONE, EventKind.REDUCED))
+# Those that may move money, and all that are of an order.
+MONEY_EVENTS = frozenset((EventKind.REJECTED, EventKind.TRADE, EventKind.DONE, EventKind.REDUCED, EventKind.AMENDED))
+ORDER_EVENTS = MONEY_EVENTS | {EventKind.ACCEPTED, EventKind.OPENED, EventKind.TRIGGERED}
+
+PENDING, ACTIVE, OPEN, DONE = "pending", "active", "open", "done"
+MATCHING = "matching"
 
 
 class SettlementBroken(BrokenInvariant):
@@ -34,7 +63,8 @@ class SettlementBroken(BrokenInvariant):
 class OrderState:
     """An order as the ledger has it before the entry, and as the plan leaves it. All numbers are whole.
 
-    `lots`, `funds`: left to trade. `reduced`: taken off by self-trade prevention, in lots or (by funds) ticks x lots.
+    `command`: as it was placed, with price and size as last amended. `lots`, `funds`: left to trade. `reduced`: taken off by
+    self-trade prevention since then, in lots or (by funds) ticks x lots. `spare_units`: held for an AMEND on its way.
     """
 
     command: Command
@@ -49,7 +79,9 @@ class OrderState:
     reject_reason: str | None = None
     lots: int = field(init=False)
     funds: int = field(init=False)
+    spare_units: int = field(init=False, default=0)
     changed: bool = field(init=False, default=False)
+    amended: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         by_funds = self.command.size_lots == 0
@@ -117,7 +149,7 @@ def accounts_in(events: list[Event]) -> set[int]:
     """The accounts whose balances these events may move. An order that only comes to rest moves none."""
     accounts = set()
     for event in events:
-        if event.kind in ORDER_EVENTS and event.kind != EventKind.OPENED:
+        if event.kind in MONEY_EVENTS:
             accounts.add(event.account)
             if event.kind == EventKind.TRADE:
                 accounts.add(event.maker_account)
@@ -128,42 +160,55 @@ def plan_settlement(entry: JournalEntry, events: list[Event], market: Market, or
                     fee_account: int) -> Plan:
     """The plan for `entry`; `orders` (by id) are taken over and changed. Raises SettlementBroken."""
     plan = Plan(market=market, entry=entry, orders=orders)
+    for order in orders.values():
+        if order.status == OPEN:
+            order.spare_units = max(0, order.hold_units - _needed(market, order))
     fees = 0
     for event in events:
         if event.kind == EventKind.TRADE:
             fees += _trade(plan, event)
+        elif event.kind == EventKind.REJECTED:
+            _rejected(plan, event)
         elif event.kind in ORDER_EVENTS:
             _order_event(plan, event)
     if fees:
         plan.postings.append(Posting(fee_account, market.quote.id, fees, "fee"))
         plan.move(fee_account, market.quote.id, fees, 0)
-    _check_whole(plan, fee_account)
+    _check_whole(plan)
     return plan
 
 
-def _order_event(plan: Plan, event: Event) -> None:
+def _rejected(plan: Plan, event: Event) -> None:
+    """A rejection ends a placement that nobody has answered yet, and gives back what an AMEND was to take. One of a cancel,
+    or of a record that repeats an order or never was one, changes nothing here."""
     order = plan.orders.get(event.order_id)
-    if event.kind == EventKind.REJECTED:
-        # A rejection ends a placement that nobody has answered yet. One of a cancel, or of a record that repeats an
-        # order or never was one, changes nothing here.
-        if order is None or order.status != "pending" or event.flags != CommandKind.PLACE:
-            return
+    if order is None:
+        return
+    if event.flags == CommandKind.PLACE and order.status == PENDING:
         order.reject_reason = RejectCode(event.code).name.lower()
         _finish(plan, event, order, "rejected")
-        return
-    order = _known(plan, event, event.order_id, event.account)
-    if event.kind == EventKind.OPENED:
-        _require(order.status == "pending" and order.lots == event.size_lots, plan, event,
-                 f"I7: opened with {event.size_lots} lots, the ledger has {order.lots} left of a {order.status} order")
-        order.status, order.changed = "open", True
-    elif event.kind == EventKind.REDUCED:
-        if event.flags & FLAG_BY_FUNDS:
-            taken, order.funds = order.funds - event.remaining, event.remaining
-        else:
-            taken, order.lots = order.lots - event.size_lots, event.size_lots
-        _require(taken >= 0, plan, event, f"I7: reduced by {taken}")
-        order.reduced += taken
+    elif event.flags == CommandKind.AMEND and order.spare_units and order.command.account == event.account:
+        order.spare_units = 0
         _adjust_hold(plan, event, order)
+
+
+def _order_event(plan: Plan, event: Event) -> None:
+    order = _known(plan, event, event.order_id, event.account, _status_before(event))
+    kind = event.kind
+    if kind == EventKind.ACCEPTED:
+        order.status, order.changed = ACTIVE if event.flags & FLAG_STOP else MATCHING, True
+    elif kind == EventKind.TRIGGERED:
+        _require((order.lots, order.funds) == (event.size_lots, event.remaining), plan, event,
+                 f"I7: triggered with {event.size_lots} lots and {event.remaining} funds, not {order.lots} and {order.funds}")
+        order.status, order.changed = MATCHING, True
+    elif kind == EventKind.OPENED:
+        lots = event.size_lots + event.remaining
+        _require(order.lots == lots, plan, event, f"I7: opened with {lots} lots, the ledger has {order.lots} left")
+        order.status, order.changed = OPEN, True
+    elif kind == EventKind.REDUCED:
+        _reduced(plan, event, order)
+    elif kind == EventKind.AMENDED:
+        _amended(plan, event, order)
     else:
         # By funds, the lots left are the core's estimate and no obligation; otherwise both sides must have counted alike.
         _require(order.command.size_lots == 0 or order.lots == event.size_lots, plan, event,
@@ -171,12 +216,50 @@ def _order_event(plan: Plan, event: Event) -> None:
         _finish(plan, event, order, "filled" if event.code == DoneReason.FILLED else "canceled")
 
 
+def _status_before(event: Event) -> str:
+    """The status of the order that an event speaks of."""
+    if event.kind == EventKind.ACCEPTED:
+        return PENDING
+    if event.flags & FLAG_STOP:
+        return ACTIVE
+    return OPEN if event.flags & FLAG_RESTED or event.kind == EventKind.AMENDED else MATCHING
+
+
+def _reduced(plan: Plan, event: Event, order: OrderState) -> None:
+    if event.flags & FLAG_BY_FUNDS:
+        taken, order.funds = order.funds - event.remaining, event.remaining
+    else:
+        taken, order.lots = order.lots - event.size_lots, event.size_lots
+    _require(taken >= 0, plan, event, f"I7: reduced by {taken}")
+    order.reduced += taken
+    _adjust_hold(plan, event, order)
+
+
+def _amended(plan: Plan, event: Event, order: OrderState) -> None:
+    """The size is from now on what was filled and what is left: what self-trade prevention took before is settled by it."""
+    command = order.command
+    _require(order.lots == event.remaining, plan, event,
+             f"I7: amended from {event.remaining} lots, the ledger has {order.lots} left")
+    if event.flags & FLAG_RESTED:
+        _require(event.price_ticks == command.price_ticks and event.size_lots <= order.lots, plan, event,
+                 "I7: it kept its place with another price or more lots")
+    else:
+        order.status = MATCHING
+    order.lots, order.reduced, order.spare_units = event.size_lots, 0, 0
+    order.command = replace(command, price_ticks=event.price_ticks, size_lots=order.filled_lots + order.lots)
+    order.amended = True
+    _adjust_hold(plan, event, order)
+
+
 def _trade(plan: Plan, event: Event) -> int:
     """Both sides of one trade; answers the fees in quote units."""
-    maker = _known(plan, event, event.maker_order_id, event.maker_account)
-    taker = _known(plan, event, event.order_id, event.account)
+    auction = bool(event.flags & FLAG_AUCTION)
+    maker = _known(plan, event, event.maker_order_id, event.maker_account, OPEN)
+    taker = _known(plan, event, event.order_id, event.account, OPEN if auction else MATCHING)
     _require(maker.command.side == event.side and taker.command.side != event.side, plan, event,
              "I7: the sides do not match")
+    _require(auction or event.price_ticks == maker.command.price_ticks, plan, event,
+             f"I7: {event.price_ticks} ticks, the maker's price is {maker.command.price_ticks}")
     return (_fill(plan, event, maker, event.maker_order_id, "M", maker.command.maker_fee_ppm)
             + _fill(plan, event, taker, event.order_id, "T", taker.command.taker_fee_ppm))
 
@@ -221,10 +304,14 @@ def _fill(plan: Plan, event: Event, order: OrderState, order_id: bytes, liquidit
     return fee
 
 
-def _adjust_hold(plan: Plan, event: Event, order: OrderState, *, done: bool = False) -> None:
+def _needed(market: Market, order: OrderState) -> int:
+    return needed_units(market, order.command, lots=order.lots, funds=order.funds, fee_numerator=order.fee_numerator,
+                        fees_paid=order.fees_paid)
+
+
+def _adjust_hold(plan: Plan, event: Event, order: OrderState) -> None:
     """Releases what the order does not need any more (I3)."""
-    needed = 0 if done else needed_units(plan.market, order.command, lots=order.lots, funds=order.funds,
-                                         fee_numerator=order.fee_numerator, fees_paid=order.fees_paid)
+    needed = 0 if order.status == DONE else _needed(plan.market, order) + order.spare_units
     released = order.hold_units - needed
     _require(released >= 0, plan, event, f"I3: needs {needed} units, holds {order.hold_units}")
     order.hold_units, order.changed = needed, True
@@ -234,21 +321,21 @@ def _adjust_hold(plan: Plan, event: Event, order: OrderState, *, done: bool = Fa
 
 
 def _finish(plan: Plan, event: Event, order: OrderState, reason: str) -> None:
-    order.status, order.done_reason = "done", reason
-    _adjust_hold(plan, event, order, done=True)
+    order.status, order.done_reason = DONE, reason
+    _adjust_hold(plan, event, order)
 
 
-def _known(plan: Plan, event: Event, order_id: bytes, account: int) -> OrderState:
+def _known(plan: Plan, event: Event, order_id: bytes, account: int, status: str) -> OrderState:
     order = plan.orders.get(order_id)
     if order is None:
         raise SettlementBroken(f"{_where(plan, event)}: I8: order {UUID(bytes=order_id)} is not in the ledger")
     _require(order.command.account == account, plan, event, f"I7: order of account {order.command.account}, not {account}")
-    _require(order.status in ("pending", "open"), plan, event, f"I7: the order is {order.status}")
+    _require(order.status == status, plan, event, f"I7: the order is {order.status}, not {status}")
     return order
 
 
-def _check_whole(plan: Plan, fee_account: int) -> None:
-    """The plan against itself: postings sum to zero (I1) and are the balances' change (I2)."""
+def _check_whole(plan: Plan) -> None:
+    """The plan against itself: postings sum to zero (I1) and are the balances' change (I2), no order is half way (I7)."""
     totals: dict[str, int] = {}
     moved: dict[tuple[int, str], int] = {}
     for posting in plan.postings:
@@ -264,6 +351,9 @@ def _check_whole(plan: Plan, fee_account: int) -> None:
                                    f" its postings by {moved.get(key, 0)}")
     if not moved.keys() <= plan.balances.keys():
         raise SettlementBroken(f"{plan.market.id}/{plan.entry.seq}: I2: postings without a balance")
+    for order_id, order in plan.orders.items():
+        if order.status == MATCHING:
+            raise SettlementBroken(f"{plan.market.id}/{plan.entry.seq}: I7: order {UUID(bytes=order_id)} came to no end")
 
 
 def _require(condition: bool, plan: Plan, event: Event, what: str) -> None:

@@ -60,10 +60,15 @@ _FILLS = """INSERT INTO fills (market, trade_id, side, order_id, account_no, liq
 _UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled_size = u.filled_size,
         executed_value = u.executed_value, fill_fees = u.fill_fees, fee_numerator = u.fee_numerator, reduced = u.reduced,
         done_reason = u.done_reason, reject_reason = u.reject_reason,
+        price = coalesce(u.price, o.price), size = coalesce(u.size, o.size),
+        display_size = CASE WHEN o.display_size IS NULL THEN NULL ELSE coalesce(u.display_size, o.display_size) END,
+        command = coalesce(decode(u.command, 'hex'), o.command),
         done_at = CASE WHEN u.status = 'done' THEN to_timestamp(%s::float8 / 1000) END
     FROM unnest(%s::uuid[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[],
-                %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[], %s::text[])
-        AS u (id, status, hold, filled_size, executed_value, fill_fees, fee_numerator, reduced, done_reason, reject_reason)
+                %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[], %s::text[],
+                %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[])
+        AS u (id, status, hold, filled_size, executed_value, fill_fees, fee_numerator, reduced, done_reason, reject_reason,
+              price, size, display_size, command)
     WHERE o.id = u.id"""
 
 _VOLUMES = """INSERT INTO trading_volumes (account_no, market, day, value)
@@ -200,8 +205,18 @@ def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tup
             market.format_size(order.filled_lots), market.format_value(order.executed_notional),
             quote.format(order.fees_paid), str(order.fee_numerator),
             market.format_value(order.reduced) if by_funds else market.format_size(order.reduced), order.done_reason,
-            order.reject_reason))
+            order.reject_reason, *_terms(market, order)))
     return tuple(list(column) for column in zip(*rows, strict=True))
+
+
+def _terms(market: Market, order: OrderState) -> tuple[str | None, ...]:
+    """Price, size, display size and command of an order that was amended; nothing of another. An order of which more is to
+    be shown than it still has shows all of it."""
+    command = order.command
+    if not order.amended:
+        return None, None, None, None
+    return (market.format_price(command.price_ticks), market.format_size(command.size_lots),
+            market.format_size(min(command.display_lots, command.size_lots)), command.pack().hex())
 
 
 def _units(text: str, scale: int) -> int:
