@@ -12,11 +12,12 @@ import matching_core
 from matching_core._core import ffi, lib
 from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
 
-if lib.MC_CORE_VERSION != matching_core.CORE_VERSION or lib.MC_MAX_FILLS != matching_core.MAX_FILLS:
+if lib.MC_CORE_VERSION != matching_core.CORE_VERSION:
     raise ImportError("matching_core/_core was built from other sources: run python -m matching_core.build")
 
-_SNAPSHOT_SIDES = struct.Struct("<16x2Q64x")
-_SNAPSHOT_ORDER = struct.Struct("<16sQ2q8x")
+_SNAPSHOT_SIDES = struct.Struct("<24x4Q88x")
+_SNAPSHOT_ORDER = struct.Struct("<16sQ2q24x")
+_HALTED = 1
 _DAMAGES = {
     lib.MC_SNAPSHOT_TRUNCATED: "its length is not what its header says",
     lib.MC_SNAPSHOT_UNKNOWN_FORMAT: "unknown magic, version or record size",
@@ -73,8 +74,18 @@ class Book:
         return self._head.last_trade_id
 
     @property
+    def mode(self) -> int:
+        """0 open, 1 halted, 2 auction (orders collect), 3 uncrossing (an auction's trades are not all done)."""
+        return self._head.mode
+
+    @property
     def halted(self) -> bool:
-        return self._head.halted == 1
+        return self._head.mode == _HALTED
+
+    @property
+    def last_price_ticks(self) -> int:
+        """The price of the last trade; 0 before the first."""
+        return self._head.last_price_ticks
 
     @property
     def at_ms(self) -> int:
@@ -83,7 +94,7 @@ class Book:
 
     @property
     def order_count(self) -> int:
-        """Resting orders on both sides."""
+        """Orders on the book: resting, and stops that wait."""
         return self._head.order_count
 
     @property
@@ -102,7 +113,7 @@ class Book:
         if type(commands) is not bytes:
             commands = bytes(commands)  # the core reads records in place, so they must be aligned
         count = len(commands) // matching_core.COMMAND_BYTES
-        capacity = min(max(0, max_event_bytes) // matching_core.EVENT_BYTES, self._most_events(count))
+        capacity = min(max(0, max_event_bytes) // matching_core.EVENT_BYTES, count * lib.MC_MAX_COMMAND_EVENTS)
         if capacity > self._buffer_capacity:
             self._make_room_for_events(capacity)
         while True:
@@ -126,25 +137,27 @@ class Book:
         return ffi.buffer(snapshot)[:]
 
     def levels(self, side: int, limit: int) -> list[tuple[int, int, int]]:
-        """(price_ticks, lots, orders) of at most `limit` levels of a side (1 buy, 2 sell), best first."""
+        """(price_ticks, lots, orders) of at most `limit` levels of a side (1 bids, 2 asks, 3 loss stops, 4 entry stops), best
+        first; of stops the stop price, the next to trigger first."""
         limit = min(limit, self.order_count)
         levels = ffi.new("mc_level[]", max(limit, 1))
         count = self._checked(lib.mc_levels(self._block, side, limit, levels))
         return [(level.price_ticks, level.lots, level.orders) for level in levels[0:count]]
 
     def orders(self, side: int) -> list[tuple[bytes, int, int, int]]:
-        """(order_id, account, price_ticks, lots) of a side's resting orders, first in priority first."""
+        """(order_id, account, price_ticks, lots) of a side's orders, first in priority first; sides as in `levels`. The lots
+        are those that the book shows."""
         snapshot = self.snapshot()
-        bids, _ = _SNAPSHOT_SIDES.unpack_from(snapshot)
-        middle = _SNAPSHOT_SIDES.size + bids * _SNAPSHOT_ORDER.size
-        records = snapshot[_SNAPSHOT_SIDES.size:middle] if side == 1 else snapshot[middle:]
-        return list(_SNAPSHOT_ORDER.iter_unpack(records))
+        counts = _SNAPSHOT_SIDES.unpack_from(snapshot)
+        first = _SNAPSHOT_SIDES.size + sum(counts[:side - 1]) * _SNAPSHOT_ORDER.size
+        return list(_SNAPSHOT_ORDER.iter_unpack(snapshot[first:first + counts[side - 1] * _SNAPSHOT_ORDER.size]))
 
-    def _most_events(self, count: int) -> int:
-        """More than `count` commands can give: four each, and three for each maker that they can touch. Each touch takes
-        an order off the book, one that rested or one of this batch, or is the last of its command."""
-        makers = min(matching_core.MAX_FILLS * count, self._head.order_count + 2 * count)
-        return 4 * count + 3 * makers
+    def indicative(self) -> tuple[int, int]:
+        """(price_ticks, lots): where a crossed book would open, and how much would trade there; (0, 0) when it is not
+        crossed."""
+        found = ffi.new("mc_level *")
+        self._checked(lib.mc_indicative(self._block, found))
+        return found.price_ticks, found.lots
 
     def _make_room_for_events(self, capacity: int) -> None:
         work_bytes = lib.mc_work_bytes(capacity)
@@ -155,7 +168,7 @@ class Book:
         self._buffer_capacity = capacity
 
     def _grow(self, orders: int) -> None:
-        if orders > lib.MC_MAX_ORDERS:
+        if orders > lib.MC_MAX_ORDERS or self._capacity == lib.MC_MAX_ORDERS:
             raise BookFull(f"room for {orders} resting orders wanted, the core holds {lib.MC_MAX_ORDERS}")
         larger = Book.restore(self.snapshot(), orders=min(max(2 * self._capacity, orders), lib.MC_MAX_ORDERS))
         self._memory, self._block, self._head = larger._memory, larger._block, larger._head

@@ -1,14 +1,17 @@
 /* One market's book: one flat block of memory, addressed by indexes, so that it may be copied or moved.
  *
- *   block  +------------------+
- *          | mc_book          | figures, heads of the free lists, best levels, roots of the price trees
- *          | nodes[capacity+1]| 64 B each: the resting orders, doubly linked in priority order inside their level
- *          | levels[cap.+1]   | 48 B each: a price with orders on it, linked better <-> worse
- *          | forks[cap.+1]    | 16 B each: inner nodes of the crit-bit trees price -> level
- *          | ids[2^k]         |  4 B each: open-addressing table order id -> node, at most half full
- *          | near[2][16384]   |  4 B each: price -> level, direct-mapped in front of the tree
- *          +------------------+
+ *   block  +-------------------+
+ *          | mc_book           | figures, heads of the free lists, best levels, roots of the price trees
+ *          | nodes[capacity+1] | 64 B each: the orders, doubly linked in priority order inside their level
+ *          | levels[cap.+1]    | 64 B each: a price with orders on it, linked better <-> worse
+ *          | forks[cap.+1]     | 16 B each: inner nodes of the crit-bit trees price -> level
+ *          | extras[cap.+1]    | 48 B each: what only icebergs, orders with an end and waiting stops have; as its node
+ *          | timed[cap.+1]     |  4 B each: heap of the orders with an end, the next to end first
+ *          | near[4][16384]    |  4 B each: price -> level, direct-mapped in front of the tree
+ *          | ids[3 * 2^k]      |  8 B each: open-addressing table order id -> node, and room to rebuild it
+ *          +-------------------+
  *
+ * A book has four sides: bids, asks, and the stops that wait for a falling and for a rising price; all four are kept alike.
  * Index 0 means none everywhere, so zeroed memory is an empty book. The memory must be zero before mc_create: nothing
  * is cleared here, and pages that are never used are never touched. A live level has an order, so capacity levels and
  * forks always suffice, whatever the prices.
@@ -22,24 +25,38 @@
 #include "records.h"
 
 #define NEAR_SLOTS 16384u
-#define BLOCK_MAGIC UINT64_C(0x314b4c4258434d00)
+#define FEWEST_ID_SLOTS 1024u
+#define BLOCK_MAGIC UINT64_C(0x324b4c4258434d00)
 #define NONE 0u
+
+enum { LOSS_STOPS = 3, ENTRY_STOPS = 4, SIDES = 4 };
+enum { NODE_POST_ONLY = 1, NODE_EXTRA = 2 };
 
 struct node {
     struct order_id order_id;
     uint64_t account;
-    int64_t price_ticks, lots;
-    uint64_t opened; /* the sequence of its OPENED event: its age, unique */
-    uint32_t prev, next;
-    uint32_t level, side;
+    int64_t lots;    /* what the book shows of it */
+    uint64_t opened; /* the sequence of the event that gave it its place: its age, unique */
+    int64_t traded;
+    uint32_t prev, next, level;
+    uint8_t side, stp, flags, reserved;
 };
 
 struct level {
-    int64_t price_ticks, lots;
+    int64_t price_ticks, lots, hidden;
     uint64_t batch; /* the last batch that touched it */
     uint32_t orders, head, tail;
     uint32_t better, worse;
-    uint32_t side;
+    uint32_t side; /* 1..4 */
+    uint64_t reserved;
+};
+
+/* `limit_ticks`, `funds`, `collar_bp`, `order_type` and `time_in_force` are a waiting stop's, else 0. */
+struct extra {
+    int64_t hidden, display, expire_at_ms, limit_ticks, funds;
+    uint16_t collar_bp;
+    uint8_t order_type, time_in_force;
+    uint32_t heap_at; /* where in `timed` it stands; 0 without an end */
 };
 
 struct fork {
@@ -48,30 +65,45 @@ struct fork {
     uint32_t next_free;
 };
 
-_Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 48 && sizeof(struct fork) == 16, "block layout");
+struct id_slot {
+    uint32_t hash, node;
+};
+
+_Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 64 && sizeof(struct fork) == 16 &&
+                   sizeof(struct extra) == 48,
+               "block layout");
 
 typedef struct {
     uint64_t sequence, last_trade_id;
     int64_t at_ms;
-    uint64_t halted, order_count, broken_at;
-    /* hidden from Python from here on */
-    uint64_t magic, order_sum, batch;
+    uint64_t mode;
+    int64_t last_price_ticks, low_ticks, high_ticks, auction_price_ticks;
+    uint64_t order_sum;
+    /* up to here a refused batch restores it by copy */
+    uint64_t order_count, broken_at;
+    uint64_t magic, batch;
     uint32_t capacity, id_slots;
     uint32_t node_free, node_used, level_free, level_used, fork_free, fork_used;
-    uint32_t best[2], root[2];
+    uint32_t timed_count, extra_count;
+    uint32_t orders[SIDES], best[SIDES], root[SIDES];
 } mc_book;
 
 /* Before the first change of a level in a batch: what it was, so that only real changes are reported. */
 struct touch {
     int64_t price_ticks, lots;
-    uint32_t orders, side, ordinal, reserved;
+    uint32_t orders, side;
+};
+
+/* A touch's place in the order of the LEVEL events, and the touch. Two arrays of them, to sort from one into the other. */
+struct touch_key {
+    uint64_t key, touch;
 };
 
 /* One step to take back when the events do not fit. */
-enum undo_kind { UNDO_REST = 1, UNDO_REMOVE, UNDO_REDUCE };
+enum undo_kind { UNDO_REST = 1, UNDO_REMOVE, UNDO_REDUCE, UNDO_FILL, UNDO_REFRESH };
 struct undo {
     uint32_t kind, node;
-    int64_t lots;
+    int64_t a, b; /* REMOVE: price, side of the level; REDUCE: visible, hidden; FILL: lots; REFRESH: lots, opened */
 };
 
 /* One call: where the block's parts are, where the events go, what is to be taken back if they do not fit. */
@@ -80,18 +112,25 @@ struct run {
     struct node *nodes;
     struct level *levels;
     struct fork *forks;
-    uint32_t *ids, *near[2];
+    struct extra *extras;
+    struct id_slot *ids;
+    uint32_t *timed, *near;
     uint32_t id_mask;
+    uint32_t command_index;
     struct event *events;
     struct touch *touches;
+    struct touch_key *keys;
     struct undo *undos;
     int64_t event_count, event_capacity;
     int64_t touch_count, undo_count;
-    uint32_t command_index;
     jmp_buf broken;
 };
 
-/* Assertions stay on in release: a broken one marks the block and leaves the call with MC_INVARIANT_BROKEN. */
+/* Assertions stay on in release: a broken one marks the block and leaves the call with MC_INVARIANT_BROKEN. A build that
+ * measures coverage leaves them out: their other side is out of reach of any input. */
+#ifdef MC_COVERAGE
+#define REQUIRE(condition) ((void)0)
+#else
 #define REQUIRE(condition)                                                    \
     do {                                                                      \
         if (__builtin_expect(!(condition), 0)) {                              \
@@ -104,10 +143,12 @@ __attribute__((noreturn, cold, noinline)) static void invariant_broken(struct ru
     run->book->broken_at = where;
     longjmp(run->broken, 1);
 }
+#endif
 
-static uint32_t id_slots_for(uint32_t capacity)
+/* The largest table that a book of this capacity comes to: at most half full. */
+static uint32_t most_id_slots(uint32_t capacity)
 {
-    uint32_t slots = 8;
+    uint32_t slots = FEWEST_ID_SLOTS;
     while (slots < 2 * capacity) {
         slots *= 2;
     }
@@ -121,7 +162,7 @@ static int64_t align64(int64_t bytes)
 
 /* Byte offsets of the parts; the last is the size of the whole. */
 struct layout {
-    int64_t nodes, levels, forks, ids, near, end;
+    int64_t nodes, levels, forks, extras, timed, near, ids, end;
 };
 
 static struct layout layout_for(uint32_t capacity)
@@ -131,9 +172,12 @@ static struct layout layout_for(uint32_t capacity)
     at.nodes = align64((int64_t)sizeof(mc_book));
     at.levels = align64(at.nodes + entries * (int64_t)sizeof(struct node));
     at.forks = align64(at.levels + entries * (int64_t)sizeof(struct level));
-    at.ids = align64(at.forks + entries * (int64_t)sizeof(struct fork));
-    at.near = align64(at.ids + (int64_t)id_slots_for(capacity) * (int64_t)sizeof(uint32_t));
-    at.end = align64(at.near + 2 * (int64_t)NEAR_SLOTS * (int64_t)sizeof(uint32_t));
+    at.extras = align64(at.forks + entries * (int64_t)sizeof(struct fork));
+    at.timed = align64(at.extras + entries * (int64_t)sizeof(struct extra));
+    at.near = align64(at.timed + entries * (int64_t)sizeof(uint32_t));
+    at.ids = align64(at.near + SIDES * (int64_t)NEAR_SLOTS * (int64_t)sizeof(uint32_t));
+    /* Half as much again: the old table stands behind the new one while it grows. */
+    at.end = align64(at.ids + (int64_t)most_id_slots(capacity) / 2 * 3 * (int64_t)sizeof(struct id_slot));
     return at;
 }
 
@@ -147,16 +191,18 @@ static void open_run(struct run *run, void *block)
     run->nodes = (struct node *)(void *)(bytes + at.nodes);
     run->levels = (struct level *)(void *)(bytes + at.levels);
     run->forks = (struct fork *)(void *)(bytes + at.forks);
-    run->ids = (uint32_t *)(void *)(bytes + at.ids);
-    run->near[0] = (uint32_t *)(void *)(bytes + at.near);
-    run->near[1] = run->near[0] + NEAR_SLOTS;
+    run->extras = (struct extra *)(void *)(bytes + at.extras);
+    run->timed = (uint32_t *)(void *)(bytes + at.timed);
+    run->near = (uint32_t *)(void *)(bytes + at.near);
+    run->ids = (struct id_slot *)(void *)(bytes + at.ids);
     run->id_mask = book->id_slots - 1;
 }
 
 static int is_book(const mc_book *book)
 {
-    return book != NULL && ((uintptr_t)book & 7u) == 0 && book->magic == BLOCK_MAGIC && book->capacity >= 1 &&
-           book->capacity <= MC_MAX_ORDERS && book->id_slots == id_slots_for(book->capacity);
+    return book != NULL && ((uintptr_t)book & 63u) == 0 && book->magic == BLOCK_MAGIC && book->capacity >= 1 &&
+           book->capacity <= MC_MAX_ORDERS && book->id_slots >= FEWEST_ID_SLOTS &&
+           book->id_slots <= most_id_slots(book->capacity) && (book->id_slots & (book->id_slots - 1)) == 0;
 }
 
 #endif

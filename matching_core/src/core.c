@@ -1,25 +1,40 @@
 /* The core's entry points: check the arguments, open the block, run, answer a count or a code.
  *
- * One translation unit; the headers hold its parts in the order records, block, hash, ids, levels, orders, rules, match,
- * changes, snapshot, each built on those before. No allocation, clock, float, global or recursion anywhere.
+ * One translation unit; the headers hold its parts in the order records, block, hash, ids, expiry, levels, orders,
+ * rules, match, stops, auction, amend, commands, changes, snapshot, restore, each built on those before. No allocation, clock, float, global or recursion anywhere.
  */
-#include "snapshot.h"
+#include "restore.h"
 
 #undef MC_FILE
-#define MC_FILE 8
+#define MC_FILE 14
+
+#define LOOK_AHEAD 4
+#define LOOK_AHEAD_FROM 4000 /* orders: a smaller book stays in the cache by itself */
 
 static int64_t mc_block_bytes(uint32_t capacity)
 {
     return capacity < 1 || capacity > MC_MAX_ORDERS ? MC_BAD_INPUT : layout_for(capacity).end;
 }
 
-/* Work space of a call with room for so many events: the notes of touched levels, then of changes to take back. */
+/* Work space of a call with room for so many events: notes of touched levels, two arrays of keys to sort them by, notes
+ * of changes to take back. */
 static int64_t mc_work_bytes(int64_t event_capacity)
 {
     if (event_capacity < 0 || event_capacity > INT32_MAX) {
         return MC_BAD_INPUT;
     }
-    return (event_capacity + MC_EVENT_SLACK) * (int64_t)(sizeof(struct touch) + sizeof(struct undo));
+    const size_t bytes = sizeof(struct touch) + 2 * sizeof(struct touch_key) + sizeof(struct undo);
+    return (event_capacity + MC_EVENT_SLACK) * (int64_t)bytes;
+}
+
+static void open_work(struct run *run, void *events, int64_t event_capacity, void *work)
+{
+    const int64_t entries = event_capacity + MC_EVENT_SLACK;
+    run->events = events;
+    run->event_capacity = event_capacity;
+    run->touches = work;
+    run->keys = (struct touch_key *)(void *)(run->touches + entries);
+    run->undos = (struct undo *)(void *)(run->keys + 2 * entries);
 }
 
 /* An empty book in zeroed memory. */
@@ -30,28 +45,85 @@ static int64_t mc_create(void *block, int64_t block_bytes, uint32_t capacity)
         return MC_BAD_INPUT;
     }
     mc_book *book = block;
-    *book = (mc_book){.magic = BLOCK_MAGIC, .capacity = capacity, .id_slots = id_slots_for(capacity)};
+    *book = (mc_book){.magic = BLOCK_MAGIC, .capacity = capacity, .id_slots = FEWEST_ID_SLOTS};
     return 0;
 }
 
-static int64_t count_places(const struct command *commands, int64_t command_count)
+/* Nodes that the commands may take while none is given back: each order that comes in, an amended one that comes in anew,
+ * and a stop that is triggered and rests, of those that wait or come with the commands. */
+static int64_t most_nodes(const mc_book *book, const struct command *commands, int64_t command_count)
 {
-    int64_t places = 0;
+    int64_t nodes = 0;
+    int64_t stops = (int64_t)book->orders[LOSS_STOPS - 1] + book->orders[ENTRY_STOPS - 1];
     for (int64_t i = 0; i < command_count; i++) {
-        places += commands[i].kind == PLACE;
+        nodes += commands[i].kind == PLACE || commands[i].kind == AMEND;
+        stops += commands[i].kind == PLACE && is_stop(&commands[i]);
     }
-    return places;
+    const int64_t most_triggers = command_count * MC_MAX_BACKGROUND;
+    return nodes + (stops < most_triggers ? stops : most_triggers);
+}
+
+/* Begins to load what a command some way ahead will look at, in steps of one load each: the slot of its id, the node
+ * there, that node's neighbours and level; for an order that comes in, the last order of its level. */
+static inline void look_ahead_slot(const struct run *run, const struct command *command)
+{
+    __builtin_prefetch(&run->ids[(uint32_t)id_hash(&command->order_id) & run->id_mask], 1);
+}
+
+static inline uint32_t guess_node(const struct run *run, const struct command *command)
+{
+    const uint32_t hash = (uint32_t)id_hash(&command->order_id);
+    for (uint32_t steps = 0; steps < 4; steps++) {
+        const struct id_slot *slot = &run->ids[(hash + steps) & run->id_mask];
+        if (slot->hash == hash || slot->node == NONE) {
+            return slot->node;
+        }
+    }
+    return NONE;
+}
+
+static inline uint32_t guess_level(const struct run *run, const struct command *command)
+{
+    const uint32_t side = command->side == SELL ? SELL : BUY;
+    return run->near[(side - 1) * NEAR_SLOTS + ((uint64_t)command->price_ticks & (NEAR_SLOTS - 1))];
+}
+
+static inline void look_ahead_node(const struct run *run, const struct command *command)
+{
+    if (command->kind == PLACE) {
+        __builtin_prefetch(&run->levels[guess_level(run, command)], 1);
+    } else {
+        __builtin_prefetch(&run->nodes[guess_node(run, command)], 1);
+    }
+}
+
+static inline void look_ahead_neighbours(const struct run *run, const struct command *command)
+{
+    if (command->kind == PLACE) {
+        __builtin_prefetch(&run->nodes[run->levels[guess_level(run, command)].tail], 1);
+        return;
+    }
+    const struct node *node = &run->nodes[guess_node(run, command)];
+    __builtin_prefetch(&run->nodes[node->prev], 1);
+    __builtin_prefetch(&run->nodes[node->next], 1);
+    __builtin_prefetch(&run->levels[node->level], 1);
 }
 
 /* Runs the commands; the number of events, or a code and the book as before. */
 static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *commands, int64_t command_count)
 {
     const mc_book before = *run->book;
+    const int is_large = before.order_count >= LOOK_AHEAD_FROM;
     run->book->batch++;
     run->book->at_ms = at_ms;
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
+        if (is_large && i + 3 * LOOK_AHEAD < command_count) {
+            look_ahead_slot(run, &commands[i + 3 * LOOK_AHEAD]);
+            look_ahead_node(run, &commands[i + 2 * LOOK_AHEAD]);
+            look_ahead_neighbours(run, &commands[i + LOOK_AHEAD]);
+        }
         run->command_index = (uint32_t)i;
-        execute(run, &commands[i]);
+        run_command(run, &commands[i]);
     }
     if (has_room(run)) {
         emit_level_changes(run);
@@ -62,11 +134,7 @@ static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *c
     }
     take_back(run);
     REQUIRE(run->book->order_count == before.order_count);
-    run->book->sequence = before.sequence;
-    run->book->last_trade_id = before.last_trade_id;
-    run->book->at_ms = before.at_ms;
-    run->book->halted = before.halted;
-    run->book->order_sum = before.order_sum;
+    memcpy(run->book, &before, offsetof(mc_book, order_count));
     return MC_EVENTS_FULL;
 }
 
@@ -78,25 +146,23 @@ static int64_t mc_apply(void *block, int64_t at_ms, const void *commands, int64_
         (((uintptr_t)commands | (uintptr_t)events | (uintptr_t)work) & 7u) != 0 || at_ms < 0) {
         return MC_BAD_INPUT;
     }
-    struct run run;
-    open_run(&run, block);
-    if (run.book->broken_at != 0) {
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    if (run->book->broken_at != 0) {
         return MC_INVARIANT_BROKEN;
     }
-    if (at_ms < run.book->at_ms) {
+    if (at_ms < run->book->at_ms) {
         return MC_TIME_RAN_BACKWARDS;
     }
-    if (count_places(commands, command_count) > (int64_t)free_nodes(run.book)) {
+    if (most_nodes(run->book, commands, command_count) > (int64_t)(run->book->capacity - run->book->order_count)) {
         return MC_BOOK_FULL;
     }
-    run.events = events;
-    run.event_capacity = event_capacity;
-    run.touches = work;
-    run.undos = (struct undo *)(void *)(run.touches + event_capacity + MC_EVENT_SLACK);
-    if (setjmp(run.broken) != 0) {
+    open_work(run, events, event_capacity, work);
+    if (setjmp(run->broken) != 0) {
         return MC_INVARIANT_BROKEN;
     }
-    return run_batch(&run, at_ms, commands, command_count);
+    return run_batch(run, at_ms, commands, command_count);
 }
 
 static uint64_t mc_state_hash(const void *block)
@@ -104,30 +170,50 @@ static uint64_t mc_state_hash(const void *block)
     return is_book(block) ? state_hash(block) : 0;
 }
 
-/* The side's levels, best first, at most `limit`. */
+/* The levels of a side (3 and 4: of the stops), best first, at most `limit`. */
 static int64_t mc_levels(void *block, int side, int64_t limit, mc_level *levels)
 {
-    if (!is_book(block) || (side != BUY && side != SELL) || limit < 0) {
+    if (!is_book(block) || side < BUY || side > SIDES || limit < 0) {
         return MC_BAD_INPUT;
     }
-    struct run run;
-    open_run(&run, block);
-    if (setjmp(run.broken) != 0) {
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    if (setjmp(run->broken) != 0) {
         return MC_INVARIANT_BROKEN;
     }
     int64_t count = 0;
-    for (uint32_t index = run.book->best[side - 1]; index != NONE && count < limit; count++) {
-        const struct level *level = level_at(&run, index);
+    for (uint32_t index = run->book->best[side - 1]; index != NONE && count < limit; count++) {
+        const struct level *level = level_at(run, index);
         levels[count] = (mc_level){.price_ticks = level->price_ticks, .lots = level->lots, .orders = level->orders};
         index = level->worse;
     }
     return count;
 }
 
+/* Where the market would open now: price and lots that would trade there; both 0 when nothing crosses. */
+static int64_t mc_indicative(void *block, mc_level *found)
+{
+    if (!is_book(block)) {
+        return MC_BAD_INPUT;
+    }
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    if (setjmp(run->broken) != 0) {
+        return MC_INVARIANT_BROKEN;
+    }
+    *found = (mc_level){0};
+    if (is_crossed(run)) {
+        found->price_ticks = equilibrium(run, &found->lots);
+    }
+    return 0;
+}
+
 static int64_t mc_snapshot_bytes(const void *block)
 {
     const mc_book *book = block;
-    return is_book(book) && book->order_count <= book->capacity ? snapshot_size(book->order_count) : MC_BAD_INPUT;
+    return is_book(book) ? snapshot_size(book->order_count, book->extra_count) : MC_BAD_INPUT;
 }
 
 static int64_t mc_snapshot(void *block, void *snapshot, int64_t snapshot_bytes)
@@ -135,12 +221,13 @@ static int64_t mc_snapshot(void *block, void *snapshot, int64_t snapshot_bytes)
     if (mc_snapshot_bytes(block) < 0 || snapshot_bytes != mc_snapshot_bytes(block)) {
         return MC_BAD_INPUT;
     }
-    struct run run;
-    open_run(&run, block);
-    if (setjmp(run.broken) != 0) {
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    if (setjmp(run->broken) != 0) {
         return MC_INVARIANT_BROKEN;
     }
-    write_snapshot(&run, snapshot, snapshot_bytes);
+    write_snapshot(run, snapshot, snapshot_bytes);
     return snapshot_bytes;
 }
 
@@ -167,14 +254,15 @@ static int64_t mc_restore(void *block, int64_t block_bytes, uint32_t capacity, c
     if (code < 0) {
         return code;
     }
-    struct run run;
-    open_run(&run, block);
-    if (setjmp(run.broken) != 0) {
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    if (setjmp(run->broken) != 0) {
         return MC_INVARIANT_BROKEN;
     }
-    code = read_snapshot(&run, snapshot, &header);
+    code = read_snapshot(run, snapshot, snapshot_bytes, &header);
     if (code < 0) {
-        run.book->magic = 0;
+        run->book->magic = 0;
     }
     return code;
 }

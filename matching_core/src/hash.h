@@ -1,8 +1,8 @@
 /* Hashes: of an id for the table, of an order and of the whole state for replay.
  *
- * The state hash is a sum over the resting orders, so it is kept up to date by adding and subtracting, plus the book's
- * figures. It covers what a trader could see (id, account, side, price, lots, age) and nothing of the memory layout.
- * naive.py computes the same from its own data.
+ * The state hash is a sum over the orders, so it is kept up to date by adding and subtracting, plus the book's figures.
+ * It covers what the rules look at (id, account, side, price, lots, age, what an iceberg hides, when an order ends, what a
+ * stop waits for) and nothing of the memory layout. digest.py computes the same.
  */
 #ifndef MC_HASH_H
 #define MC_HASH_H
@@ -28,18 +28,34 @@ static inline uint64_t id_hash(const struct order_id *id)
     return mix(id->word[0] ^ K0, id->word[1] ^ K1);
 }
 
-static inline uint64_t order_hash(const struct node *node)
+/* What does not change while an order keeps its place. */
+static inline uint64_t identity_hash(const struct node *node, int64_t price_ticks)
 {
-    const uint64_t identity = id_hash(&node->order_id) ^ mix(node->account ^ K2, (uint64_t)node->price_ticks ^ K3) ^
-                              mix(node->opened ^ K4, node->side ^ K5);
-    return mix(identity ^ K1, (uint64_t)node->lots ^ K4);
+    const uint64_t meta = node->side | (uint64_t)node->stp << 8 | (uint64_t)node->flags << 16;
+    return id_hash(&node->order_id) ^ mix(node->account ^ K2, node->opened ^ K3) ^ mix((uint64_t)price_ticks ^ K4, meta ^ K5);
+}
+
+static inline uint64_t size_hash(uint64_t identity, int64_t lots, int64_t traded)
+{
+    return mix(identity ^ (uint64_t)lots, (uint64_t)traded ^ K1);
+}
+
+static uint64_t extra_hash(uint64_t hash, const struct extra *extra, uint32_t level_side)
+{
+    const uint64_t kinds = extra->collar_bp | (uint64_t)extra->order_type << 16 | (uint64_t)extra->time_in_force << 24 |
+                           (uint64_t)(level_side == ENTRY_STOPS) << 32 | (uint64_t)(level_side >= LOSS_STOPS) << 40;
+    return mix(hash ^ mix((uint64_t)extra->hidden ^ K0, (uint64_t)extra->display ^ K2) ^
+                   mix((uint64_t)extra->expire_at_ms ^ K3, (uint64_t)extra->limit_ticks ^ K4),
+               mix((uint64_t)extra->funds ^ K5, kinds ^ K1));
 }
 
 static uint64_t state_hash(const mc_book *book)
 {
     uint64_t hash = mix(book->order_sum ^ K0, book->order_count ^ K1);
     hash = mix(hash ^ book->sequence ^ K2, book->last_trade_id ^ K3);
-    return mix(hash ^ (uint64_t)book->at_ms ^ K4, book->halted ^ K5);
+    hash = mix(hash ^ (uint64_t)book->at_ms ^ K4, book->mode ^ K5);
+    hash = mix(hash ^ (uint64_t)book->last_price_ticks ^ K2, (uint64_t)book->low_ticks ^ K1);
+    return mix(hash ^ (uint64_t)book->high_ticks ^ K3, (uint64_t)book->auction_price_ticks ^ K0);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* Price -> level, and the levels of a side in order of price.
+/* Price -> level, and the levels of a side in order of price; the same for bids, asks and the two kinds of stops.
  *
  * Three structures hold the same levels:
  *   list  best -> worse -> ... : what matching walks; the next level is one load away
@@ -16,7 +16,19 @@
 
 static inline uint32_t *near_slot(struct run *run, uint32_t side, int64_t price_ticks)
 {
-    return &run->near[side - 1][(uint64_t)price_ticks & (NEAR_SLOTS - 1)];
+    return &run->near[(side - 1) * NEAR_SLOTS + ((uint64_t)price_ticks & (NEAR_SLOTS - 1))];
+}
+
+/* Bids and loss stops: the highest price comes first. Asks and entry stops: the lowest. */
+static inline int highest_first(uint32_t side)
+{
+    return side == BUY || side == LOSS_STOPS;
+}
+
+/* Whether price `a` comes before price `b`, or is the same. */
+static inline int at_least_as_good(uint32_t side, int64_t a, int64_t b)
+{
+    return highest_first(side) ? a >= b : a <= b;
 }
 
 static inline int is_level_ref(uint32_t ref)
@@ -165,7 +177,7 @@ static uint32_t level_add(struct run *run, uint32_t side, int64_t price_ticks)
     const uint32_t beside = tree_add(run, side, index, price_ticks, &higher);
     if (beside == NONE) {
         REQUIRE(run->book->best[side - 1] == NONE);
-    } else if (higher == (side == BUY)) { /* better than the one beside it */
+    } else if (higher == highest_first(side)) { /* better than the one beside it */
         level->worse = beside;
         level->better = level_at(run, beside)->better;
     } else {
@@ -188,7 +200,8 @@ static void level_drop(struct run *run, uint32_t index)
 {
     struct level *level = level_at(run, index);
     const uint32_t side = level->side;
-    REQUIRE(level->orders == 0 && level->lots == 0 && level->head == NONE && level->tail == NONE);
+    REQUIRE(level->orders == 0 && level->lots == 0 && level->hidden == 0);
+    REQUIRE(level->head == NONE && level->tail == NONE);
     if (level->better != NONE) {
         level_at(run, level->better)->worse = level->worse;
     } else {

@@ -1,8 +1,6 @@
-/* One command: its events, and what it does to the book.
- *
- * A PLACE answers ACCEPTED, then per maker TRADE (and DONE of a maker that is filled) or what self-trade prevention
- * does, then OPENED or DONE. The events' room is checked before each maker; a step writes at most MC_EVENT_SLACK records,
- * so nothing is written outside the buffer and the batch is taken back as a whole.
+/* A taker's way through the book: per maker TRADE (and what becomes of the maker) or what self-trade prevention does,
+ * then OPENED or DONE. The events' room is checked before each maker; between two checks at most MC_EVENT_SLACK records
+ * are written, so nothing is written outside the buffer and the batch is taken back as a whole.
  */
 #ifndef MC_MATCH_H
 #define MC_MATCH_H
@@ -10,7 +8,7 @@
 #include "rules.h"
 
 #undef MC_FILE
-#define MC_FILE 5
+#define MC_FILE 6
 
 enum { RAN_OUT = NOT_DONE, NO_ROOM = 255 };
 
@@ -19,127 +17,165 @@ static inline int has_room(const struct run *run)
     return run->event_count <= run->event_capacity;
 }
 
-static inline struct event *emit(struct run *run, enum event_kind kind)
+/* An event with its head: kind, side, code, flags, index of the command, sequence. All else is the caller's to write. */
+static inline struct event *emit(struct run *run, enum event_kind kind, unsigned side, unsigned code, unsigned flags)
 {
     REQUIRE(run->event_count < run->event_capacity + MC_EVENT_SLACK);
     struct event *event = &run->events[run->event_count++];
-    *event = (struct event){.kind = kind, .command_index = run->command_index, .sequence = run->book->sequence};
+    const uint64_t head = (uint64_t)kind | (uint64_t)side << 8 | (uint64_t)code << 16 | (uint64_t)flags << 24 |
+                          (uint64_t)run->command_index << 32;
+    memcpy(event, &head, sizeof head);
+    event->sequence = run->book->sequence;
     return event;
 }
 
-/* An event of one order: of the taker, or of a resting order (FLAG_RESTED). Advances the sequence. */
-static inline struct event *emit_order(struct run *run, enum event_kind kind, const struct node *order, unsigned flags)
+/* An event that only says that something is so. */
+static void emit_mode(struct run *run, enum event_kind kind, int64_t price_ticks)
+{
+    struct event *event = emit(run, kind, 0, 0, 0);
+    memset(&event->trade_id, 0, sizeof *event - offsetof(struct event, trade_id));
+    event->price_ticks = price_ticks;
+}
+
+/* An event of one order. Advances the sequence. */
+static inline void emit_order(struct run *run, enum event_kind kind, unsigned code, unsigned flags,
+                              const struct node *node, int64_t price_ticks, int64_t size_lots, int64_t remaining)
 {
     run->book->sequence++;
-    struct event *event = emit(run, kind);
-    event->side = (uint8_t)order->side;
-    event->flags = (uint8_t)flags;
-    event->order_id = order->order_id;
-    event->account = order->account;
-    event->price_ticks = order->price_ticks;
-    event->size_lots = order->lots;
-    return event;
+    struct event *event = emit(run, kind, node->side, code, flags);
+    event->trade_id = 0;
+    event->order_id = node->order_id;
+    event->maker_order_id = (struct order_id){.word = {0, 0}};
+    event->account = node->account;
+    event->maker_account = 0;
+    event->price_ticks = price_ticks;
+    event->size_lots = size_lots;
+    event->remaining = remaining;
 }
 
-static inline unsigned taker_flags(const struct taker *taker)
+static inline unsigned funds_flag(const struct taker *taker)
 {
     return taker->by_funds ? FLAG_BY_FUNDS : 0;
 }
 
-static void emit_rejected(struct run *run, const struct command *command, enum reject_code code)
+static inline void emit_taker(struct run *run, enum event_kind kind, unsigned code, const struct taker *taker,
+                              int64_t remaining)
 {
-    if (command->kind == PLACE) {
-        run->book->sequence++;
-    }
-    struct event *event = emit(run, REJECTED);
-    event->side = command->side;
-    event->code = (uint8_t)code;
-    event->flags = command->kind;
-    event->order_id = command->order_id;
-    event->account = command->account;
-    event->price_ticks = command->price_ticks;
-    event->size_lots = command->size_lots;
+    emit_order(run, kind, code, funds_flag(taker), &taker->order.node, taker->order.price_ticks, taker->order.node.lots,
+               remaining);
 }
 
-static void emit_taker_done(struct run *run, const struct taker *taker, enum done_reason reason)
+/* The price that a resting order's events name: its limit; a waiting stop's level is its stop price. */
+static inline int64_t limit_of(struct run *run, uint32_t index)
 {
-    struct event *event = emit_order(run, DONE, &taker->order, taker_flags(taker));
-    event->code = (uint8_t)reason;
-    event->remaining = taker->funds;
+    return is_waiting(run, index) ? run->extras[index].limit_ticks : level_at(run, node_at(run, index)->level)->price_ticks;
 }
 
-/* Takes a resting order off the book and says why. */
-static void finish_resting(struct run *run, uint32_t index, enum done_reason reason)
+/* Takes an order off the book and says why. */
+static inline void finish_resting(struct run *run, uint32_t index, enum done_reason reason)
 {
-    struct event *event = emit_order(run, DONE, node_at(run, index), FLAG_RESTED);
-    event->code = (uint8_t)reason;
-    if (reason == FILLED) {
-        event->size_lots = 0;
+    const struct node *node = node_at(run, index);
+    int64_t funds = 0;
+    unsigned flags = FLAG_RESTED;
+    if (is_waiting(run, index)) {
+        funds = run->extras[index].funds;
+        flags = funds > 0 ? FLAG_STOP | FLAG_BY_FUNDS : FLAG_STOP;
     }
+    emit_order(run, DONE, reason, flags, node, limit_of(run, index), reason == FILLED ? 0 : lots_left(run, index), funds);
     remove_order(run, index);
 }
 
-static void trade(struct run *run, struct taker *taker, uint32_t index, int64_t affordable)
+/* A resting order trades `lots` of what it shows: it is done, comes again with its next part, or shows less. */
+static inline void fill_resting(struct run *run, uint32_t index, int64_t lots)
 {
-    const struct node *maker = node_at(run, index);
-    const int64_t lots = affordable < maker->lots ? affordable : maker->lots;
-    REQUIRE(lots > 0 && maker->side != taker->order.side && maker->account != taker->order.account);
-    run->book->sequence++;
-    run->book->last_trade_id++;
-    struct event *event = emit(run, TRADE);
-    event->side = (uint8_t)maker->side;
-    event->flags = (uint8_t)taker_flags(taker);
-    event->trade_id = run->book->last_trade_id;
-    event->order_id = taker->order.order_id;
-    event->maker_order_id = maker->order_id;
-    event->account = taker->order.account;
-    event->maker_account = maker->account;
-    event->price_ticks = maker->price_ticks;
-    event->size_lots = lots;
-    event->remaining = maker->lots - lots;
-    if (taker->by_funds) {
-        taker->funds -= lots * maker->price_ticks; /* lots <= funds / price */
-    } else {
-        taker->order.lots -= lots;
-    }
-    REQUIRE(taker->funds >= 0 && taker->order.lots >= 0);
-    taker->traded = 1;
-    if (lots == maker->lots) {
+    const struct node *node = node_at(run, index);
+    if (lots < node->lots) {
+        fill_part(run, index, lots);
+    } else if (hidden_lots(run, index) == 0) {
         finish_resting(run, index, FILLED);
     } else {
-        reduce_order(run, index, lots);
+        const int64_t price_ticks = level_at(run, node->level)->price_ticks;
+        refresh_order(run, index, run->book->sequence + 1);
+        emit_order(run, OPENED, 0, FLAG_RESTED, node, price_ticks, node->lots, hidden_lots(run, index));
     }
 }
 
-/* Decrease and cancel: both lose the smaller's lots without a trade; the smaller is done, both when they are equal. */
-static enum done_reason decrease_and_cancel(struct run *run, struct taker *taker, uint32_t index, int64_t affordable)
+static inline void note_trade_price(mc_book *book, int64_t price_ticks)
+{
+    if (book->last_price_ticks == 0) {
+        book->low_ticks = book->high_ticks = price_ticks;
+    }
+    book->last_price_ticks = price_ticks;
+    book->low_ticks = price_ticks < book->low_ticks ? price_ticks : book->low_ticks;
+    book->high_ticks = price_ticks > book->high_ticks ? price_ticks : book->high_ticks;
+}
+
+static inline void emit_trade(struct run *run, const struct node *taker, const struct node *maker, unsigned flags,
+                              int64_t price_ticks, int64_t lots)
+{
+    REQUIRE(lots > 0 && lots <= maker->lots && maker->side != taker->side && maker->account != taker->account);
+    run->book->sequence++;
+    run->book->last_trade_id++;
+    struct event *event = emit(run, TRADE, maker->side, 0, flags);
+    event->trade_id = run->book->last_trade_id;
+    event->order_id = taker->order_id;
+    event->maker_order_id = maker->order_id;
+    event->account = taker->account;
+    event->maker_account = maker->account;
+    event->price_ticks = price_ticks;
+    event->size_lots = lots;
+    event->remaining = maker->lots - lots;
+    note_trade_price(run->book, price_ticks);
+}
+
+/* The taker has `lots` less to trade at this price. */
+static inline void spend(struct run *run, struct taker *taker, int64_t lots, int64_t price_ticks)
+{
+    if (taker->by_funds) {
+        taker->funds -= lots * price_ticks; /* lots <= funds / price */
+    } else {
+        taker->order.node.lots -= lots;
+    }
+    REQUIRE(taker->funds >= 0 && taker->order.node.lots >= 0);
+}
+
+static inline void trade(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks, int64_t affordable)
 {
     const struct node *maker = node_at(run, index);
-    if (affordable == maker->lots) {
+    __builtin_prefetch(&run->nodes[maker->next], 1);
+    const int64_t lots = affordable < maker->lots ? affordable : maker->lots;
+    emit_trade(run, &taker->order.node, maker, funds_flag(taker), price_ticks, lots);
+    spend(run, taker, lots, price_ticks);
+    taker->order.node.traded += lots;
+    fill_resting(run, index, lots);
+}
+
+/* Decrease and cancel: both lose the smaller's lots without a trade; the smaller is done, both when they are equal. */
+static enum done_reason decrease_and_cancel(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks,
+                                            int64_t affordable)
+{
+    const int64_t maker_lots = lots_left(run, index);
+    if (affordable == maker_lots) {
         finish_resting(run, index, SELF_TRADE);
         return SELF_TRADE;
     }
-    if (affordable < maker->lots) {
-        const int64_t before = maker->lots;
+    if (affordable < maker_lots) {
         reduce_order(run, index, affordable);
-        emit_order(run, REDUCED, maker, FLAG_RESTED)->remaining = before;
+        emit_order(run, REDUCED, 0, FLAG_RESTED, node_at(run, index), price_ticks, lots_left(run, index), maker_lots);
         return SELF_TRADE;
     }
-    const int64_t before = taker->order.lots;
-    if (taker->by_funds) {
-        taker->funds -= maker->lots * maker->price_ticks;
-    } else {
-        taker->order.lots -= maker->lots;
-    }
-    emit_order(run, REDUCED, &taker->order, taker_flags(taker))->remaining = taker->by_funds ? taker->funds : before;
+    const int64_t before = taker->order.node.lots;
+    spend(run, taker, maker_lots, price_ticks);
+    emit_taker(run, REDUCED, 0, taker, taker->by_funds ? taker->funds : before);
     finish_resting(run, index, SELF_TRADE);
     return NOT_DONE;
 }
 
 /* The taker meets an order of its own account. NOT_DONE: it goes on. */
-static enum done_reason prevent_self_trade(struct run *run, struct taker *taker, uint32_t index, int64_t affordable)
+static enum done_reason prevent_self_trade(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks,
+                                           int64_t affordable)
 {
-    switch (taker->stp) {
+    switch (taker->order.node.stp) {
     case CANCEL_OLDEST:
         finish_resting(run, index, SELF_TRADE);
         return NOT_DONE;
@@ -149,113 +185,99 @@ static enum done_reason prevent_self_trade(struct run *run, struct taker *taker,
         finish_resting(run, index, SELF_TRADE);
         return SELF_TRADE;
     default:
-        REQUIRE(taker->stp == DECREASE_AND_CANCEL);
-        return decrease_and_cancel(run, taker, index, affordable);
+        REQUIRE(taker->order.node.stp == DECREASE_AND_CANCEL);
+        return decrease_and_cancel(run, taker, index, price_ticks, affordable);
     }
 }
 
 /* Walks the other side best first. Answers why the taker is done, RAN_OUT of orders it may trade with, or NO_ROOM. */
 static unsigned match(struct run *run, struct taker *taker)
 {
-    const uint32_t *best = &run->book->best[other_side(taker->order.side) - 1];
-    for (uint32_t touched = 0;; touched++) {
-        if (taker->by_funds ? taker->funds == 0 : taker->order.lots == 0) {
+    const uint32_t side = taker->order.node.side;
+    const uint32_t *best = &run->book->best[other_side(side) - 1];
+    for (;; taker->touched++) {
+        if (taker->by_funds ? taker->funds == 0 : taker->order.node.lots == 0) {
             return FILLED;
         }
-        if (*best == NONE || !crosses(taker, level_at(run, *best)->price_ticks)) {
+        if (*best == NONE) {
             return RAN_OUT;
         }
         const struct level *level = level_at(run, *best);
-        const int64_t affordable = taker->by_funds ? taker->funds / level->price_ticks : taker->order.lots;
-        if (affordable == 0) {
-            return taker->traded ? FILLED : NO_LIQUIDITY;
+        const int64_t price_ticks = level->price_ticks;
+        if (!crosses(side, taker->limit_ticks, price_ticks)) {
+            return RAN_OUT;
         }
-        if (touched == MC_MAX_FILLS) {
+        const int64_t affordable = taker->by_funds ? taker->funds / price_ticks : taker->order.node.lots;
+        if (affordable == 0) {
+            return taker->order.node.traded > 0 ? FILLED : NO_LIQUIDITY;
+        }
+        if (taker->touched == MC_MAX_FILLS) {
             return FILL_LIMIT;
         }
         if (!has_room(run)) {
             return NO_ROOM;
         }
         const uint32_t maker = level->head;
-        if (node_at(run, maker)->account != taker->order.account) {
-            trade(run, taker, maker, affordable);
-            continue;
-        }
-        const enum done_reason reason = prevent_self_trade(run, taker, maker, affordable);
-        if (reason != NOT_DONE) {
-            return reason;
+        if (is_due(run, maker)) {
+            finish_resting(run, maker, EXPIRED_ORDER);
+        } else if (node_at(run, maker)->account != taker->order.node.account) {
+            trade(run, taker, maker, price_ticks, affordable);
+        } else {
+            const enum done_reason reason = prevent_self_trade(run, taker, maker, price_ticks, affordable);
+            if (reason != NOT_DONE) {
+                return reason;
+            }
         }
     }
 }
 
-static void place(struct run *run, const struct command *command)
+/* A market order goes at most its collar away from the price that it finds. */
+static void set_collar(struct run *run, struct taker *taker)
 {
-    struct taker taker;
-    const enum reject_code code = check_place(run, command, &taker);
-    if (code != NOT_REJECTED) {
-        emit_rejected(run, command, code);
+    const uint32_t side = taker->order.node.side;
+    const int64_t touch = best_price(run, other_side(side));
+    if (taker->collar_bp == 0 || touch == 0) {
         return;
     }
-    emit_order(run, ACCEPTED, &taker.order, taker_flags(&taker))->remaining = taker.funds;
-    unsigned outcome = match(run, &taker);
+    const int64_t collar = part_of_price(touch, taker->collar_bp);
+    const int64_t given = taker->limit_ticks;
+    if (side == BUY) {
+        taker->limit_ticks = given != 0 && given < touch + collar ? given : touch + collar;
+    } else {
+        taker->limit_ticks = given > touch - collar ? given : touch - collar;
+    }
+}
+
+static inline void rest_taker(struct run *run, struct taker *taker)
+{
+    struct node *node = &taker->order.node;
+    node->opened = run->book->sequence + 1;
+    const int64_t lots = node->lots;
+    const uint32_t index = rest_order(run, &taker->order, node->side, taker->own_level);
+    const int64_t shown = run->nodes[index].lots;
+    emit_order(run, OPENED, 0, 0, node, taker->order.price_ticks, shown, lots - shown);
+}
+
+/* The taker trades with what it crosses; what is left of it rests or is done. */
+static inline void enter(struct run *run, struct taker *taker)
+{
+    const int can_rest = may_rest(taker->order_type, taker->time_in_force);
+    unsigned outcome = RAN_OUT;
+    if (run->book->mode == OPEN) {
+        if (is_market(taker->order_type)) {
+            set_collar(run, taker);
+        }
+        outcome = match(run, taker);
+    }
     if (outcome == NO_ROOM) {
         return;
     }
-    if (outcome == RAN_OUT && taker.order_type == LIMIT && taker.time_in_force == GTC) {
-        const struct event *opened = emit_order(run, OPENED, &taker.order, 0);
-        taker.order.opened = opened->sequence;
-        rest_order(run, &taker.order, taker.own_level);
-        return;
-    }
-    if (outcome == RAN_OUT) {
-        outcome = taker.order_type == MARKET ? NO_LIQUIDITY : IOC_REMAINDER;
-        REQUIRE(taker.order_type == MARKET || taker.time_in_force == IOC);
-    }
-    emit_taker_done(run, &taker, (enum done_reason)outcome);
-}
-
-static void cancel(struct run *run, const struct command *command)
-{
-    if (is_nil(&command->order_id)) {
-        emit_rejected(run, command, MALFORMED);
-        return;
-    }
-    const uint32_t index = id_find(run, &command->order_id);
-    if (index == NONE || (command->account != 0 && command->account != node_at(run, index)->account)) {
-        emit_rejected(run, command, UNKNOWN_ORDER);
-        return;
-    }
-    finish_resting(run, index, CANCELED);
-}
-
-static void execute(struct run *run, const struct command *command)
-{
-    switch (command->kind) {
-    case PLACE:
-        place(run, command);
-        break;
-    case CANCEL:
-        cancel(run, command);
-        break;
-    case TICK: /* only its time counts */
-        break;
-    case HALT:
-        run->book->halted = 1;
-        emit(run, HALTED);
-        break;
-    case RESUME:
-        run->book->halted = 0;
-        emit(run, RESUMED);
-        break;
-    case CANCEL_ALL:
-    case AMEND:
-    case AUCTION:
-    case UNCROSS:
-        emit_rejected(run, command, UNSUPPORTED);
-        break;
-    default:
-        emit_rejected(run, command, MALFORMED);
-        break;
+    if (outcome != RAN_OUT) {
+        emit_taker(run, DONE, outcome, taker, taker->funds);
+    } else if (can_rest) {
+        rest_taker(run, taker);
+    } else {
+        emit_taker(run, DONE, is_market(taker->order_type) ? NO_LIQUIDITY : IOC_REMAINDER, taker, taker->funds);
     }
 }
 

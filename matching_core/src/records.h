@@ -9,8 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MC_CORE_VERSION 1
-#define MC_MAX_FILLS 400 /* makers that one PLACE touches at most */
+#define MC_CORE_VERSION 2
+#define MC_MAX_FILLS 400 /* makers that one taker touches at most; orders that one CANCEL_ALL takes off at most */
+#define MC_MAX_BACKGROUND 50 /* a step of waiting work begins only below so many steps of it in one command */
+#define MC_MAX_UNCROSS 200 /* pairs that one RESUME or UNCROSS trades at most */
+#define MC_MAX_COMMAND_EVENTS 2700 /* more than one command can give, LEVEL events included */
+#define MC_MAX_COLLAR_BP 10000
 #define MC_MAX_ORDERS (1u << 24)
 #define MC_EVENT_SLACK 4 /* records that must be writable behind the stated capacity */
 #define MC_STALE_AFTER_MS 240000
@@ -36,23 +40,38 @@ enum side { BUY = 1, SELL };
 enum order_type { LIMIT = 1, MARKET, STOP_LIMIT, STOP_MARKET };
 enum time_in_force { GTC = 1, GTT, IOC, FOK };
 enum stp { DECREASE_AND_CANCEL = 1, CANCEL_OLDEST, CANCEL_NEWEST, CANCEL_BOTH };
-enum { POST_ONLY = 1 };
+enum mode { OPEN, HALTED_MODE, AUCTION_MODE, UNCROSSING };
+enum { POST_ONLY = 1, STOP_ENTRY = 2 };
 
-enum event_kind { ACCEPTED = 1, REJECTED, OPENED, TRADE, DONE, REDUCED, TRIGGERED, LEVEL, HALTED, RESUMED };
-enum { FLAG_RESTED = 1, FLAG_BY_FUNDS = 2 };
+enum event_kind {
+    ACCEPTED = 1,
+    REJECTED,
+    OPENED,
+    TRADE,
+    DONE,
+    REDUCED,
+    TRIGGERED,
+    LEVEL,
+    HALTED,
+    RESUMED,
+    AMENDED,
+    COLLECTING
+};
+enum { FLAG_RESTED = 1, FLAG_BY_FUNDS = 2, FLAG_STOP = 4, FLAG_AUCTION = 8 };
 
 /* Why a command is refused; checked in this order. */
 enum reject_code {
     NOT_REJECTED = 0,
     MALFORMED,
-    UNSUPPORTED,
     STALE, /* EXPIRED in Python */
     DUPLICATE_ORDER_ID,
+    UNKNOWN_ORDER,
+    STOP_WAITING,
     MARKET_HALTED,
+    OUTSIDE_BAND,
     TOO_LARGE, /* OVERFLOW in Python; math.h owns that name */
     POST_ONLY_WOULD_CROSS,
-    FOK_NOT_FILLABLE,
-    UNKNOWN_ORDER
+    FOK_NOT_FILLABLE
 };
 
 enum done_reason {
@@ -63,7 +82,8 @@ enum done_reason {
     NO_LIQUIDITY,
     SELF_TRADE,
     FILL_LIMIT,
-    EXPIRED_ORDER
+    EXPIRED_ORDER,
+    LEVEL_FULL
 };
 
 struct order_id {
@@ -72,7 +92,7 @@ struct order_id {
 
 struct command {
     uint8_t kind, side, order_type, time_in_force, stp, flags;
-    uint16_t reserved;
+    uint16_t collar_bp;
     struct order_id order_id;
     uint64_t account;
     int64_t price_ticks, size_lots, funds, stop_price_ticks, display_lots, expire_at_ms, issued_at_ms;

@@ -1,0 +1,118 @@
+/* One command, and the work that waits beside it: orders whose time has come, stops that are met, an unfinished uncross.
+ *
+ * Waiting work is done before and after each command, a bounded share of it: no entry of the journal grows without end, and
+ * what is left is done with the next command. An order that is over and not taken off yet never trades (match.h).
+ */
+#ifndef MC_COMMANDS_H
+#define MC_COMMANDS_H
+
+#include "amend.h"
+
+#undef MC_FILE
+#define MC_FILE 10
+
+static inline void place(struct run *run, const struct command *command)
+{
+    struct taker taker;
+    const enum reject_code code = check_place(run, command, &taker);
+    if (code != NOT_REJECTED) {
+        emit_rejected(run, command, code);
+        return;
+    }
+    const unsigned flags = is_stop(command) ? FLAG_STOP | funds_flag(&taker) : funds_flag(&taker);
+    emit_order(run, ACCEPTED, 0, flags, &taker.order.node, command->price_ticks, command->size_lots, command->funds);
+    if (is_stop(command)) {
+        wait_for_price(run, &taker, command);
+        return;
+    }
+    enter(run, &taker);
+}
+
+static inline void execute(struct run *run, const struct command *command)
+{
+    switch (command->kind) {
+    case PLACE:
+        place(run, command);
+        break;
+    case CANCEL:
+        cancel(run, command);
+        break;
+    case AMEND:
+        amend(run, command);
+        break;
+    case TICK: /* only its time counts */
+        break;
+    case CANCEL_ALL:
+        cancel_all(run, command);
+        break;
+    case HALT:
+        set_mode(run, HALTED_MODE, HALTED);
+        break;
+    case AUCTION:
+        set_mode(run, AUCTION_MODE, COLLECTING);
+        break;
+    case RESUME:
+    case UNCROSS:
+        uncross(run);
+        break;
+    default:
+        emit_rejected(run, command, MALFORMED);
+        break;
+    }
+}
+
+/* One step of waiting work; how many steps it counts for, 0 when nothing waits. */
+static uint32_t work_step(struct run *run)
+{
+    mc_book *book = run->book;
+    const uint32_t due = next_due(run);
+    if (due != NONE) {
+        finish_resting(run, due, EXPIRED_ORDER);
+        return 1;
+    }
+    if (book->mode == UNCROSSING) {
+        uncross_step(run);
+        return 1;
+    }
+    if (book->mode != OPEN) {
+        return 0;
+    }
+    const uint32_t stop = next_met_stop(run);
+    if (stop != NONE) {
+        return 1 + trigger(run, stop);
+    }
+    book->low_ticks = book->high_ticks = book->last_price_ticks;
+    return 0;
+}
+
+/* The usual case, an open market without stops and orders with an end, is two comparisons. */
+static inline void background(struct run *run, uint32_t *steps)
+{
+    mc_book *book = run->book;
+    const uint32_t stops = book->orders[LOSS_STOPS - 1] | book->orders[ENTRY_STOPS - 1];
+    if ((book->timed_count | stops) == 0 && book->mode == OPEN) {
+        if (*steps < MC_MAX_BACKGROUND) {
+            book->low_ticks = book->high_ticks = book->last_price_ticks;
+        }
+        return;
+    }
+    while (*steps < MC_MAX_BACKGROUND && has_room(run)) {
+        const uint32_t counted = work_step(run);
+        if (counted == 0) {
+            return;
+        }
+        *steps += counted;
+    }
+}
+
+static inline void run_command(struct run *run, const struct command *command)
+{
+    uint32_t steps = 0;
+    background(run, &steps);
+    if (has_room(run)) {
+        execute(run, command);
+        background(run, &steps);
+    }
+}
+
+#endif
