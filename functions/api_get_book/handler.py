@@ -18,4 +18,4 @@ def lambda_handler(request: Request) -> dict:
     book = views.book(market.id, level)
     rows = order_rows if level == 3 else level_rows
     return {"bids": rows(market, book.bids), "asks": rows(market, book.asks), "sequence": book.sequence,
-            "auction_mode": False, "time": iso(book.at_ms)}
+            "auction_mode": book.in_auction, "time": iso(book.at_ms)}

@@ -3,16 +3,19 @@
 Whose side is named: in `match` and `last_match` the maker's, in `ticker` the taker's, elsewhere the order's own. `full`
 messages are public and name nobody; the `user` ones are the same messages with the subscriber's ids, and for a trade
 exactly one of `maker_fee_rate` and `taker_fee_rate`, that of the subscriber's own order. Absent values are left out.
+
+Each public event is one message, whoever gets it. Of a stop order that waits the public learns its id only, of an iceberg what
+it shows: the rest is added for the owner, and never changes what a book is built from.
 """
 
 from datetime import UTC, datetime
 
 import orjson
 
-from exchange.commands import NIL, OrderType, Side
-from exchange.events import FLAG_BY_FUNDS, DoneReason, EventKind, RejectCode
+from exchange.commands import NIL, Side
+from exchange.events import FLAG_AUCTION, FLAG_BY_FUNDS, FLAG_RESTED, FLAG_STOP, DoneReason, EventKind, RejectCode
 from exchange.feed.levels import checksum
-from exchange.feed.orders import LiveOrder, Trade, uuid_text
+from exchange.feed.orders import Trade, uuid_text
 from exchange.feed.state import MarketState, Published
 from exchange.markets import Market
 from exchange.money import format_units
@@ -25,7 +28,8 @@ MAX_LEVEL_BYTES = 120_000
 
 _CANCEL_REASONS = {
     DoneReason.CANCELED: "canceled", DoneReason.IOC_REMAINDER: "time in force", DoneReason.NO_LIQUIDITY: "no liquidity",
-    DoneReason.SELF_TRADE: "self trade prevention", DoneReason.FILL_LIMIT: "fill limit", DoneReason.EXPIRED: "expired"}
+    DoneReason.SELF_TRADE: "self trade prevention", DoneReason.FILL_LIMIT: "fill limit", DoneReason.EXPIRED: "expired",
+    DoneReason.LEVEL_FULL: "level full"}
 
 
 def iso(at_ms: int) -> str:
@@ -43,48 +47,19 @@ def dump(message: dict) -> str:
 def public_message(market: Market, item: Published, time: str) -> dict:
     """The `full` message of a public event."""
     event = item.event
-    message = {"type": "", "time": time, "product_id": market.id, "sequence": event.sequence}
-    kind = event.kind
-    if kind == EventKind.TRADE:
-        message |= {
-            "type": "match", "trade_id": event.trade_id, "maker_order_id": uuid_text(event.maker_order_id),
-            "taker_order_id": uuid_text(event.order_id), "side": SIDE_NAMES[event.side],
-            "size": market.format_size(event.size_lots), "price": market.format_price(event.price_ticks)}
-        return message
-    message["order_id"] = uuid_text(event.order_id)
+    head = {"type": "", "time": time, "product_id": market.id, "sequence": event.sequence}
+    if event.kind == EventKind.TRADE:
+        return head | _match(market, item)
+    head["order_id"] = uuid_text(event.order_id)
+    told = _TELL[event.kind](market, item, item.new)
+    if _is_private(item):
+        return head | {name: told[name] for name in _OF_THE_PRIVATE if name in told}
     if event.side in SIDE_NAMES:
-        message["side"] = SIDE_NAMES[event.side]
-    order = item.order
-    if kind == EventKind.ACCEPTED:
-        message |= {"type": "received", **_ordered(market, order, event.remaining)}
-    elif kind == EventKind.OPENED:
-        message |= {"type": "open", "price": market.format_price(event.price_ticks),
-                    "remaining_size": market.format_size(event.size_lots)}
-    elif kind == EventKind.DONE:
-        message |= {"type": "done", "reason": "filled" if event.code == DoneReason.FILLED else "canceled"}
-        if not order.is_market:
-            message |= {"price": market.format_price(event.price_ticks),
-                        "remaining_size": market.format_size(event.size_lots)}
-        if event.code != DoneReason.FILLED:
-            message["cancel_reason"] = _CANCEL_REASONS.get(event.code, "canceled")
-    elif kind == EventKind.REDUCED:
-        message |= {"type": "change", "reason": "STP"}
-        if event.flags & FLAG_BY_FUNDS:
-            message |= {"old_funds": market.format_value(item.funds_before),
-                        "new_funds": market.format_value(event.remaining)}
-        else:
-            message |= {"old_size": market.format_size(event.remaining), "new_size": market.format_size(event.size_lots)}
-        if not order.is_market:
-            message["price"] = market.format_price(event.price_ticks)
-    elif kind == EventKind.REJECTED:
-        message |= _rejected(market, item)
-    elif kind == EventKind.TRIGGERED:
-        message |= {"type": "activate", "stop_price": market.format_price(event.price_ticks),
-                    "size": market.format_size(event.size_lots), "timestamp": time}
-    return message
+        head["side"] = SIDE_NAMES[event.side]
+    return head | told
 
 
-def user_message(message: dict, item: Published, *, account: int, user_id: str, profile_id: str) -> dict:
+def user_message(market: Market, message: dict, item: Published, *, account: int, user_id: str, profile_id: str) -> dict:
     """`message` as the owner of one of its orders sees it."""
     mine = {"user_id": user_id, "profile_id": profile_id}
     order = item.order
@@ -96,9 +71,127 @@ def user_message(message: dict, item: Published, *, account: int, user_id: str, 
         else:
             mine |= {"taker_user_id": user_id, "taker_profile_id": profile_id,
                      "taker_fee_rate": format_units(order.taker_fee_ppm, 6)}
+    elif _is_private(item):
+        mine |= {"private": True, **_owners_own(market, item)}
+    elif order.display:
+        mine |= _whole(market, item)
     if order.client_oid != NIL.bytes:
         mine["client_oid"] = uuid_text(order.client_oid)
     return message | mine
+
+
+def _is_private(item: Published) -> bool:
+    """Whether the event is of a stop order that waits, or that was refused."""
+    event = item.event
+    if event.kind == EventKind.REJECTED:
+        return item.order.is_stop
+    return bool(event.flags & FLAG_STOP) and event.kind != EventKind.TRIGGERED
+
+
+# What the public is told of a private event, beside its order's id.
+_OF_THE_PRIVATE = ("type", "reason", "cancel_reason", "reject_reason", "duplicate")
+
+
+def _owners_own(market: Market, item: Published) -> dict:
+    """What only the owner learns of a waiting or refused stop order."""
+    event, order = item.event, item.order
+    mine = _TELL[event.kind](market, item, event.size_lots)
+    if event.side in SIDE_NAMES:
+        mine["side"] = SIDE_NAMES[event.side]
+    if event.kind == EventKind.ACCEPTED:
+        mine |= {"stop_type": "entry" if order.stop_entry else "loss",
+                 "stop_price": market.format_price(order.stop_price_ticks),
+                 "timestamp": f"{item.at_ms // 1000}.{item.at_ms % 1000:03}000"}
+    return mine
+
+
+def _whole(market: Market, item: Published) -> dict:
+    """What only the owner learns of an iceberg: its whole size, or how much of it is hidden while it rests."""
+    event = item.event
+    if event.kind in (EventKind.ACCEPTED, EventKind.TRIGGERED, EventKind.DONE, EventKind.REJECTED):
+        return _TELL[event.kind](market, item, event.size_lots)
+    if event.kind == EventKind.OPENED:
+        return {"hidden_size": market.format_size(event.remaining)}
+    if event.flags & FLAG_RESTED:
+        return {"hidden_size": market.format_size(event.size_lots - item.new)}
+    return {}
+
+
+def _match(market: Market, item: Published) -> dict:
+    event = item.event
+    message = {"type": "match", "trade_id": event.trade_id, "maker_order_id": uuid_text(event.maker_order_id),
+               "taker_order_id": uuid_text(event.order_id), "side": SIDE_NAMES[event.side],
+               "size": market.format_size(event.size_lots), "price": market.format_price(event.price_ticks)}
+    return message | {"auction": True} if event.flags & FLAG_AUCTION else message
+
+
+# One per kind of event: (market, item, lots that may be told) -> the fields of its message.
+
+def _received(market: Market, item: Published, lots: int) -> dict:
+    waits = item.event.kind == EventKind.ACCEPTED and item.event.flags & FLAG_STOP
+    return {"type": "activate" if waits else "received", **_ordered(market, item, lots, item.event.remaining)}
+
+
+def _open(market: Market, item: Published, lots: int) -> dict:
+    return {"type": "open", "price": market.format_price(item.event.price_ticks),
+            "remaining_size": market.format_size(item.event.size_lots)}
+
+
+def _done(market: Market, item: Published, lots: int) -> dict:
+    event = item.event
+    message = {"type": "done", "reason": "filled" if event.code == DoneReason.FILLED else "canceled"}
+    if not item.order.is_market:
+        message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(lots)}
+    if event.code != DoneReason.FILLED:
+        message["cancel_reason"] = _CANCEL_REASONS.get(event.code, "canceled")
+    return message
+
+
+def _reduced(market: Market, item: Published, lots: int) -> dict:
+    message = {"type": "change", "reason": "STP"}
+    if item.event.flags & FLAG_BY_FUNDS:
+        message |= {"old_funds": market.format_value(item.old), "new_funds": market.format_value(item.new)}
+    else:
+        message |= {"old_size": market.format_size(item.old), "new_size": market.format_size(item.new)}
+    if not item.order.is_market:
+        message["price"] = market.format_price(item.event.price_ticks)
+    return message
+
+
+def _amended(market: Market, item: Published, lots: int) -> dict:
+    """Sizes are those on the book: an order that lost its place is off it, until its own `open` says otherwise."""
+    old_price = market.format_price(item.price_ticks)
+    return {"type": "change", "reason": "modify_order", "price": old_price,
+            "old_size": market.format_size(item.old), "new_size": market.format_size(item.new),
+            "old_price": old_price, "new_price": market.format_price(item.event.price_ticks)}
+
+
+def _rejected(market: Market, item: Published, lots: int) -> dict:
+    """A refused order is done at once. A repeat of an order that rests or waits is not: that order lives on, so its repeat is
+    told as what it is, a second `received` or `activate`, which changes no book."""
+    event, order = item.event, item.order
+    if event.code == RejectCode.DUPLICATE_ORDER_ID:
+        return {"type": "activate" if order.is_stop else "received", "duplicate": True,
+                **_ordered(market, item, lots, order.funds)}
+    code = RejectCode(event.code).name.lower() if event.code in RejectCode._value2member_map_ else "rejected"
+    message = {"type": "done", "reason": "rejected", "reject_reason": code}
+    if not order.is_market:
+        message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(lots)}
+    return message
+
+
+def _ordered(market: Market, item: Published, lots: int, funds: int) -> dict:
+    """What an order asks for."""
+    if not item.order.is_market:
+        return {"order_type": "limit", "size": market.format_size(lots), "price": market.format_price(item.price_ticks)}
+    if lots:
+        return {"order_type": "market", "size": market.format_size(lots)}
+    return {"order_type": "market", "funds": market.format_value(funds)}
+
+
+_TELL = {
+    EventKind.ACCEPTED: _received, EventKind.TRIGGERED: _received, EventKind.OPENED: _open, EventKind.DONE: _done,
+    EventKind.REDUCED: _reduced, EventKind.AMENDED: _amended, EventKind.REJECTED: _rejected}
 
 
 def last_match(market: Market, trade: Trade) -> dict:
@@ -167,29 +260,6 @@ def ticker(market: Market, state: MarketState) -> dict | None:
 
 def error_message(message: str, reason: str) -> dict:
     return {"type": "error", "message": message, "reason": reason}
-
-
-def _ordered(market: Market, order: LiveOrder, funds: int) -> dict:
-    """What an order asks for. Only fields that do not change while it lives: the message may be made later."""
-    if not order.is_market:
-        return {"order_type": "limit", "size": market.format_size(order.size_lots),
-                "price": market.format_price(order.price_ticks)}
-    if order.size_lots:
-        return {"order_type": "market", "size": market.format_size(order.size_lots)}
-    return {"order_type": "market", "funds": market.format_value(funds)}
-
-
-def _rejected(market: Market, item: Published) -> dict:
-    """A refused order is done at once. A repeat of an order that rests is not: that order lives on, so its repeat is
-    told as what it is, a second `received`, which changes no book."""
-    event, order = item.event, item.order
-    if event.code == RejectCode.DUPLICATE_ORDER_ID:
-        return {"type": "received", "duplicate": True, **_ordered(market, order, order.funds)}
-    code = RejectCode(event.code).name.lower() if event.code in RejectCode._value2member_map_ else "rejected"
-    message = {"type": "done", "reason": "rejected", "reject_reason": code}
-    if order.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
-        message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(event.size_lots)}
-    return message
 
 
 def _cut(levels: list[list[str]], limit_bytes: int) -> tuple[list[list[str]], list[list[str]]]:

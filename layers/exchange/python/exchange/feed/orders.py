@@ -5,13 +5,15 @@ placed it. So the command's part is kept for as long as the order lives.
 """
 
 import struct
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import NamedTuple
 
 from exchange import commands
-from exchange.commands import OrderType
+from exchange.commands import STOP_ENTRY, OrderType
 
-# side, order_type, maker ppm, taker ppm, account, price, lots, ordered lots, funds, opened, placed at, client_oid
-_ORDER = struct.Struct("<2B2x2IQ4qQq16s")
+# The fields of LiveOrder but its id, in their order.
+_ORDER = struct.Struct("<2B?x2IQ6qQq16s")
 # trade_id, sequence, at_ms, price, lots, maker's side, maker order, taker order
 _TRADE = struct.Struct("<2Q3qB7x16s16s")
 
@@ -22,54 +24,71 @@ def uuid_text(raw: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+@dataclass(slots=True, eq=False)
 class LiveOrder:
-    """An order between ACCEPTED and DONE. `opened`: the sequence of its OPENED event, its place in its level; 0 while it
-    does not rest. `funds`: what a by-funds order has left, in ticks x lots."""
+    """An order between ACCEPTED and DONE. `opened`: the sequence of its last OPENED event, its place in its level; 0 while it
+    does not rest, because it waits for its stop price or is on its way through the book.
 
-    __slots__ = ("account", "client_oid", "funds", "lots", "maker_fee_ppm", "opened", "order_id", "order_type",
-                 "placed_at_ms", "price_ticks", "side", "size_lots", "taker_fee_ppm")
+    While it rests `lots` are its visible ones and `hidden` the others; else `lots` are all. `display`: how many lots an
+    iceberg shows at a time, 0 for an order that shows all. `funds`: what a by-funds order has left, in ticks x lots.
+    """
 
-    def __init__(self, order_id: bytes, side: int, order_type: int, maker_fee_ppm: int, taker_fee_ppm: int, account: int,
-                 price_ticks: int, lots: int, size_lots: int, funds: int, opened: int, placed_at_ms: int,
-                 client_oid: bytes) -> None:
-        self.order_id = order_id
-        self.side = side
-        self.order_type = order_type
-        self.maker_fee_ppm = maker_fee_ppm
-        self.taker_fee_ppm = taker_fee_ppm
-        self.account = account
-        self.price_ticks = price_ticks
-        self.lots = lots
-        self.size_lots = size_lots
-        self.funds = funds
-        self.opened = opened
-        self.placed_at_ms = placed_at_ms
-        self.client_oid = client_oid
+    order_id: bytes
+    side: int
+    order_type: int
+    stop_entry: bool
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    account: int
+    price_ticks: int
+    lots: int
+    hidden: int
+    display: int
+    funds: int
+    stop_price_ticks: int
+    opened: int
+    placed_at_ms: int
+    client_oid: bytes
 
     @classmethod
     def placed(cls, record: bytes, at_ms: int) -> "LiveOrder":
         """From a PLACE command's record."""
-        (_, side, order_type, _, _, _, _, order_id, account, price_ticks, size_lots, funds, _, _, _, _, maker_fee_ppm,
-         taker_fee_ppm, client_oid) = commands.RECORD.unpack(record)
-        return cls(order_id, side, order_type, maker_fee_ppm, taker_fee_ppm, account, price_ticks, size_lots, size_lots,
-                   funds, 0, at_ms, client_oid)
+        (_, side, order_type, _, _, flags, _, order_id, account, price_ticks, size_lots, funds, stop_price_ticks,
+         display_lots, _, _, maker_fee_ppm, taker_fee_ppm, client_oid) = commands.RECORD.unpack(record)
+        return cls(order_id, side, order_type, bool(flags & STOP_ENTRY), maker_fee_ppm, taker_fee_ppm, account, price_ticks,
+                   size_lots, 0, display_lots if 0 < display_lots < size_lots else 0, funds, stop_price_ticks, 0, at_ms,
+                   client_oid)
 
     @property
     def is_market(self) -> bool:
         return self.order_type in (OrderType.MARKET, OrderType.STOP_MARKET)
 
     @property
+    def is_stop(self) -> bool:
+        return self.order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
+
+    @property
     def uuid(self) -> str:
         return uuid_text(self.order_id)
 
+    def shown(self, lots: int) -> int:
+        """What the public may know of `lots` while it does not rest."""
+        return min(lots, self.display) if self.display else lots
+
+    def shrink(self, left: int) -> None:
+        """To `left` lots while it rests: the hidden ones go first."""
+        self.lots = min(self.lots, left)
+        self.hidden = left - self.lots
+
     def pack(self) -> bytes:
-        return _ORDER.pack(self.side, self.order_type, self.maker_fee_ppm, self.taker_fee_ppm, self.account,
-                           self.price_ticks, self.lots, self.size_lots, self.funds, self.opened, self.placed_at_ms,
-                           self.client_oid)
+        return _ORDER.pack(*_VALUES(self))
 
     @classmethod
     def unpack(cls, order_id: bytes, record: bytes) -> "LiveOrder":
         return cls(order_id, *_ORDER.unpack(record))
+
+
+_VALUES = attrgetter(*[item.name for item in fields(LiveOrder)][1:])
 
 
 class Trade(NamedTuple):

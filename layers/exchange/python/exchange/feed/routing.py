@@ -179,8 +179,8 @@ class _Writer:
                 if signed_in is not None and _concerns(item, signed_in.account):
                     if full or not _is_repeat(item):
                         texts.append(messages.dump(messages.user_message(
-                            self._message(index), item, account=signed_in.account, user_id=signed_in.user_id,
-                            profile_id=signed_in.profile_id)))
+                            self._market, self._message(index), item, account=signed_in.account,
+                            user_id=signed_in.user_id, profile_id=signed_in.profile_id)))
                 elif full or (matches and item.event.kind == EventKind.TRADE):
                     texts.append(self._text(index))
         if "ticker" in channels and self._buffered.traded:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from exchange import commands
 from exchange.commands import CommandKind, Side
-from exchange.events import FLAG_BY_FUNDS, Event, EventKind
+from exchange.events import FLAG_AUCTION, FLAG_BY_FUNDS, FLAG_RESTED, FLAG_STOP, Event, EventKind, Mode
 from exchange.faults import BrokenInvariant
 from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
@@ -20,17 +20,25 @@ from exchange.feed.statistics import Bucket, Statistics
 from exchange.journal import GENESIS_HASH, JournalEntry
 
 TRADES_KEPT = 1000
+_MODES = {EventKind.HALTED: Mode.HALTED, EventKind.COLLECTING: Mode.AUCTION, EventKind.RESUMED: Mode.OPEN}
 
 
 class Published(NamedTuple):
-    """A public event with what its messages need besides: its order, for a trade the taker's and the maker's, and for a
-    by-funds REDUCED the funds before. A rejected order was never live; `order` is what its command said."""
+    """A public event with what its messages need besides, as of the event: messages may be made when later ones have been
+    applied. Its order, for a trade the taker's and the maker's, is the live one: read of it only what never changes.
+    A rejected order was never live; `order` is what its command said.
+
+    `old`, `new`: what the public may know of the order's lots (of a by-funds one: its funds) before and after the event;
+    on the book these are its visible lots. `price_ticks`: its limit before the event.
+    """
 
     event: Event
     at_ms: int
     order: LiveOrder
     maker: LiveOrder | None = None
-    funds_before: int = 0
+    old: int = 0
+    new: int = 0
+    price_ticks: int = 0
 
 
 class Step(NamedTuple):
@@ -54,7 +62,9 @@ class ViewChanges:
 
 
 class MarketState:
-    """See the module's head. `sequence` is the feed's at the cursor; not safe for two threads."""
+    """See the module's head. `sequence` is the feed's at the cursor; not safe for two threads.
+
+    `mode`: what the core last said. An auction that is uncrossed by several commands is one until it has resumed."""
 
     def __init__(self, market: str) -> None:
         self.market = market
@@ -62,6 +72,7 @@ class MarketState:
         self.hash = GENESIS_HASH
         self.sequence = 0
         self.at_ms = 0
+        self.mode = Mode.OPEN
         self.bids = Levels(Side.BUY)
         self.asks = Levels(Side.SELL)
         self.orders: dict[bytes, LiveOrder] = {}
@@ -119,37 +130,34 @@ class MarketState:
 
     def _apply_event(self, event: Event, entry: JournalEntry) -> Published | None:
         kind = event.kind
-        if kind == EventKind.ACCEPTED:
-            start = event.command_index * commands.SIZE
-            order = LiveOrder.placed(entry.commands[start:start + commands.SIZE], entry.at_ms)
-            self.orders[event.order_id] = order
-            return Published(event, entry.at_ms, order)
         if kind == EventKind.TRADE:
             return self._trade(event, entry.at_ms)
+        if kind == EventKind.ACCEPTED:
+            return self._accepted(event, entry)
         if kind == EventKind.REJECTED:
             return self._rejected(event, entry)
-        if kind in (EventKind.HALTED, EventKind.RESUMED):
+        if kind in _MODES:
+            self.mode = _MODES[kind]
             return None
         order = self.orders.get(event.order_id)
         if order is None:
             raise BrokenInvariant(f"I9: {self.market} event {event.sequence} is of an order that is not live")
-        if kind == EventKind.OPENED:
-            order.lots = event.size_lots
-            order.opened = event.sequence
+        self._dirty_orders.add(event.order_id)
+        return _LIVE[kind](self, event, order, entry.at_ms)
+
+    def _accepted(self, event: Event, entry: JournalEntry) -> Published:
+        order = _placed(event, entry)
+        self.orders[event.order_id] = order
+        if event.flags & FLAG_STOP:
             self._dirty_orders.add(event.order_id)
-        elif kind == EventKind.DONE:
-            del self.orders[event.order_id]
-            if order.opened:
-                self._dirty_orders.add(event.order_id)
-        elif kind == EventKind.REDUCED:
-            funds_before = order.funds
-            order.lots = event.size_lots
-            if event.flags & FLAG_BY_FUNDS:
-                order.funds = event.remaining
-            if order.opened:
-                self._dirty_orders.add(event.order_id)
-            return Published(event, entry.at_ms, order, None, funds_before)
-        return Published(event, entry.at_ms, order)
+        return Published(event, entry.at_ms, order, new=order.shown(event.size_lots), price_ticks=order.price_ticks)
+
+    def _rejected(self, event: Event, entry: JournalEntry) -> Published | None:
+        """Only a refused PLACE is public; what else is refused does not move the sequence."""
+        if event.flags != CommandKind.PLACE:
+            return None
+        order = _placed(event, entry)
+        return Published(event, entry.at_ms, order, new=order.shown(event.size_lots), price_ticks=order.price_ticks)
 
     def _trade(self, event: Event, at_ms: int) -> Published:
         taker, maker = self.orders.get(event.order_id), self.orders.get(event.maker_order_id)
@@ -161,6 +169,8 @@ class MarketState:
             taker.funds -= event.size_lots * event.price_ticks
         else:
             taker.lots -= event.size_lots
+        if event.flags & FLAG_AUCTION:  # the taker rests as well
+            self._dirty_orders.add(event.order_id)
         trade = Trade(event.trade_id, event.sequence, at_ms, event.price_ticks, event.size_lots, event.side,
                       event.maker_order_id, event.order_id)
         self.last_trade = trade
@@ -168,9 +178,48 @@ class MarketState:
         self.statistics.add(at_ms, event.price_ticks, event.size_lots)
         return Published(event, at_ms, taker, maker)
 
-    def _rejected(self, event: Event, entry: JournalEntry) -> Published | None:
-        """Only a refused PLACE is public; a refused cancel does not move the sequence."""
-        if event.flags != CommandKind.PLACE:
-            return None
-        start = event.command_index * commands.SIZE
-        return Published(event, entry.at_ms, LiveOrder.placed(entry.commands[start:start + commands.SIZE], entry.at_ms))
+    # of an order that is live, and noted as changed
+
+    def _opened(self, event: Event, order: LiveOrder, at_ms: int) -> Published:
+        order.lots, order.hidden, order.opened = event.size_lots, event.remaining, event.sequence
+        return Published(event, at_ms, order)
+
+    def _done(self, event: Event, order: LiveOrder, at_ms: int) -> Published:
+        del self.orders[event.order_id]
+        left = min(order.lots, event.size_lots) if event.flags & FLAG_RESTED else order.shown(event.size_lots)
+        return Published(event, at_ms, order, new=left)
+
+    def _triggered(self, event: Event, order: LiveOrder, at_ms: int) -> Published:
+        return Published(event, at_ms, order, new=order.shown(event.size_lots), price_ticks=order.price_ticks)
+
+    def _reduced(self, event: Event, order: LiveOrder, at_ms: int) -> Published:
+        if event.flags & FLAG_BY_FUNDS:
+            old, order.funds = order.funds, event.remaining
+            return Published(event, at_ms, order, old=old, new=order.funds)
+        if event.flags & FLAG_RESTED:
+            old = order.lots
+            order.shrink(event.size_lots)
+            return Published(event, at_ms, order, old=old, new=order.lots)
+        order.lots = event.size_lots
+        return Published(event, at_ms, order, old=order.shown(event.remaining), new=order.shown(order.lots))
+
+    def _amended(self, event: Event, order: LiveOrder, at_ms: int) -> Published:
+        """It stays where it is, smaller; or it leaves the book, and comes back by an OPENED or is done."""
+        old, price_ticks = order.lots, order.price_ticks
+        if event.flags & FLAG_RESTED:
+            order.shrink(event.size_lots)
+            return Published(event, at_ms, order, old=old, new=order.lots, price_ticks=price_ticks)
+        order.lots, order.hidden, order.opened = event.size_lots, 0, 0
+        order.price_ticks = event.price_ticks
+        return Published(event, at_ms, order, old=old, price_ticks=price_ticks)
+
+
+_LIVE = {
+    EventKind.OPENED: MarketState._opened, EventKind.DONE: MarketState._done, EventKind.TRIGGERED: MarketState._triggered,
+    EventKind.REDUCED: MarketState._reduced, EventKind.AMENDED: MarketState._amended}
+
+
+def _placed(event: Event, entry: JournalEntry) -> LiveOrder:
+    """The order of an ACCEPTED or of a refused PLACE: the events that are sure to come with their own command."""
+    start = event.command_index * commands.SIZE
+    return LiveOrder.placed(entry.commands[start:start + commands.SIZE], entry.at_ms)

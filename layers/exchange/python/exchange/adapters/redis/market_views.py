@@ -9,6 +9,7 @@ import redis
 from exchange.adapters.redis import keys
 from exchange.adapters.redis.connection import RedisFault, ViewsUnavailable, client
 from exchange.commands import Side
+from exchange.events import Mode
 from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
 from exchange.feed.statistics import Figures, Statistics
@@ -17,10 +18,12 @@ Row = tuple[int, int, int]  # price in ticks, lots, orders
 
 
 class BookView(NamedTuple):
-    """A book as of `sequence`. Bids and asks are best first: `Row`s, or `LiveOrder`s in priority order at level 3."""
+    """A book as of `sequence`. Bids and asks are best first: `Row`s, or `LiveOrder`s in priority order at level 3. While an
+    auction collects orders, and until it is over, the two sides may cross."""
 
     sequence: int
     at_ms: int
+    in_auction: bool
     bids: list
     asks: list
 
@@ -59,16 +62,14 @@ class MarketViews:
     def book(self, market: str, level: int) -> BookView:
         """Level 1: the touch; 2: all price levels; 3: all resting orders."""
         if level == 1:
-            found = self._read(lambda: self._client.hmget(keys.key(market, "cursor"), "sequence", "at_ms", "touch"))
-            if found[2] is None:
-                return BookView(0, 0, [], [])
-            bid, ask = _touch_rows(found[2])
-            return BookView(int(found[0]), int(found[1]), [bid] if bid else [], [ask] if ask else [])
+            *head, touch = self._read(lambda: self._client.hmget(keys.key(market, "cursor"), *_HEAD, "touch"))
+            bid, ask = _touch_rows(touch) if touch else (None, None)
+            return BookView(*_head(*head), [bid] if bid else [], [ask] if ask else [])
         parts = ("bids", "asks") if level == 2 else ("live",)
-        (sequence, at_ms), *found = self._together(
-            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), "sequence", "at_ms"),
+        cursor, *found = self._together(
+            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), *_HEAD),
                               *(pipeline.hgetall(keys.key(market, part)) for part in parts)])
-        head = (int(sequence or 0), int(at_ms or 0))
+        head = _head(*cursor)
         if level == 2:
             return BookView(*head, Levels(Side.BUY, keys.decode_levels(found[0])).best(),
                             Levels(Side.SELL, keys.decode_levels(found[1])).best())
@@ -107,6 +108,13 @@ class MarketViews:
             return read()
         except RedisFault as fault:
             raise ViewsUnavailable(str(fault)) from fault
+
+
+_HEAD = ("sequence", "at_ms", "mode")
+
+
+def _head(sequence: bytes | None, at_ms: bytes | None, mode: bytes | None) -> tuple[int, int, bool]:
+    return int(sequence or 0), int(at_ms or 0), int(mode or 0) == Mode.AUCTION
 
 
 def _touch_rows(touch: bytes) -> tuple[Row | None, Row | None]:

@@ -13,6 +13,7 @@ import redis
 from exchange.adapters.redis import keys
 from exchange.adapters.redis.connection import RedisFault, ViewsUnavailable
 from exchange.commands import Side
+from exchange.events import Mode
 from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
 from exchange.feed.publisher import Push, Room, Save
@@ -22,6 +23,8 @@ from exchange.feed.statistics import Statistics
 from exchange.follower import StaleCursor
 
 _SCRIPT = Path(__file__).with_name("save.lua").read_text(encoding="ascii")
+# Of what is written under the keys. Views of another format are as good as lost.
+FORMAT = b"2"
 _NUMBER = {part: number for number, part in enumerate(keys.PARTS, start=1)}
 
 
@@ -39,6 +42,9 @@ class RedisViewStore:
                 pipeline.hgetall(keys.key(market, part))
             pipeline.lindex(keys.key(market, "trades"), 0)
             cursor, bids, asks, live, minutes, hours, subscribers, outbox, trade = pipeline.execute()
+            if cursor and cursor.get(b"format") != FORMAT:
+                self._client.delete(*keys.keys(market))
+                cursor = None
         except RedisFault as fault:
             raise ViewsUnavailable(str(fault)) from fault
         room = Room(MarketState(market))
@@ -47,7 +53,7 @@ class RedisViewStore:
         state = room.state
         room.epoch, room.revision = cursor[b"epoch"].decode(), int(cursor[b"revision"])
         state.seq, state.hash = int(cursor[b"seq"]), cursor[b"hash"]
-        state.sequence, state.at_ms = int(cursor[b"sequence"]), int(cursor[b"at_ms"])
+        state.sequence, state.at_ms, state.mode = int(cursor[b"sequence"]), int(cursor[b"at_ms"]), Mode(int(cursor[b"mode"]))
         state.bids = Levels(Side.BUY, keys.decode_levels(bids))
         state.asks = Levels(Side.SELL, keys.decode_levels(asks))
         state.orders = {order_id: LiveOrder.unpack(order_id, record) for order_id, record in live.items()}
@@ -64,7 +70,7 @@ class RedisViewStore:
         writes = _Writes(arguments)
         writes.add("HSET", "cursor", [
             "epoch", save.epoch, "revision", save.revision + 1, "seq", state.seq, "hash", state.hash,
-            "sequence", state.sequence, "at_ms", state.at_ms,
+            "sequence", state.sequence, "at_ms", state.at_ms, "mode", int(state.mode), "format", FORMAT,
             "touch", keys.encode_touch(state.bids, state.asks, state.last_trade)])
         _write_changes(writes, save.changes)
         writes.add("HSET", "subscribers", [part for name, subscriber in save.subscribers.items() if subscriber
