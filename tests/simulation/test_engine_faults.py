@@ -1,14 +1,28 @@
 """The engine and its followers under every fault of the model: nothing lost, nothing twice."""
 
 import json
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from simulation.world import COMMANDS, CORE, FEED, MARKET, SETTLE, World
 
-from exchange.commands import BadMessage
+import matching_core
+from exchange import events as event_records
+from exchange.commands import STOP_ENTRY, BadMessage, Command, CommandKind, OrderType, Side, TimeInForce
 from exchange.engine import Delivery
+from exchange.events import FLAG_AUCTION, FLAG_RESTED, DoneReason, EventKind, unpack_events
 from exchange.follower import JournalFollower
-from exchange.journal import JournalBroken, decode_entry
+from exchange.journal import (
+    GENESIS_HASH,
+    MAX_EVENT_BYTES,
+    MAX_EVENTS_OF_A_COMMAND,
+    JournalBroken,
+    JournalEntry,
+    NewerCore,
+    OlderCore,
+    decode_entry,
+)
 from exchange.ports import Fenced
 from exchange.replica import BadSnapshot, BookReplica
 
@@ -253,3 +267,81 @@ def test_a_nudge_without_its_entry_is_read_from_the_journal() -> None:
         stored.body = json.dumps(body)
     world.drain()
     world.check()
+
+
+def test_the_random_flow_has_every_kind_of_event() -> None:
+    world = World(seed=16)
+    engine = world.new_engine()
+    for _ in range(300):
+        world.send(10)
+        world.engine_step(engine)
+    world.drain()
+    world.check()
+    events = [event for raw in world.journal.entries[MARKET] for event in decode_entry(raw).unpack_events()]
+    assert {event.kind for event in events} == set(EventKind)
+    assert {event.code for event in events if event.kind == EventKind.DONE} >= set(DoneReason) - {
+        DoneReason.FILL_LIMIT, DoneReason.LEVEL_FULL}
+    auctioned = [event for event in events if event.kind == EventKind.TRADE and event.flags & FLAG_AUCTION]
+    refreshed = [event for event in events if event.kind == EventKind.OPENED and event.flags & FLAG_RESTED]
+    assert len(auctioned) > 10 and len(refreshed) > 10
+
+
+@pytest.mark.parametrize(("version", "error"), [(CORE.version - 1, OlderCore), (CORE.version + 1, NewerCore)])
+def test_entries_of_another_core_are_refused(version: int, error: type[Exception]) -> None:
+    """By the engine and by every follower, whether the market's journal is wholly another core's or from some entry on."""
+    for entries_before in (0, 2):
+        world = World(seed=17)
+        world.send(entries_before)
+        while world.engine_step(world.new_engine()):
+            pass
+        stored = world.journal.entries.setdefault(MARKET, [])
+        last = decode_entry(stored[-1]) if stored else None
+        other = JournalEntry(
+            market=MARKET, seq=len(stored) + 1, at_ms=world.now_ms, queue_identity=1, first_queue_sequence=1,
+            last_queue_sequence=1, resume_offset=0, core_version=version, state_hash=0, feed_sequence=0,
+            prev_hash=last.hash if last else GENESIS_HASH, commands=b"", events=b"")
+        stored.append(other.encoded)
+        world.send(1)
+        wanted = f"entry {other.seq} is by core {version}, this is {CORE.version}"
+        with pytest.raises(error, match=wanted):
+            world.engine_step(world.new_engine())
+        assert len(stored) == other.seq, "nothing was matched"
+        for queue in (SETTLE, FEED):
+            with pytest.raises(error, match=wanted):
+                world.followers[queue].follow(MARKET, other.seq)
+
+
+def test_a_snapshot_of_an_older_core_is_refused_and_of_a_newer_one_waited_for() -> None:
+    world = World(seed=18)
+    world.send(20)
+    engine = world.new_engine()
+    while world.engine_step(engine):
+        pass
+    replica = BookReplica.recover(MARKET, CORE, world.journal, world.snapshots)
+    for version, error in ((CORE.version - 1, BadSnapshot), (CORE.version + 1, NewerCore)):
+        replica.core = replace(CORE, version=version)
+        with pytest.raises(error, match=f"by core {version}"):
+            BookReplica.from_snapshot(MARKET, CORE, replica.to_snapshot())
+
+
+def _order(number: int, account: int, at_ms: int, **fields: int) -> bytes:
+    return Command(**{
+        "kind": CommandKind.PLACE, "order_id": UUID(int=number), "account": account, "order_type": OrderType.LIMIT,
+        "time_in_force": TimeInForce.GTC, "issued_at_ms": at_ms} | fields).pack()
+
+
+def test_the_command_with_most_events_fits_an_entry() -> None:
+    """A buy that sweeps 400 levels, whose trades meet a stop that sweeps the next 400, after 49 orders expired."""
+    assert MAX_EVENTS_OF_A_COMMAND * event_records.SIZE <= MAX_EVENT_BYTES
+    book = matching_core.Book.create()
+    at_ms = 1_000_000
+    orders = [_order(number, 1000, at_ms, side=Side.SELL, price_ticks=number, size_lots=1) for number in range(1, 1001)]
+    orders += [_order(number, 1001, at_ms, side=Side.BUY, price_ticks=5000, stop_price_ticks=2, size_lots=450,
+                      order_type=OrderType.STOP_LIMIT, flags=STOP_ENTRY) for number in range(2001, 2010)]
+    orders += [_order(number, 1002, at_ms, side=Side.SELL, price_ticks=6000 + number, size_lots=1,
+                      time_in_force=TimeInForce.GTT, expire_at_ms=at_ms + 10) for number in range(3001, 3050)]
+    for order in orders:
+        book.apply(at_ms, order, MAX_EVENT_BYTES)
+    sweep = _order(4000, 1003, at_ms, side=Side.BUY, price_ticks=5000, size_lots=500)
+    events = unpack_events(book.apply(at_ms + 10, sweep, MAX_EVENT_BYTES))
+    assert 2400 < len(events) <= MAX_EVENTS_OF_A_COMMAND

@@ -8,9 +8,20 @@ from uuid import UUID
 from simulation.fakes import FakeJournal, FakeQueue, FakeSnapshots, Faults, Killed
 
 import matching_core
-from exchange.commands import Command, CommandKind, OrderType, Side, Stp, TimeInForce, encode_message
+from exchange.commands import (
+    POST_ONLY,
+    STOP_ENTRY,
+    Command,
+    CommandKind,
+    OrderType,
+    Side,
+    Stp,
+    TimeInForce,
+    encode_message,
+)
 from exchange.engine import Delivery, MatchingEngine
-from exchange.events import Event, EventKind
+from exchange.events import Event, EventKind, Mode
+from exchange.feed.state import MarketState
 from exchange.follower import JournalFollower, StaleCursor
 from exchange.journal import GENESIS_HASH, JournalEntry, decode_entry
 from exchange.nudges import decode_nudge
@@ -27,7 +38,7 @@ def is_published(event: Event) -> bool:
     """Whether the public feed gives the event a sequence number of its own."""
     if event.kind == EventKind.REJECTED:
         return event.flags == CommandKind.PLACE
-    return event.kind <= EventKind.TRIGGERED
+    return event.kind <= EventKind.TRIGGERED or event.kind == EventKind.AMENDED
 
 
 @dataclass
@@ -72,19 +83,40 @@ class World:
             events_full=matching_core.EventsFull)
 
     def random_command(self) -> bytes:
+        """Mostly orders of every kind, and all else that the core takes; an auction begins now and then and ends soon."""
         rng = self.rng
-        if self.live and rng.random() < 0.25:
-            order_id = rng.choice(self.live)
+        draw = rng.random()
+        if not self.live or draw < 0.7:
+            return self.random_order().pack()
+        order_id = rng.choice(self.live[-50:])
+        if draw < 0.85:
             return Command(kind=CommandKind.CANCEL, order_id=order_id, issued_at_ms=self.now_ms).pack()
+        if draw < 0.95:
+            return Command(kind=CommandKind.AMEND, order_id=order_id, price_ticks=rng.choice([0, rng.randint(95, 105)]),
+                           size_lots=rng.randint(1, 60), issued_at_ms=self.now_ms).pack()
+        if draw < 0.96:
+            return Command(kind=CommandKind.CANCEL_ALL, account=rng.randint(1000, 1004), issued_at_ms=self.now_ms).pack()
+        kinds = (CommandKind.AUCTION, CommandKind.HALT, CommandKind.TICK, *[CommandKind.UNCROSS, CommandKind.RESUME] * 3)
+        return Command(kind=rng.choice(kinds), issued_at_ms=self.now_ms).pack()
+
+    def random_order(self) -> Command:
+        rng = self.rng
         order_id = UUID(int=rng.getrandbits(128))
         self.live.append(order_id)
-        market_order = rng.random() < 0.15
+        order_type = rng.choices(list(OrderType), weights=[12, 3, 2, 2])[0]
+        is_limit = order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+        is_stop = order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
+        in_force = rng.choice([TimeInForce.GTC] * 3 + [TimeInForce.GTT, TimeInForce.IOC]) if is_limit else TimeInForce.IOC
+        rests = in_force in (TimeInForce.GTC, TimeInForce.GTT)
+        size = rng.randint(1, 50)
+        flags = POST_ONLY if rests and order_type == OrderType.LIMIT and rng.random() < 0.1 else 0
         return Command(
             kind=CommandKind.PLACE, order_id=order_id, account=rng.randint(1000, 1004), side=rng.choice(list(Side)),
-            order_type=OrderType.MARKET if market_order else OrderType.LIMIT,
-            time_in_force=TimeInForce.IOC if rng.random() < 0.2 else TimeInForce.GTC, stp=rng.choice(list(Stp)),
-            price_ticks=0 if market_order else rng.randint(95, 105), size_lots=rng.randint(1, 50),
-            issued_at_ms=self.now_ms).pack()
+            order_type=order_type, time_in_force=in_force, stp=rng.choice(list(Stp)), size_lots=size,
+            flags=flags | (STOP_ENTRY if is_stop and rng.random() < 0.5 else 0),
+            price_ticks=rng.randint(95, 105) if is_limit else 0, stop_price_ticks=rng.randint(95, 105) if is_stop else 0,
+            display_lots=rng.randint(1, size) if rests and rng.random() < 0.2 else 0,
+            expire_at_ms=self.now_ms + rng.randint(1, 100) if in_force == TimeInForce.GTT else 0, issued_at_ms=self.now_ms)
 
     def send(self, messages: int, commands_each: int = 1) -> None:
         """Sends random commands, without faults: the API retries its sends until they are acknowledged."""
@@ -151,9 +183,25 @@ class World:
         assert replayed.book.snapshot() == recovered.book.snapshot(), "replay = book, byte for byte (I5)"
         assert replayed.position == recovered.position
         bids, asks = replayed.book.levels(1, 1), replayed.book.levels(2, 1)
-        assert not bids or not asks or bids[0][0] < asks[0][0], "never crossed at rest (I6)"
+        if replayed.book.mode == Mode.OPEN:
+            assert not bids or not asks or bids[0][0] < asks[0][0], "never crossed at rest (I6)"
+        self.check_feed(entries, replayed.book)
         for queue, sink in self.sinks.items():
             assert [entry.encoded for entry in sink.entries] == [entry.encoded for entry in entries], f"{queue} follows all"
+
+    def check_feed(self, entries: list[JournalEntry], book: matching_core.Book) -> None:
+        """I9: the feed's state, moved along the journal, is the book: levels, and orders in their priority."""
+        state = MarketState(MARKET)
+        for entry in entries:
+            state.apply(entry)
+        assert state.sequence == book.sequence
+        for side in Side:
+            assert state.side(side).best() == book.levels(side, 1000)
+            resting = [order for order in state.orders.values() if order.opened and order.side == side]
+            resting.sort(key=lambda order: (order.price_ticks * (1 if side == Side.SELL else -1), order.opened))
+            assert [(order.order_id, order.account, order.price_ticks, order.lots) for order in resting] == book.orders(side)
+        waiting = {order.order_id for order in state.orders.values() if not order.opened}
+        assert waiting == {order_id for kind in (3, 4) for order_id, *_ in book.orders(kind)}
 
     def until_killed(self, step: object) -> bool:
         """Runs `step`; whether it died. A dead worker's memory is gone and its batch times out."""
