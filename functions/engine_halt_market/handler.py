@@ -2,8 +2,9 @@
 
 A message in the dead-letter queue was acknowledged to a trader and not matched, and what follows it must not overtake it:
 the status row stops new orders at once, and a HALT command puts the stop into the journal as well. The orders of a dead
-message stay pending and the sweep sends them again; its cancels are in no other place, so they go behind the HALT. Ticks and
-HALTs that died with a broken engine are not answered by more of their kind.
+message stay pending and the sweep sends them again; its cancels and amends are in no other place, so they go behind the HALT:
+cancels are done there, amends are refused and so answered. Ticks and HALTs that died with a broken engine are not answered by
+more of their kind.
 """
 
 import os
@@ -18,6 +19,7 @@ from exchange.commands import SIZE, BadMessage, Command, CommandKind, decode_mes
 PREFIX = os.environ["COMMAND_QUEUE_URL_PREFIX"]
 # With the HALT before them they still fit one message.
 CANCELS_PER_MESSAGE = 400
+SENT_AGAIN = frozenset((CommandKind.CANCEL, CommandKind.CANCEL_ALL, CommandKind.AMEND))
 
 logger = Logger(service="engine_halt_market")
 
@@ -41,11 +43,12 @@ def lambda_handler(event: dict, context: object) -> dict:
 
 
 def _content(body: str) -> tuple[bool, list[bytes]]:
-    """Whether a trader's command may be in the message, and its cancels. A body that cannot be read may hold one."""
+    """Whether a trader's command may be in the message, and what of it goes behind the HALT. A body that cannot be read may
+    hold one."""
     try:
         records = decode_message(body)
     except BadMessage:
         return True, []
     commands = [records[start:start + SIZE] for start in range(0, len(records), SIZE)]
-    cancels = [command for command in commands if command[0] == CommandKind.CANCEL]
+    cancels = [command for command in commands if command[0] in SENT_AGAIN]
     return bool(cancels) or any(command[0] == CommandKind.PLACE for command in commands), cancels

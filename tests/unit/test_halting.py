@@ -90,7 +90,14 @@ def test_cancels_of_a_dead_message_are_sent_again_behind_the_halt(halted: list[s
     assert again == b"".join(records[1:])
 
 
-@pytest.mark.parametrize("kind", [CommandKind.TICK, CommandKind.HALT, CommandKind.RESUME])
+@pytest.mark.parametrize("kind", [CommandKind.AMEND, CommandKind.CANCEL_ALL])
+def test_amends_go_behind_the_halt_as_cancels_do(kind: CommandKind, halted: list[str], sent: Sent, handler: ModuleType) -> None:
+    handler.lambda_handler(dead_letter(encode_message([command(kind)])), None)
+    assert sent.kinds() == [[CommandKind.HALT, kind]]
+
+
+@pytest.mark.parametrize("kind", [CommandKind.TICK, CommandKind.HALT, CommandKind.RESUME, CommandKind.AUCTION,
+                                  CommandKind.UNCROSS])
 def test_dead_ticks_and_halts_breed_no_more(kind: CommandKind, halted: list[str], sent: Sent, handler: ModuleType) -> None:
     handler.lambda_handler(dead_letter(encode_message([command(kind)])), None)
     assert halted == [MARKET]
