@@ -1,13 +1,13 @@
 /* One market's book: one flat block of memory, addressed by indexes, so that it may be copied or moved.
  *
  *   block  +-------------------+
- *          | mc_book           | figures, heads of the free lists, best levels, roots of the price trees
+ *          | mc_book           | figures, heads of the free lists, best levels, roots of the tries
  *          | nodes[capacity+1] | 64 B each: the orders, doubly linked in priority order inside their level
  *          | levels[cap.+1]    | 64 B each: a price with orders on it, linked better <-> worse
- *          | forks[cap.+1]     | 16 B each: inner nodes of the crit-bit trees price -> level
+ *          | forks[cap.+1]     | 288 B each: inner nodes of the tries price -> level
  *          | extras[cap.+1]    | 48 B each: what only icebergs, orders with an end and waiting stops have; as its node
  *          | timed[cap.+1]     |  4 B each: heap of the orders with an end, the next to end first
- *          | near[4][16384]    |  4 B each: price -> level, direct-mapped in front of the tree
+ *          | near[4][16384]    |  4 B each: price -> level, direct-mapped in front of the trie
  *          | ids[3 * 2^k]      |  8 B each: open-addressing table order id -> node, and room to rebuild it
  *          +-------------------+
  *
@@ -59,17 +59,19 @@ struct extra {
     uint32_t heap_at; /* where in `timed` it stands; 0 without an end */
 };
 
+/* Six bits of the price, `shift` bits from its end, decide; see prices.h. */
 struct fork {
-    uint32_t child[2]; /* (index << 1) for a fork, (index << 1 | 1) for a level */
-    uint32_t bit;      /* the price bit that decides; falls on the way down */
-    uint32_t next_free;
+    uint64_t used, prefix; /* which children there are; the price bits above */
+    uint32_t shift, next_free;
+    uint32_t child[64];
+    uint64_t reserved;
 };
 
 struct id_slot {
     uint32_t hash, node;
 };
 
-_Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 64 && sizeof(struct fork) == 16 &&
+_Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 64 && sizeof(struct fork) == 288 &&
                    sizeof(struct extra) == 48,
                "block layout");
 
@@ -90,11 +92,10 @@ typedef struct {
 
 /* Before the first change of a level in a batch: what it was, so that only real changes are reported. */
 struct touch {
-    int64_t price_ticks, lots;
-    uint32_t orders, side;
+    int64_t price_ticks, lots, orders;
 };
 
-/* A touch's place in the order of the LEVEL events, and the touch. Two arrays of them, to sort from one into the other. */
+/* A touch's place in the order of the LEVEL events, and the touch. */
 struct touch_key {
     uint64_t key, touch;
 };
@@ -117,12 +118,14 @@ struct run {
     uint32_t *timed, *near;
     uint32_t id_mask;
     uint32_t command_index;
-    struct event *events;
-    struct touch *touches;
-    struct touch_key *keys;
-    struct undo *undos;
-    int64_t event_count, event_capacity;
-    int64_t touch_count, undo_count;
+    struct event *events, *event, *last_event; /* the first; the next to write; the last that fits */
+    struct touch *touches[2];                  /* of bids, of asks */
+    int64_t touch_count[2];
+    struct touch_key *keys; /* two arrays, to sort from one into the other */
+    struct undo *undos, *undo;
+    uint32_t *removed; /* nodes that are free when the batch stands */
+    int64_t removed_count;
+    int64_t entries; /* of each of these arrays */
     jmp_buf broken;
 };
 
@@ -130,11 +133,20 @@ struct run {
  * measures coverage leaves them out: their other side is out of reach of any input. */
 #ifdef MC_COVERAGE
 #define REQUIRE(condition) ((void)0)
+#define BROKEN_CALLS_RETURN(run) ((void)0)
 #else
 #define REQUIRE(condition)                                                    \
     do {                                                                      \
         if (__builtin_expect(!(condition), 0)) {                              \
             invariant_broken(run, (uint64_t)MC_FILE * 10000u + __LINE__);     \
+        }                                                                     \
+    } while (0)
+
+/* In an entry point: where a broken assertion comes back to. */
+#define BROKEN_CALLS_RETURN(run)                                              \
+    do {                                                                      \
+        if (setjmp((run)->broken) != 0) {                                     \
+            return MC_INVARIANT_BROKEN;                                       \
         }                                                                     \
     } while (0)
 

@@ -9,33 +9,23 @@
 
 #define FEW_TOUCHES 24
 
-/* Keys in the order of the events: bids from the highest price down, then asks from the lowest up. Counted from the best
- * of each side, so that the usual batch has small keys. Answers the largest. */
-static uint64_t make_keys(struct run *run)
+/* Keys in the order of the events: the distance of a touched level from the best touched one. Answers the largest. */
+static uint64_t make_keys(struct run *run, uint32_t side)
 {
-    const struct touch *touches = run->touches;
-    int64_t best_bid = 0;
-    int64_t worst_bid = INT64_MAX;
-    int64_t best_ask = INT64_MAX;
-    for (int64_t i = 0; i < run->touch_count; i++) {
+    const struct touch *touches = run->touches[side - 1];
+    const int64_t count = run->touch_count[side - 1];
+    int64_t lowest = INT64_MAX;
+    int64_t highest = 0;
+    for (int64_t i = 0; i < count; i++) {
         const int64_t price_ticks = touches[i].price_ticks;
-        if (touches[i].side == BUY) {
-            best_bid = price_ticks > best_bid ? price_ticks : best_bid;
-            worst_bid = price_ticks < worst_bid ? price_ticks : worst_bid;
-        } else {
-            best_ask = price_ticks < best_ask ? price_ticks : best_ask;
-        }
+        lowest = price_ticks < lowest ? price_ticks : lowest;
+        highest = price_ticks > highest ? price_ticks : highest;
     }
-    const uint64_t bids = best_bid > 0 ? (uint64_t)(best_bid - worst_bid) + 1 : 0;
-    uint64_t largest = 0;
-    for (int64_t i = 0; i < run->touch_count; i++) {
-        const int64_t price_ticks = touches[i].price_ticks;
-        const uint64_t key = touches[i].side == BUY ? (uint64_t)(best_bid - price_ticks)
-                                                    : bids + (uint64_t)(price_ticks - best_ask);
-        run->keys[i] = (struct touch_key){.key = key, .touch = (uint64_t)i};
-        largest = key > largest ? key : largest;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t distance = side == BUY ? highest - touches[i].price_ticks : touches[i].price_ticks - lowest;
+        run->keys[i] = (struct touch_key){.key = (uint64_t)distance, .touch = (uint64_t)i};
     }
-    return largest;
+    return (uint64_t)(highest - lowest);
 }
 
 static void sort_few(struct touch_key *keys, int64_t count)
@@ -68,19 +58,20 @@ static void sort_by_byte(const struct touch_key *from, struct touch_key *to, int
     }
 }
 
-/* The touches in the order of the events; a level that went and came again in the batch was noted twice: the older note
- * stays first. Radix sort: as many passes as the largest key has bytes, whatever prices anybody sends. */
-static const struct touch_key *sorted_touches(struct run *run)
+/* A side's touches in the order of the events; a level that went and came again in the batch was noted twice: the older
+ * note stays first. Radix sort: as many passes as the largest key has bytes, whatever prices anybody sends. */
+static const struct touch_key *sorted_touches(struct run *run, uint32_t side)
 {
-    const uint64_t largest = make_keys(run);
-    if (run->touch_count <= FEW_TOUCHES) {
-        sort_few(run->keys, run->touch_count);
+    const int64_t count = run->touch_count[side - 1];
+    const uint64_t largest = count > 0 ? make_keys(run, side) : 0;
+    if (count <= FEW_TOUCHES) {
+        sort_few(run->keys, count);
         return run->keys;
     }
     struct touch_key *from = run->keys;
-    struct touch_key *to = run->keys + run->event_capacity + MC_EVENT_SLACK;
+    struct touch_key *to = run->keys + run->entries;
     for (unsigned shift = 0; shift < 64 && largest >> shift != 0; shift += 8) {
-        sort_by_byte(from, to, run->touch_count, shift);
+        sort_by_byte(from, to, count, shift);
         struct touch_key *sorted = to;
         to = from;
         from = sorted;
@@ -88,27 +79,27 @@ static const struct touch_key *sorted_touches(struct run *run)
     return from;
 }
 
-static void emit_level(struct run *run, const struct touch *before, const struct level *level)
+static void emit_level(struct run *run, uint32_t side, int64_t price_ticks, const struct level *level)
 {
-    struct event *event = emit(run, LEVEL, before->side, 0, 0);
+    struct event *event = emit(run, LEVEL, side, 0, 0);
     memset(&event->trade_id, 0, sizeof *event - offsetof(struct event, trade_id));
-    event->price_ticks = before->price_ticks;
+    event->price_ticks = price_ticks;
     event->size_lots = level->lots;
     event->remaining = level->orders;
 }
 
-static void emit_level_changes(struct run *run)
+static void emit_level_changes(struct run *run, uint32_t side)
 {
-    const struct touch_key *sorted = sorted_touches(run);
+    const struct touch_key *sorted = sorted_touches(run, side);
     run->command_index = 0;
-    for (int64_t i = 0; i < run->touch_count && has_room(run); i++) {
+    for (int64_t i = 0; i < run->touch_count[side - 1] && has_room(run); i++) {
         if (i > 0 && sorted[i].key == sorted[i - 1].key) {
             continue;
         }
-        const struct touch *before = &run->touches[sorted[i].touch];
-        const struct level *level = &run->levels[level_find(run, before->side, before->price_ticks)]; /* NONE is empty */
+        const struct touch *before = &run->touches[side - 1][sorted[i].touch];
+        const struct level *level = &run->levels[level_find(run, side, before->price_ticks)]; /* level 0 is empty */
         if (level->lots != before->lots || level->orders != before->orders) {
-            emit_level(run, before, level);
+            emit_level(run, side, before->price_ticks, level);
         }
     }
 }

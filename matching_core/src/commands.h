@@ -85,23 +85,30 @@ static uint32_t work_step(struct run *run)
     return 0;
 }
 
-/* The usual case, an open market without stops and orders with an end, is two comparisons. */
-static inline void background(struct run *run, uint32_t *steps)
+/* Whether nothing can wait: an open market without stops and orders with an end, the usual case. */
+static inline int is_quiet(const mc_book *book)
 {
-    mc_book *book = run->book;
-    const uint32_t stops = book->orders[LOSS_STOPS - 1] | book->orders[ENTRY_STOPS - 1];
-    if ((book->timed_count | stops) == 0 && book->mode == OPEN) {
-        if (*steps < MC_MAX_BACKGROUND) {
-            book->low_ticks = book->high_ticks = book->last_price_ticks;
-        }
-        return;
-    }
+    return (book->timed_count | book->orders[LOSS_STOPS - 1] | book->orders[ENTRY_STOPS - 1] | book->mode) == 0;
+}
+
+static void work(struct run *run, uint32_t *steps)
+{
     while (*steps < MC_MAX_BACKGROUND && has_room(run)) {
         const uint32_t counted = work_step(run);
         if (counted == 0) {
             return;
         }
         *steps += counted;
+    }
+}
+
+static inline void background(struct run *run, uint32_t *steps)
+{
+    mc_book *book = run->book;
+    if (__builtin_expect(!is_quiet(book), 0)) {
+        work(run, steps);
+    } else if (*steps < MC_MAX_BACKGROUND) {
+        book->low_ticks = book->high_ticks = book->last_price_ticks;
     }
 }
 

@@ -16,25 +16,28 @@ static int64_t mc_block_bytes(uint32_t capacity)
     return capacity < 1 || capacity > MC_MAX_ORDERS ? MC_BAD_INPUT : layout_for(capacity).end;
 }
 
-/* Work space of a call with room for so many events: notes of touched levels, two arrays of keys to sort them by, notes
- * of changes to take back. */
+/* Work space of a call with room for so many events: notes of touched levels (of either side), two arrays of keys to sort
+ * them by, notes of changes to take back, removed nodes. Each note stands beside an event. */
 static int64_t mc_work_bytes(int64_t event_capacity)
 {
     if (event_capacity < 0 || event_capacity > INT32_MAX) {
         return MC_BAD_INPUT;
     }
-    const size_t bytes = sizeof(struct touch) + 2 * sizeof(struct touch_key) + sizeof(struct undo);
+    const size_t bytes = 2 * sizeof(struct touch) + 2 * sizeof(struct touch_key) + sizeof(struct undo) + sizeof(uint64_t);
     return (event_capacity + MC_EVENT_SLACK) * (int64_t)bytes;
 }
 
 static void open_work(struct run *run, void *events, int64_t event_capacity, void *work)
 {
     const int64_t entries = event_capacity + MC_EVENT_SLACK;
-    run->events = events;
-    run->event_capacity = event_capacity;
-    run->touches = work;
-    run->keys = (struct touch_key *)(void *)(run->touches + entries);
-    run->undos = (struct undo *)(void *)(run->keys + 2 * entries);
+    run->entries = entries;
+    run->events = run->event = events;
+    run->last_event = run->events + event_capacity;
+    run->touches[0] = work;
+    run->touches[1] = run->touches[0] + entries;
+    run->keys = (struct touch_key *)(void *)(run->touches[1] + entries);
+    run->undos = run->undo = (struct undo *)(void *)(run->keys + 2 * entries);
+    run->removed = (uint32_t *)(void *)(run->undos + entries);
 }
 
 /* An empty book in zeroed memory. */
@@ -56,11 +59,18 @@ static int64_t most_nodes(const mc_book *book, const struct command *commands, i
     int64_t nodes = 0;
     int64_t stops = (int64_t)book->orders[LOSS_STOPS - 1] + book->orders[ENTRY_STOPS - 1];
     for (int64_t i = 0; i < command_count; i++) {
-        nodes += commands[i].kind == PLACE || commands[i].kind == AMEND;
-        stops += commands[i].kind == PLACE && is_stop(&commands[i]);
+        const int is_place = commands[i].kind == PLACE;
+        nodes += is_place | (commands[i].kind == AMEND);
+        stops += is_place & is_stop(&commands[i]);
     }
     const int64_t most_triggers = command_count * MC_MAX_BACKGROUND;
     return nodes + (stops < most_triggers ? stops : most_triggers);
+}
+
+static int are_nodes_free(const mc_book *book, const struct command *commands, int64_t command_count)
+{
+    const int64_t free = (int64_t)(book->capacity - book->order_count);
+    return free >= command_count * (1 + MC_MAX_BACKGROUND) || free >= most_nodes(book, commands, command_count);
 }
 
 /* Begins to load what a command some way ahead will look at, in steps of one load each: the slot of its id, the node
@@ -126,11 +136,12 @@ static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *c
         run_command(run, &commands[i]);
     }
     if (has_room(run)) {
-        emit_level_changes(run);
+        emit_level_changes(run, BUY);
+        emit_level_changes(run, SELL);
     }
     if (has_room(run)) {
-        settle_undos(run);
-        return run->event_count;
+        free_removed(run);
+        return run->event - run->events;
     }
     take_back(run);
     REQUIRE(run->book->order_count == before.order_count);
@@ -155,13 +166,11 @@ static int64_t mc_apply(void *block, int64_t at_ms, const void *commands, int64_
     if (at_ms < run->book->at_ms) {
         return MC_TIME_RAN_BACKWARDS;
     }
-    if (most_nodes(run->book, commands, command_count) > (int64_t)(run->book->capacity - run->book->order_count)) {
+    if (!are_nodes_free(run->book, commands, command_count)) {
         return MC_BOOK_FULL;
     }
     open_work(run, events, event_capacity, work);
-    if (setjmp(run->broken) != 0) {
-        return MC_INVARIANT_BROKEN;
-    }
+    BROKEN_CALLS_RETURN(run);
     return run_batch(run, at_ms, commands, command_count);
 }
 
@@ -179,9 +188,7 @@ static int64_t mc_levels(void *block, int side, int64_t limit, mc_level *levels)
     struct run opened;
     struct run *const run = &opened;
     open_run(run, block);
-    if (setjmp(run->broken) != 0) {
-        return MC_INVARIANT_BROKEN;
-    }
+    BROKEN_CALLS_RETURN(run);
     int64_t count = 0;
     for (uint32_t index = run->book->best[side - 1]; index != NONE && count < limit; count++) {
         const struct level *level = level_at(run, index);
@@ -200,9 +207,7 @@ static int64_t mc_indicative(void *block, mc_level *found)
     struct run opened;
     struct run *const run = &opened;
     open_run(run, block);
-    if (setjmp(run->broken) != 0) {
-        return MC_INVARIANT_BROKEN;
-    }
+    BROKEN_CALLS_RETURN(run);
     *found = (mc_level){0};
     if (is_crossed(run)) {
         found->price_ticks = equilibrium(run, &found->lots);
@@ -224,9 +229,7 @@ static int64_t mc_snapshot(void *block, void *snapshot, int64_t snapshot_bytes)
     struct run opened;
     struct run *const run = &opened;
     open_run(run, block);
-    if (setjmp(run->broken) != 0) {
-        return MC_INVARIANT_BROKEN;
-    }
+    BROKEN_CALLS_RETURN(run);
     write_snapshot(run, snapshot, snapshot_bytes);
     return snapshot_bytes;
 }
@@ -257,9 +260,7 @@ static int64_t mc_restore(void *block, int64_t block_bytes, uint32_t capacity, c
     struct run opened;
     struct run *const run = &opened;
     open_run(run, block);
-    if (setjmp(run->broken) != 0) {
-        return MC_INVARIANT_BROKEN;
-    }
+    BROKEN_CALLS_RETURN(run);
     code = read_snapshot(run, snapshot, snapshot_bytes, &header);
     if (code < 0) {
         run->book->magic = 0;

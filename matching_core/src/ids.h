@@ -13,7 +13,7 @@
 
 static inline int same_id(const struct order_id *a, const struct order_id *b)
 {
-    return a->word[0] == b->word[0] && a->word[1] == b->word[1];
+    return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1])) == 0;
 }
 
 /* The slot that holds `id`, or the empty one where it would go. */
@@ -68,20 +68,22 @@ __attribute__((noinline)) static void grow_ids(struct run *run)
     }
 }
 
-static inline void id_add(struct run *run, uint32_t node)
+/* `hash`: id_hash of its id. */
+static inline void id_add(struct run *run, uint32_t node, uint64_t hash)
 {
-    if (2 * run->book->order_count >= run->book->id_slots) {
+    if (__builtin_expect(2 * run->book->order_count >= run->book->id_slots, 0)) {
         grow_ids(run);
     }
-    const uint32_t hash = (uint32_t)id_hash(&run->nodes[node].order_id);
-    run->ids[id_empty_slot(run, hash)] = (struct id_slot){.hash = hash, .node = node};
+    run->ids[id_empty_slot(run, (uint32_t)hash)] = (struct id_slot){.hash = (uint32_t)hash, .node = node};
 }
 
-static inline void id_remove(struct run *run, uint32_t node)
+static inline void id_remove(struct run *run, uint32_t node, uint64_t hash)
 {
-    const struct order_id *id = &run->nodes[node].order_id;
-    uint32_t hole = id_slot(run, id, (uint32_t)id_hash(id));
-    REQUIRE(run->ids[hole].node == node);
+    uint32_t hole = (uint32_t)hash & run->id_mask;
+    while (run->ids[hole].node != node) {
+        REQUIRE(run->ids[hole].node != NONE);
+        hole = (hole + 1) & run->id_mask;
+    }
     uint32_t slot = hole;
     for (uint32_t steps = 0;; steps++) {
         REQUIRE(steps <= run->id_mask);

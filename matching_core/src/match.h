@@ -14,14 +14,14 @@ enum { RAN_OUT = NOT_DONE, NO_ROOM = 255 };
 
 static inline int has_room(const struct run *run)
 {
-    return run->event_count <= run->event_capacity;
+    return run->event <= run->last_event;
 }
 
 /* An event with its head: kind, side, code, flags, index of the command, sequence. All else is the caller's to write. */
 static inline struct event *emit(struct run *run, enum event_kind kind, unsigned side, unsigned code, unsigned flags)
 {
-    REQUIRE(run->event_count < run->event_capacity + MC_EVENT_SLACK);
-    struct event *event = &run->events[run->event_count++];
+    REQUIRE(run->event < run->last_event + MC_EVENT_SLACK);
+    struct event *event = run->event++;
     const uint64_t head = (uint64_t)kind | (uint64_t)side << 8 | (uint64_t)code << 16 | (uint64_t)flags << 24 |
                           (uint64_t)run->command_index << 32;
     memcpy(event, &head, sizeof head);
@@ -240,11 +240,9 @@ static void set_collar(struct run *run, struct taker *taker)
         return;
     }
     const int64_t collar = part_of_price(touch, taker->collar_bp);
-    const int64_t given = taker->limit_ticks;
-    if (side == BUY) {
-        taker->limit_ticks = given != 0 && given < touch + collar ? given : touch + collar;
-    } else {
-        taker->limit_ticks = given > touch - collar ? given : touch - collar;
+    const int64_t furthest = side == BUY ? touch + collar : touch - collar;
+    if (crosses(side, taker->limit_ticks, furthest)) {
+        taker->limit_ticks = furthest;
     }
 }
 

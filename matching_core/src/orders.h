@@ -47,12 +47,25 @@ static inline int is_waiting(struct run *run, uint32_t node)
     return level_at(run, node_at(run, node)->level)->side >= LOSS_STOPS;
 }
 
-static inline uint64_t order_hash(struct run *run, uint32_t index)
+static inline uint64_t order_hash(const struct run *run, const struct node *node, uint64_t hash_of_id,
+                                  const struct level *level)
 {
-    const struct node *node = &run->nodes[index];
-    const struct level *level = level_at(run, node->level);
-    const uint64_t hash = size_hash(identity_hash(node, level->price_ticks), node->lots, node->traded);
-    return (node->flags & NODE_EXTRA) != 0 ? extra_hash(hash, &run->extras[index], level->side) : hash;
+    const uint64_t hash = size_hash(identity_hash(node, hash_of_id, level->price_ticks), node->lots, node->traded);
+    if ((node->flags & NODE_EXTRA) == 0) {
+        return hash;
+    }
+    return extra_hash(hash, &run->extras[node - run->nodes], level->side);
+}
+
+/* An order as it is now counts in the book's sum, or no longer. */
+static inline void count_in(struct run *run, const struct node *node, const struct level *level)
+{
+    run->book->order_sum += order_hash(run, node, id_hash(&node->order_id), level);
+}
+
+static inline void count_out(struct run *run, const struct node *node, const struct level *level)
+{
+    run->book->order_sum -= order_hash(run, node, id_hash(&node->order_id), level);
 }
 
 static inline uint32_t take_node(struct run *run)
@@ -78,51 +91,69 @@ static inline void give_node(struct run *run, uint32_t node)
 /* Notes what the level was when the batch came to it first. Stops show nothing to anybody. */
 static inline void touch_level(struct run *run, struct level *level)
 {
-    if (level->batch == run->book->batch || level->side >= LOSS_STOPS) {
+    if (level->batch == run->book->batch || level->side > SELL) {
         return;
     }
     level->batch = run->book->batch;
-    REQUIRE(run->touch_count < run->event_capacity + MC_EVENT_SLACK);
-    run->touches[run->touch_count++] = (struct touch){.price_ticks = level->price_ticks, .lots = level->lots,
-        .orders = level->orders, .side = level->side};
+    int64_t *count = &run->touch_count[level->side - 1];
+    REQUIRE(*count < run->entries);
+    run->touches[level->side - 1][(*count)++] =
+        (struct touch){.price_ticks = level->price_ticks, .lots = level->lots, .orders = level->orders};
 }
 
 static inline void note_undo(struct run *run, enum undo_kind kind, uint32_t node, int64_t a, int64_t b)
 {
-    REQUIRE(run->undo_count < run->event_capacity + MC_EVENT_SLACK);
-    run->undos[run->undo_count++] = (struct undo){.kind = kind, .node = node, .a = a, .b = b};
+    REQUIRE(run->undo < run->undos + run->entries);
+    *run->undo++ = (struct undo){.kind = kind, .node = node, .a = a, .b = b};
 }
 
-/* Puts the node between its `prev` and `next` in its level's queue. */
+/* Where a queue's link to the node stands: in its neighbour, or in the level at the queue's end. */
+static inline uint32_t *link_from_prev(struct run *run, const struct node *node, struct level *level)
+{
+    return node->prev != NONE ? &run->nodes[node->prev].next : &level->head;
+}
+
+static inline uint32_t *link_from_next(struct run *run, const struct node *node, struct level *level)
+{
+    return node->next != NONE ? &run->nodes[node->next].prev : &level->tail;
+}
+
 static inline void queue_node(struct run *run, uint32_t index, struct level *level)
 {
     const struct node *node = node_at(run, index);
-    if (node->prev != NONE) {
-        node_at(run, node->prev)->next = index;
-    } else {
-        level->head = index;
-    }
-    if (node->next != NONE) {
-        node_at(run, node->next)->prev = index;
-    } else {
-        level->tail = index;
-    }
+    uint32_t *from_prev = link_from_prev(run, node, level);
+    uint32_t *from_next = link_from_next(run, node, level);
+    REQUIRE(*from_prev == node->next && *from_next == node->prev);
+    *from_prev = index;
+    *from_next = index;
 }
 
 static inline void unqueue_node(struct run *run, uint32_t index, struct level *level)
 {
     const struct node *node = node_at(run, index);
-    if (node->prev != NONE) {
-        node_at(run, node->prev)->next = node->next;
-    } else {
-        REQUIRE(level->head == index);
-        level->head = node->next;
+    uint32_t *from_prev = link_from_prev(run, node, level);
+    uint32_t *from_next = link_from_next(run, node, level);
+    REQUIRE(*from_prev == index && *from_next == index);
+    *from_prev = node->next;
+    *from_next = node->prev;
+}
+
+__attribute__((noinline)) static void link_extra(struct run *run, uint32_t index, struct level *level)
+{
+    level->hidden += run->extras[index].hidden;
+    run->book->extra_count++;
+    if (run->extras[index].expire_at_ms > 0) {
+        timed_add(run, index);
     }
-    if (node->next != NONE) {
-        node_at(run, node->next)->prev = node->prev;
-    } else {
-        REQUIRE(level->tail == index);
-        level->tail = node->prev;
+}
+
+__attribute__((noinline)) static void unlink_extra(struct run *run, uint32_t index, struct level *level)
+{
+    REQUIRE(level->hidden >= run->extras[index].hidden && run->book->extra_count > 0);
+    level->hidden -= run->extras[index].hidden;
+    run->book->extra_count--;
+    if (run->extras[index].expire_at_ms > 0) {
+        timed_remove(run, index);
     }
 }
 
@@ -136,13 +167,9 @@ static inline void link_node(struct run *run, uint32_t index, uint32_t level_ind
     level->lots += node->lots;
     level->orders++;
     if ((node->flags & NODE_EXTRA) != 0) {
-        level->hidden += run->extras[index].hidden;
-        run->book->extra_count++;
-        if (run->extras[index].expire_at_ms > 0) {
-            timed_add(run, index);
-        }
+        link_extra(run, index, level);
     }
-    id_add(run, index);
+    id_add(run, index, id_hash(&node->order_id));
     run->book->order_count++;
     run->book->orders[level->side - 1]++;
 }
@@ -156,14 +183,9 @@ static inline void unlink_node(struct run *run, uint32_t index)
     level->lots -= node->lots;
     level->orders--;
     if ((node->flags & NODE_EXTRA) != 0) {
-        REQUIRE(level->hidden >= run->extras[index].hidden);
-        level->hidden -= run->extras[index].hidden;
-        run->book->extra_count--;
-        if (run->extras[index].expire_at_ms > 0) {
-            timed_remove(run, index);
-        }
+        unlink_extra(run, index, level);
     }
-    id_remove(run, index);
+    id_remove(run, index, id_hash(&node->order_id));
     run->book->order_count--;
     run->book->orders[level->side - 1]--;
     if (level->orders == 0) {
@@ -171,24 +193,39 @@ static inline void unlink_node(struct run *run, uint32_t index)
     }
 }
 
-/* Puts an order behind the queue of its level, an iceberg with what it shows. Answers its node. */
+/* An iceberg shows a part, unless it waits as a stop or its part was told with it. */
+__attribute__((noinline)) static void append_extra(struct run *run, uint32_t index, const struct extra *extra, uint32_t side)
+{
+    struct node *node = node_at(run, index);
+    run->extras[index] = *extra;
+    if (extra->display > 0 && extra->display < node->lots && side <= SELL) {
+        run->extras[index].hidden = node->lots - extra->display;
+        node->lots = extra->display;
+    }
+}
+
+/* Puts an order behind the queue of its level. Answers its node. */
 static inline uint32_t append_order(struct run *run, const struct order *order, uint32_t level_index)
 {
     const uint32_t index = take_node(run);
+    const struct level *level = level_at(run, level_index);
     struct node *node = &run->nodes[index];
-    *node = order->node;
-    node->prev = level_at(run, level_index)->tail;
+    node->order_id = order->node.order_id;
+    node->account = order->node.account;
+    node->lots = order->node.lots;
+    node->opened = order->node.opened;
+    node->traded = order->node.traded;
+    node->prev = level->tail;
     node->next = NONE;
-    if ((node->flags & NODE_EXTRA) != 0) {
-        struct extra *extra = &run->extras[index];
-        *extra = order->extra;
-        if (extra->display > 0 && extra->display < node->lots && level_at(run, level_index)->side <= SELL) {
-            extra->hidden = node->lots - extra->display;
-            node->lots = extra->display;
-        }
+    node->side = order->node.side;
+    node->stp = order->node.stp;
+    node->flags = order->node.flags;
+    node->reserved = 0;
+    if ((order->node.flags & NODE_EXTRA) != 0) {
+        append_extra(run, index, &order->extra, level->side);
     }
     link_node(run, index, level_index);
-    run->book->order_sum += order_hash(run, index);
+    count_in(run, node, level);
     return index;
 }
 
@@ -210,7 +247,8 @@ static inline void remove_order(struct run *run, uint32_t index)
     struct level *level = level_at(run, node->level);
     touch_level(run, level);
     note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
-    run->book->order_sum -= order_hash(run, index);
+    run->removed[run->removed_count++] = index;
+    count_out(run, node, level);
     unlink_node(run, index);
 }
 
@@ -222,14 +260,14 @@ static void reduce_order(struct run *run, uint32_t index, int64_t lots)
     REQUIRE(lots >= 0 && lots < lots_left(run, index));
     const int64_t hidden = hidden_lots(run, index) < lots ? hidden_lots(run, index) : lots;
     touch_level(run, level);
-    run->book->order_sum -= order_hash(run, index);
+    count_out(run, node, level);
     if (hidden > 0) {
         run->extras[index].hidden -= hidden;
         level->hidden -= hidden;
     }
     node->lots -= lots - hidden;
     level->lots -= lots - hidden;
-    run->book->order_sum += order_hash(run, index);
+    count_in(run, node, level);
     note_undo(run, UNDO_REDUCE, index, lots - hidden, hidden);
 }
 
@@ -240,11 +278,11 @@ static inline void fill_part(struct run *run, uint32_t index, int64_t lots)
     struct level *level = level_at(run, node->level);
     REQUIRE(lots > 0 && lots < node->lots);
     touch_level(run, level);
-    run->book->order_sum -= order_hash(run, index);
+    count_out(run, node, level);
     node->lots -= lots;
     node->traded += lots;
     level->lots -= lots;
-    run->book->order_sum += order_hash(run, index);
+    count_in(run, node, level);
     note_undo(run, UNDO_FILL, index, lots, 0);
 }
 
@@ -257,7 +295,7 @@ static void refresh_order(struct run *run, uint32_t index, uint64_t opened)
     REQUIRE((node->flags & NODE_EXTRA) != 0 && extra->hidden > 0 && level->head == index);
     touch_level(run, level);
     note_undo(run, UNDO_REFRESH, index, node->lots, (int64_t)node->opened);
-    run->book->order_sum -= order_hash(run, index);
+    count_out(run, node, level);
     const int64_t shown = extra->display < extra->hidden ? extra->display : extra->hidden;
     level->lots += shown - node->lots;
     level->hidden -= shown;
@@ -275,7 +313,7 @@ static void refresh_order(struct run *run, uint32_t index, uint64_t opened)
         node->next = NONE;
         queue_node(run, index, level);
     }
-    run->book->order_sum += order_hash(run, index);
+    count_in(run, node, level);
 }
 
 static void take_back_refresh(struct run *run, uint32_t index, int64_t lots, uint64_t opened)
@@ -339,20 +377,17 @@ static void take_back_step(struct run *run, const struct undo *step)
 /* Runs the batch's changes backwards. The figures in mc_book are the caller's to put back. */
 static void take_back(struct run *run)
 {
-    while (run->undo_count > 0) {
-        take_back_step(run, &run->undos[--run->undo_count]);
+    while (run->undo > run->undos) {
+        take_back_step(run, --run->undo);
     }
 }
 
 /* The batch stands: its removed nodes are free for the next one. */
-static void settle_undos(struct run *run)
+static void free_removed(struct run *run)
 {
-    for (int64_t i = 0; i < run->undo_count; i++) {
-        if (run->undos[i].kind == UNDO_REMOVE) {
-            give_node(run, run->undos[i].node);
-        }
+    for (int64_t i = 0; i < run->removed_count; i++) {
+        give_node(run, run->removed[i]);
     }
-    run->undo_count = 0;
 }
 
 #endif

@@ -12,7 +12,7 @@
 /* An order on its way through the book: of a PLACE, of an AMEND that lost its place, of a stop that was triggered. */
 struct taker {
     struct order order;   /* node.lots: still to be traded; 0 for an order by funds */
-    int64_t limit_ticks;  /* no price beyond it; 0 = any */
+    int64_t limit_ticks;  /* no price beyond it; ANY_PRICE for a buy, 0 for a sell that takes any */
     int64_t funds;        /* ticks x lots still to be spent, by funds only */
     uint32_t own_level;   /* the level at its own price and side, or NONE */
     uint32_t touched;     /* makers that it met */
@@ -26,13 +26,12 @@ static inline uint32_t other_side(uint32_t side)
     return BUY + SELL - side;
 }
 
-/* Whether an order of `side` that goes no further than `limit_ticks` trades at this price. */
+/* Whether an order of `side` that goes no further than `limit_ticks` trades at this price. Sides come at random, so this is
+ * arithmetic: for a sell both numbers are negated. */
 static inline int crosses(uint32_t side, int64_t limit_ticks, int64_t price_ticks)
 {
-    if (side == SELL) {
-        return price_ticks >= limit_ticks; /* 0 = any price */
-    }
-    return price_ticks <= limit_ticks || limit_ticks == 0;
+    const int64_t negate = -(int64_t)(side == SELL);
+    return ((price_ticks ^ negate) - negate) <= ((limit_ticks ^ negate) - negate);
 }
 
 static inline int64_t best_price(struct run *run, uint32_t side)
@@ -46,6 +45,13 @@ static inline int would_trade(struct run *run, uint32_t side, int64_t limit_tick
 {
     const int64_t best = best_price(run, other_side(side));
     return best != 0 && crosses(side, limit_ticks, best);
+}
+
+#define ANY_PRICE INT64_MAX
+
+static inline int64_t limit_for(uint32_t side, int64_t price_ticks)
+{
+    return price_ticks == 0 && side == BUY ? ANY_PRICE : price_ticks;
 }
 
 static inline int is_nil(const struct order_id *id)
@@ -73,6 +79,19 @@ static inline int is_market(unsigned order_type)
 static inline int may_rest(unsigned order_type, unsigned time_in_force)
 {
     return !is_market(order_type) && time_in_force <= GTT;
+}
+
+/* The order that most orders are: limit, GTC or IOC, and nothing else told. It is sound, and what follows has less to ask.
+ * Kind, side, type, time in force, stp, flags and collar are compared in one word: three of them may vary. */
+static inline int is_plain(const struct command *command)
+{
+    const uint64_t free_bits = UINT64_C(0x0000000702000300); /* stp 0..7, IOC beside GTC, side 0..3 */
+    uint64_t head;
+    memcpy(&head, command, sizeof head);
+    return (head & ~free_bits) == (PLACE | LIMIT << 16 | GTC << 24) && command->side - 1u < SELL &&
+           command->stp <= CANCEL_BOTH && command->price_ticks > 0 && command->size_lots > 0 &&
+           (command->funds | command->stop_price_ticks | command->display_lots | command->expire_at_ms) == 0 &&
+           command->issued_at_ms >= 0 && command->account != 0 && !is_nil(&command->order_id);
 }
 
 /* A number that is no value of its field. Zero is none of side and type, and none of a limit order's time in force. */
@@ -164,8 +183,7 @@ static inline int64_t total_at(struct run *run, uint32_t level)
  * numbers fit 63 bits. */
 static inline int overflows(struct run *run, const struct command *command, uint32_t own_level)
 {
-    return command->size_lots > MC_MAX_NOTIONAL || command->funds > MC_MAX_NOTIONAL ||
-           command->price_ticks > MC_MAX_NOTIONAL || command->stop_price_ticks > MC_MAX_NOTIONAL ||
+    return command->size_lots > MC_MAX_NOTIONAL || command->price_ticks > MC_MAX_NOTIONAL ||
            is_too_large(command->price_ticks, command->size_lots + total_at(run, own_level));
 }
 
@@ -174,11 +192,14 @@ static inline uint32_t stop_side(const struct command *command)
     return (command->flags & STOP_ENTRY) != 0 ? ENTRY_STOPS : LOSS_STOPS;
 }
 
-/* Whether the lots that wait at one stop price leave 62 bits. */
-static int overflows_stops(struct run *run, const struct command *command)
+/* The same of an order that is not plain; the lots that wait at one stop price stay within 62 bits too. */
+static int overflows_beside(struct run *run, const struct command *command)
 {
-    const uint32_t level = level_find(run, stop_side(command), command->stop_price_ticks);
-    return command->size_lots + total_at(run, level) > MC_MAX_NOTIONAL;
+    if (command->funds > MC_MAX_NOTIONAL || command->stop_price_ticks > MC_MAX_NOTIONAL) {
+        return 1;
+    }
+    return is_stop(command) &&
+           command->size_lots + total_at(run, level_find(run, stop_side(command), command->stop_price_ticks)) > MC_MAX_NOTIONAL;
 }
 
 /* What others' icebergs on a level hide that are not over, and how many parts it comes in. */
@@ -240,7 +261,7 @@ static int is_fillable(struct run *run, const struct taker *taker)
 }
 
 /* The order that a sound PLACE brings. */
-static inline void read_order(const struct command *command, struct taker *taker)
+static inline void read_order(const struct command *command, struct taker *taker, int plain)
 {
     struct node *node = &taker->order.node;
     node->order_id = command->order_id;
@@ -250,16 +271,23 @@ static inline void read_order(const struct command *command, struct taker *taker
     node->traded = 0;
     node->side = command->side;
     node->stp = command->stp == 0 ? DECREASE_AND_CANCEL : command->stp;
-    node->flags = command->flags & POST_ONLY;
-    node->reserved = 0;
+    node->flags = 0;
     taker->order.price_ticks = taker->limit_ticks = command->price_ticks;
-    taker->funds = command->funds;
+    taker->funds = 0;
     taker->own_level = NONE;
     taker->touched = 0;
-    taker->collar_bp = command->collar_bp;
+    taker->collar_bp = 0;
     taker->order_type = command->order_type;
     taker->time_in_force = command->time_in_force;
+    taker->by_funds = 0;
+    if (plain) {
+        return;
+    }
+    node->flags = command->flags & POST_ONLY;
+    taker->limit_ticks = limit_for(command->side, command->price_ticks);
+    taker->funds = command->funds;
     taker->by_funds = command->funds > 0;
+    taker->collar_bp = command->collar_bp;
     const int64_t display = command->display_lots < command->size_lots ? command->display_lots : 0;
     if (display > 0 || command->expire_at_ms > 0 || is_stop(command)) {
         node->flags |= NODE_EXTRA;
@@ -267,33 +295,9 @@ static inline void read_order(const struct command *command, struct taker *taker
     }
 }
 
-static inline enum reject_code check_place(struct run *run, const struct command *command, struct taker *taker)
+/* What an order may be refused for besides, when it is not plain. */
+static enum reject_code check_option(struct run *run, const struct command *command, const struct taker *taker)
 {
-    if (is_malformed_place(command)) {
-        return MALFORMED;
-    }
-    if (is_stale(run, command) || (command->expire_at_ms > 0 && command->expire_at_ms <= run->book->at_ms)) {
-        return STALE;
-    }
-    if (id_find(run, &command->order_id) != NONE) {
-        return DUPLICATE_ORDER_ID;
-    }
-    const int can_rest = may_rest(command->order_type, command->time_in_force);
-    if (run->book->mode != OPEN && is_closed(run, can_rest || is_stop(command))) {
-        return MARKET_HALTED;
-    }
-    read_order(command, taker);
-    if (command->order_type == LIMIT) {
-        if (is_outside_band(run, command->side, command->price_ticks, command->collar_bp)) {
-            return OUTSIDE_BAND;
-        }
-        if (can_rest) {
-            taker->own_level = level_find(run, command->side, command->price_ticks);
-        }
-    }
-    if (overflows(run, command, taker->own_level) || (is_stop(command) && overflows_stops(run, command))) {
-        return TOO_LARGE;
-    }
     if ((command->flags & POST_ONLY) != 0 && would_trade(run, command->side, command->price_ticks)) {
         return POST_ONLY_WOULD_CROSS;
     }
@@ -301,6 +305,36 @@ static inline enum reject_code check_place(struct run *run, const struct command
         return FOK_NOT_FILLABLE;
     }
     return NOT_REJECTED;
+}
+
+static inline enum reject_code check_place(struct run *run, const struct command *command, struct taker *taker)
+{
+    const int plain = __builtin_expect(is_plain(command), 1);
+    if (!plain && is_malformed_place(command)) {
+        return MALFORMED;
+    }
+    if (is_stale(run, command) || (!plain && command->expire_at_ms > 0 && command->expire_at_ms <= run->book->at_ms)) {
+        return STALE;
+    }
+    if (id_find(run, &command->order_id) != NONE) {
+        return DUPLICATE_ORDER_ID;
+    }
+    const int can_rest = plain ? command->time_in_force == GTC : may_rest(command->order_type, command->time_in_force);
+    if (run->book->mode != OPEN && is_closed(run, can_rest || is_stop(command))) {
+        return MARKET_HALTED;
+    }
+    read_order(command, taker, plain);
+    if (!plain && command->order_type == LIMIT &&
+        is_outside_band(run, command->side, command->price_ticks, command->collar_bp)) {
+        return OUTSIDE_BAND;
+    }
+    if (can_rest && (plain || command->order_type == LIMIT)) {
+        taker->own_level = level_find(run, command->side, command->price_ticks);
+    }
+    if (overflows(run, command, taker->own_level) || (!plain && overflows_beside(run, command))) {
+        return TOO_LARGE;
+    }
+    return plain ? NOT_REJECTED : check_option(run, command, taker);
 }
 
 #endif

@@ -52,7 +52,7 @@ static void read_stop(struct run *run, uint32_t index, struct taker *taker)
     REQUIRE(extra->order_type == STOP_LIMIT || extra->order_type == STOP_MARKET);
     *taker = (struct taker){.order = {.node = *node_at(run, index), .price_ticks = extra->limit_ticks,
                                       .extra = {.display = extra->display, .expire_at_ms = extra->expire_at_ms}},
-        .limit_ticks = extra->limit_ticks, .funds = extra->funds, .collar_bp = extra->collar_bp,
+        .limit_ticks = limit_for(node_at(run, index)->side, extra->limit_ticks), .funds = extra->funds, .collar_bp = extra->collar_bp,
         .order_type = extra->order_type, .time_in_force = extra->time_in_force, .by_funds = extra->funds > 0};
     if (extra->display == 0 && extra->expire_at_ms == 0) {
         taker->order.node.flags = 0;
@@ -69,8 +69,8 @@ static uint32_t trigger(struct run *run, uint32_t index)
     emit_order(run, TRIGGERED, 0, FLAG_STOP | funds_flag(&taker), node, stop_price_ticks, node->lots, taker.funds);
     remove_order(run, index);
     if (may_rest(taker.order_type, taker.time_in_force)) {
-        taker.own_level = level_find(run, taker.order.node.side, taker.limit_ticks);
-        if (is_too_large(taker.limit_ticks, taker.order.node.lots + total_at(run, taker.own_level))) {
+        taker.own_level = level_find(run, taker.order.node.side, taker.order.price_ticks);
+        if (is_too_large(taker.order.price_ticks, taker.order.node.lots + total_at(run, taker.own_level))) {
             emit_taker(run, DONE, LEVEL_FULL, &taker, 0);
             return 0;
         }
