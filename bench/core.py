@@ -1,226 +1,317 @@
-"""The matching core beside its peers, on the same operations in the same run: `make bench-core`.
+"""The matching core beside its peers, on the same operations in the same run, in one thread: `make bench-core`.
 
-Workload mix10k: 10,000 orders rest; 52 % of the operations are limit orders that rest, 38 % cancel a random live order,
-10 % are marketable and touch 1-5 makers; prices are geometric behind the touch (mean 40 ticks) and the touch walks within
-+-300 ticks. Seeded; drawn against a dict book so that every cancel hits. Figures are ns per operation from Python, events
-written and returned; the median and best of the repeats. Peers: a dict book in pure Python, `orderly-chaos` from PyPI
-(native, one ctypes call per operation, no events), and our own naive core.
+Workloads (bench/core_workloads.py draws them; 2,000,000 operations each unless said otherwise):
+
+  mix10k   10,000 orders rest; 52 % of the operations are limit orders that rest, 38 % cancel a random live order, 10 % are
+           marketable and touch 1-5 makers; prices geometric behind the touch, 40 ticks in the mean
+  mix1m    the same with 1,000,000 resting orders and 200 ticks
+  moves    1,000 orders rest; 9 resting orders, 3 marketable ones, 5 cancels and 82 moves (AMEND with a new price) in 99
+  wide     mix10k, but the touch jumps 25-40 % and back every 20,000 operations
+  python   mix10k through `Book.apply`: packed records in, events returned as bytes and then left alone, read by numpy or
+           read as tuples (reading counts the kinds and adds up the lots traded)
+  snapshot a book of 1,000,000 orders to bytes and back
+  replay   a recorded command log from an empty book, events built as bytes
+
+Rows "in C" time the work of the core with all its events written, and nothing else: one call of `mc_apply` per batch with
+buffers that are allocated once. The command records of a batch are expanded by numpy and copied to the same place in memory
+before the clock starts, as a server has a batch in its cache when it has just received it; the clock is read around each
+call and the differences are added up. An empty call with the clock around it takes about 0.3 us: nothing beside the 20 us
+and more of a batch of 1,000, a quarter of the figure with batches of 10.
+Peers with a C interface are timed in the same way, 1,000 operations per reading, by a loop in C (bench/core_loop.c); the
+others by a loop in Python that is a part of their figure. Peers do less: no accounts, no self-trade prevention, no state
+hash, no taking back of a batch; the column "writes" says what they tell about what happened. Ratios are to the core in C in
+batches of 1,000 on the same workload. Repeats go in turns, so that a noisy minute hits all. Each book is filled anew,
+in batches, before the clock starts. The lots that a peer traded are compared with the reference book's.
 """
 
 import argparse
+import gc
+import importlib.metadata
+import os
 import platform
-import random
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from matching_core import COMMAND_BYTES, Book
+import numpy as np
+
+from bench import core_peers
+from bench.core_workloads import EVENT, MOVE, NOW_MS, TAKE, WORKLOADS, Stream, draw, records
+from matching_core import COMMAND_BYTES, CORE_VERSION, Book
+from matching_core._core import ffi, lib
+from matching_core.build import FLAGS
 from matching_core.naive import NaiveBook
-from matching_core.records import COMMAND, NIL, CommandKind, OrderType, Side, TimeInForce
+from matching_core.records import EVENT as EVENT_RECORD
+from matching_core.records import EventKind
 
-NOW_MS = 1_700_000_000_000
-MIDDLE_TICKS = 1_000_000
 ROOM = 1 << 21
-TAKER_ACCOUNT = 1_000_000
+BLOCK = 10_000
+SECTIONS = (*WORKLOADS, "python", "snapshot", "replay")
+ELSEWHERE = ("Not measured here (mix10k on this kind of machine, as others report): exchange-core 84 ns/op, CppTrader 90, "
+             "liquibook in C++ 695.")
 
 
-class Operation(NamedTuple):
-    """`kind`: rest, cancel or take. `number`: the order's id as an integer."""
+class Row(NamedTuple):
+    """`run` answers ns per operation, or ns where `operations` is 0."""
 
-    kind: str
-    number: int
-    side: int = 0
-    price_ticks: int = 0
-    lots: int = 0
-
-    def pack(self) -> bytes:
-        order_id = (self.number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).to_bytes(16, "little")
-        if self.kind == "cancel":
-            return COMMAND.pack(CommandKind.CANCEL, 0, 0, 0, 0, 0, 0, order_id, 0, *[0] * 6, NOW_MS, 0, 0, NIL)
-        time_in_force = TimeInForce.IOC if self.kind == "take" else TimeInForce.GTC
-        account = TAKER_ACCOUNT if self.kind == "take" else 1 + self.number % 1000
-        return COMMAND.pack(CommandKind.PLACE, self.side, OrderType.LIMIT, time_in_force, 0, 0, 0, order_id, account,
-                            self.price_ticks, self.lots, 0, 0, 0, 0, NOW_MS, 0, 0, NIL)
+    section: str
+    title: str
+    operations: int
+    writes: str
+    run: Callable[[], float]
 
 
-class DictBook:
-    """The usual forty lines of Python: price-time priority, no self-trade rules, no events but trades."""
-
-    def __init__(self) -> None:
-        self.queues = {Side.BUY: {}, Side.SELL: {}}
-        self.live: dict[int, tuple[int, int]] = {}
-        self.trades: list[tuple[int, int, int]] = []
-
-    def rest(self, number: int, side: int, price_ticks: int, lots: int) -> None:
-        self.queues[side].setdefault(price_ticks, {})[number] = lots
-        self.live[number] = (side, price_ticks)
-
-    def cancel(self, number: int) -> None:
-        side, price_ticks = self.live.pop(number)
-        queue = self.queues[side][price_ticks]
-        del queue[number]
-        if not queue:
-            del self.queues[side][price_ticks]
-
-    def take(self, side: int, price_ticks: int, lots: int) -> None:
-        queues = self.queues[Side.SELL if side == Side.BUY else Side.BUY]
-        while lots and queues:
-            best = min(queues) if side == Side.BUY else max(queues)
-            if best > price_ticks if side == Side.BUY else best < price_ticks:
-                return
-            queue = queues[best]
-            number, there = next(iter(queue.items()))
-            traded = min(lots, there)
-            self.trades.append((number, best, traded))
-            lots -= traded
-            if traded < there:
-                queue[number] = there - traded
-            else:
-                self.cancel(number)
-
-    def run(self, operations: list[Operation]) -> None:
-        for kind, number, side, price_ticks, lots in operations:
-            if kind == "rest":
-                self.rest(number, side, price_ticks, lots)
-            elif kind == "cancel":
-                self.cancel(number)
-            else:
-                self.take(side, price_ticks, lots)
+def filled(fill: np.ndarray, core: type = Book) -> Book:
+    """A book with the orders of `fill`, put there by commands as they come in life, with room for what is measured."""
+    book = core.create(orders=max(65_536, len(fill) * 9 // 8 + 4096))
+    for commands in packed(fill, 1000):
+        book.apply(NOW_MS, commands, ROOM)
+    return book
 
 
-def mix(resting: int, count: int, seed: int = 1) -> tuple[list[Operation], list[Operation]]:
-    """The operations that fill the book, and the ones that are measured."""
-    draw = random.Random(seed)
-    book, touch, number = DictBook(), MIDDLE_TICKS, 0
-    live: list[int] = []
-    fill, measured = [], []
-
-    def rest() -> Operation:
-        nonlocal number
-        number += 1
-        side = draw.choice((Side.BUY, Side.SELL))
-        behind = 1 + int(draw.expovariate(1 / 40))
-        # Never through the other side, so that what should rest does.
-        if side == Side.BUY:
-            price_ticks = min(touch - behind, min(book.queues[Side.SELL], default=2 * MIDDLE_TICKS) - 1)
-        else:
-            price_ticks = max(touch + behind, max(book.queues[Side.BUY], default=0) + 1)
-        live.append(number)
-        return Operation("rest", number, side, price_ticks, draw.randint(1, 10))
-
-    while len(fill) < resting:
-        fill.append(rest())
-        book.run(fill[-1:])
-    while len(measured) < count:
-        touch = max(MIDDLE_TICKS - 300, min(MIDDLE_TICKS + 300, touch + draw.choice((-1, 0, 1))))
-        share = draw.random()
-        if share < 0.38 and book.live:
-            while True:
-                at = draw.randrange(len(live))
-                live[at], live[-1] = live[-1], live[at]
-                if (candidate := live.pop()) in book.live:
-                    break
-            operation = Operation("cancel", candidate)
-        elif share < 0.48:
-            number += 1
-            side = draw.choice((Side.BUY, Side.SELL))
-            operation = Operation("take", number, side, 2 * MIDDLE_TICKS if side == Side.BUY else 1, draw.randint(1, 22))
-        else:
-            operation = rest()
-        measured.append(operation)
-        book.run([operation])
-    return fill, measured
+def packed(operations: np.ndarray, batch: int) -> Iterator[bytes]:
+    for at in range(0, len(operations), batch):
+        yield records(operations[at:at + batch]).tobytes()
 
 
-def time_core(core: type, fill: list[Operation], measured: list[Operation], batch: int) -> Callable[[], float]:
-    """A run answers ns per operation, in batches of `batch` records packed before."""
-    full = core.create(orders=len(fill) + len(measured))
-    full.apply(NOW_MS, b"".join(operation.pack() for operation in fill), 96 * 4 * len(fill))
-    snapshot = full.snapshot()
-    records = b"".join(operation.pack() for operation in measured)
-    step = batch * COMMAND_BYTES
-    batches = [records[at:at + step] for at in range(0, len(records), step)]
-
-    def run() -> float:
-        book = core.restore(snapshot)
-        start = time.perf_counter_ns()
-        for commands in batches:
-            book.apply(NOW_MS, commands, ROOM)
-        return (time.perf_counter_ns() - start) / len(measured)
-    return run
+def amends() -> bool:
+    """Whether this core knows AMEND: it is tried on a book of one order."""
+    stream = draw(WORKLOADS["moves"], operations=100, resting=1)
+    book = filled(stream.fill)
+    move = stream.fill.copy()
+    move["kind"], move["price_ticks"] = MOVE, move["price_ticks"] - 1
+    events = np.frombuffer(book.apply(NOW_MS, records(move).tobytes(), ROOM), EVENT)
+    return not (events["kind"] == EventKind.REJECTED).any()
 
 
-def time_dict_book(fill: list[Operation], measured: list[Operation]) -> Callable[[], float]:
-    def run() -> float:
-        book = DictBook()
-        book.run(fill)
-        start = time.perf_counter_ns()
-        book.run(measured)
-        return (time.perf_counter_ns() - start) / len(measured)
-    return run
+def core_in_c(stream: Stream, batch: int) -> float:
+    book = filled(stream.fill)
+    capacity = 40 * batch + 2700
+    book._make_room_for_events(capacity)  # the facade knows how large the buffers must be; they are used without it
+    block_of_book, events, work, apply = book._block, book._events, book._work, lib.mc_apply
+    hot = ffi.new("uint64_t[]", batch * COMMAND_BYTES // 8)
+    clock, total = time.perf_counter_ns, 0
+    step = max(batch, BLOCK // batch * batch)
+    for start in range(0, len(stream.measured), step):
+        block = records(stream.measured[start:start + step])
+        source = ffi.from_buffer("unsigned char[]", block)
+        for at in range(0, len(block), batch):
+            count = min(batch, len(block) - at)
+            ffi.memmove(hot, source + at * COMMAND_BYTES, count * COMMAND_BYTES)
+            before = clock()
+            written = apply(block_of_book, NOW_MS, hot, count, events, capacity, work)
+            total += clock() - before
+            if written < 0:
+                raise RuntimeError(f"mc_apply answered {written}")
+    return total / len(stream.measured)
 
 
-def time_orderly_chaos(fill: list[Operation], measured: list[Operation]) -> Callable[[], float]:
-    from orderly_chaos import LimitOrderBook
-    from orderly_chaos import Side as TheirSide
-    sides = {Side.BUY: TheirSide.BUY, Side.SELL: TheirSide.SELL}
-
-    def play(book: "LimitOrderBook", operations: list[Operation]) -> None:
-        for kind, number, side, price_ticks, lots in operations:
-            if kind == "rest":
-                book.limit(sides[side], number, lots, price_ticks)
-            elif kind == "cancel":
-                book.cancel(number)
-            else:
-                book.market(sides[side], number, lots)
-
-    def run() -> float:
-        with LimitOrderBook() as book:
-            play(book, fill)
-            start = time.perf_counter_ns()
-            play(book, measured)
-            return (time.perf_counter_ns() - start) / len(measured)
-    return run
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--resting", type=int, default=10_000)
-    parser.add_argument("--operations", type=int, default=200_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args(arguments)
-    fill, measured = mix(options.resting, options.operations)
-    few = measured[:max(1000, len(measured) // 20)]
-    runs = {
-        "C core, batches of 1000": time_core(Book, fill, measured, 1000),
-        "C core, batches of 10": time_core(Book, fill, measured, 10),
-        "C core, one by one": time_core(Book, fill, measured, 1),
-        "dict book": time_dict_book(fill, measured),
-        "orderly-chaos (ctypes)": time_orderly_chaos(fill, measured),
-        "naive core, batches of 1000": time_core(NaiveBook, fill, few, 1000),
-    }
-    samples = {name: [] for name in runs}
-    for _ in range(options.repeats):  # in turns, so that a noisy minute hits all
-        for name, run in runs.items():
-            samples[name].append(run())
-    base = statistics.median(samples["C core, batches of 1000"])
-    print(f"{len(measured):,} operations on {options.resting:,} resting orders; Python {platform.python_version()}, "
-          f"{platform.machine()}, {_processor()}")
-    print(f"{'':30}{'median':>10}{'best':>10}   ns/op{'ratio':>10}")
-    for name, values in samples.items():
-        middle = statistics.median(values)
-        print(f"{name:30}{middle:10.0f}{min(values):10.0f}{middle / base:18.1f}")
+def leave(events: bytes, kinds: np.ndarray) -> int:
     return 0
 
 
-def _processor() -> str:
+def read_by_numpy(events: bytes, kinds: np.ndarray) -> int:
+    rows = np.frombuffer(events, EVENT)
+    kinds += np.bincount(rows["kind"], minlength=len(kinds))
+    return int(rows["size_lots"][rows["kind"] == EventKind.TRADE].sum())
+
+
+def read_as_tuples(events: bytes, kinds: np.ndarray) -> int:
+    traded, counts, trade = 0, [0] * len(kinds), int(EventKind.TRADE)
+    for event in EVENT_RECORD.iter_unpack(events):
+        counts[event[0]] += 1
+        if event[0] == trade:
+            traded += event[12]
+    kinds += counts
+    return traded
+
+
+READERS = {"bytes": leave, "read by numpy": read_by_numpy, "read as tuples": read_as_tuples}
+
+
+def from_python(stream: Stream, batches: list[bytes], reader: str, core: type = Book) -> float:
+    """ns per operation of `Book.apply` and of reading its events."""
+    read, kinds, traded = READERS[reader], np.zeros(32, "i8"), 0
+    book = filled(stream.fill, core)
+    apply = book.apply
+    before = time.perf_counter_ns()
+    for commands in batches:
+        traded += read(apply(NOW_MS, commands, ROOM), kinds)
+    spent = time.perf_counter_ns() - before
+    count = sum(map(len, batches)) // COMMAND_BYTES
+    if read is not leave:
+        check(f"the core, {reader}", traded, stream.measured[:count])
+        if kinds[EventKind.REJECTED]:
+            raise RuntimeError(f"{kinds[EventKind.REJECTED]} commands were rejected")
+    return spent / count
+
+
+def peer(kind: type[core_peers.Peer], stream: Stream, operations: int) -> float:
+    book = kind(len(stream.fill) + len(stream.measured))
+    try:
+        book.play(book.prepare(stream.fill))
+        clock, spent, traded = time.perf_counter_ns, 0, 0
+        for at in range(0, operations, 1000):
+            rows = book.prepare(stream.measured[at:min(at + 1000, operations)])
+            before = clock()
+            traded += book.play(rows)
+            spent += clock() - before
+    finally:
+        book.close()
+    if kind.says_trades:
+        check(kind.title, traded, stream.measured[:operations])
+    return spent / operations
+
+
+def check(who: str, traded: int, operations: np.ndarray) -> None:
+    expected = int(operations["lots"][operations["kind"] == TAKE].sum())
+    if traded != expected:
+        raise RuntimeError(f"{who} traded {traded:,} lots, the reference book {expected:,}")
+
+
+def timed(function: Callable[[], object]) -> float:
+    before = time.perf_counter_ns()
+    function()
+    return time.perf_counter_ns() - before
+
+
+def workload_rows(name: str, stream: Stream) -> Iterator[Row]:
+    count = len(stream.measured)
+    for batch in (1000, 100, 10) if name == "mix10k" else (1000,):
+        yield Row(name, f"core in C, batches of {batch:,}", count, "all events", lambda batch=batch: core_in_c(stream, batch))
+    kinds = core_peers.IN_C + (core_peers.IN_PYTHON if name == "mix10k" else ())
+    for kind in kinds:
+        if kind.installed() and (name != "moves" or kind.moves):
+            title = f"{kind.title}{' (cancel, place)' if name == 'moves' and kind is not core_peers.ObookInC else ''}"
+            few = max(1, count // kind.share)
+            yield Row(name, title, few, kind.writes, lambda kind=kind, few=few: peer(kind, stream, few))
+    if name == "mix10k":
+        few = max(1, count // 100)
+        batches = list(packed(stream.measured[:few], 1000))
+        yield Row(name, "naive core, Python", few, "all events", lambda: from_python(stream, batches, "bytes", NaiveBook))
+
+
+def python_rows(stream: Stream, operations: int) -> Iterator[Row]:
+    few = max(1, operations // 10)
+    for batch in (1000, 10, 1):
+        batches = list(packed(stream.measured[:few], batch))
+        for reader in READERS:
+            yield Row("python", f"batches of {batch:,}, events {'as ' if reader == 'bytes' else ''}{reader}", few, "all events",
+                      lambda batches=batches, reader=reader: from_python(stream, batches, reader))
+
+
+def snapshot_rows(fill: np.ndarray) -> Iterator[Row]:
+    book = filled(fill)
+    snapshot = book.snapshot()
+    yield Row("snapshot", f"snapshot of {len(fill):,} orders", 0, "", lambda: timed(book.snapshot))
+    yield Row("snapshot", f"restore of {len(fill):,} orders", 0, "", lambda: timed(lambda: Book.restore(snapshot)))
+
+
+def replay_rows(stream: Stream, operations: int) -> Iterator[Row]:
+    log = list(packed(np.concatenate([stream.fill, stream.measured[:max(1, operations // 4)]]), 100))
+    count = sum(map(len, log)) // COMMAND_BYTES
+
+    def replay() -> float:
+        book = Book.create()
+        return timed(lambda: [len(book.apply(NOW_MS, commands, ROOM)) for commands in log]) / count
+    yield Row("replay", "log in batches of 100", count, "all events", replay)
+
+
+def rows_of(sections: list[str], operations: int, million: int) -> Iterator[Row]:
+    """Every row of the sections asked for. A note goes out where one is left out."""
+    streams: dict[str, Stream] = {}
+
+    def stream(name: str) -> Stream:
+        if name not in streams:
+            print(f"drawing {name} ...", file=sys.stderr, flush=True)
+            streams[name] = draw(WORKLOADS[name], operations, million if name == "mix1m" else None)
+        return streams[name]
+
+    for name in sections:
+        if name == "moves" and not amends():
+            print(f"moves: SKIPPED, core version {CORE_VERSION} does not support AMEND")
+        elif name in WORKLOADS:
+            yield from workload_rows(name, stream(name))
+        elif name == "python":
+            yield from python_rows(stream("mix10k"), operations)
+        elif name == "replay":
+            yield from replay_rows(stream("mix10k"), operations)
+        else:
+            yield from snapshot_rows(stream("mix1m").fill)
+
+
+def table(rows: list[Row], samples: list[list[float]]) -> Iterator[str]:
+    medians = [statistics.median(values) for values in samples]
+    bases = {row.section: median for row, median in zip(reversed(rows), reversed(medians), strict=True) if row.operations}
+    bases["python"] = bases["replay"] = bases.get("mix10k", 0)
+    section = None
+    for row, values, median in zip(rows, samples, medians, strict=True):
+        if row.section != section:
+            section = row.section
+            yield ""
+            unit = "ns/op" if row.operations else "ms"
+            heads = f"{section:45}{'operations':>11}{'median':>9}{'best':>9} {unit:6}"
+            yield f"{heads}{'ratio':>7}  writes" if row.operations else heads.rstrip()
+        if not row.operations:
+            yield f"  {row.title:54}{median / 1e6:9.0f}{min(values) / 1e6:9.0f}"
+            continue
+        base = bases[section]
+        ratio = f"{median / base:7.2f}" if base else f"{'-':>7}"
+        rate = f", {1e9 / median / 1e6:.1f} million commands/s" if section == "replay" else ""
+        yield f"  {row.title:43}{row.operations:11,}{median:9.0f}{min(values):9.0f} {'':6}{ratio}  {row.writes}{rate}"
+
+
+def conditions(options: argparse.Namespace, load: float) -> Iterator[str]:
+    command = core_peers.compiler()
+    said = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout.splitlines()
+    flags = " ".join([*(flag for flag in FLAGS if flag.startswith(("-O", "-std"))), os.environ.get("CFLAGS", "")]).strip()
+    yield (f"{processor()}, {os.cpu_count()} CPUs, load {load:.1f} when it began; "
+           f"{said[0] if said else command[0]} {flags}; Python {platform.python_version()}, numpy {np.__version__}; "
+           f"core version {CORE_VERSION}; {options.repeats} repeats in turns, seed 1, one thread. On a shared machine the "
+           "figures are rough.")
+    kinds = (*core_peers.IN_C, *core_peers.IN_PYTHON)
+    found = sorted({kind.package for kind in kinds if kind.package and kind.installed()})
+    yield "Peers: " + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in found) + "."
+    missing = sorted({kind.package for kind in kinds if not kind.installed()})
+    if missing:
+        yield f"Not installed here, left out: {', '.join(missing)}."
+
+
+def processor() -> str:
     try:
         with open("/proc/cpuinfo") as lines:
             return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or "unknown processor"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--operations", type=int, default=2_000_000, help="per workload; slow peers run a stated part")
+    parser.add_argument("--workloads", default=",".join(SECTIONS), help="some of " + ",".join(SECTIONS))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--million", type=int, default=1_000_000, help="resting orders of mix1m and of the snapshot")
+    options = parser.parse_args(arguments)
+    sections = [name for name in SECTIONS if name in options.workloads.split(",")]
+    if unknown := set(options.workloads.split(",")) - set(SECTIONS):
+        parser.error(f"unknown workloads: {', '.join(sorted(unknown))}")
+    if min(options.operations, options.repeats, options.million) < 1:
+        parser.error("--operations, --repeats and --million must be positive")
+    load = os.getloadavg()[0]
+    rows = list(rows_of(sections, options.operations, options.million))
+    samples: list[list[float]] = [[] for _ in rows]
+    gc.disable()
+    for turn in range(options.repeats):
+        print(f"repeat {turn + 1} of {options.repeats} ...", file=sys.stderr, flush=True)
+        for row, values in zip(rows, samples, strict=True):
+            gc.collect()
+            values.append(row.run())
+    for line in (*table(rows, samples), "", ELSEWHERE, "", *conditions(options, load)):
+        print(line)
+    return 0
 
 
 if __name__ == "__main__":
