@@ -1,4 +1,4 @@
-"""`api`: the handlers against a real ledger; see door_calls."""
+"""`api`: the handlers against a real ledger; see door_calls. `exchange`, `database`: ledger and core; see ledger_world."""
 
 import pytest
 from moto import mock_aws
@@ -15,3 +15,18 @@ def api(ledger_dsn, monkeypatch):
         made = Api(ledger_dsn, monkeypatch)
         yield made
         made.close()
+
+
+@pytest.fixture
+def exchange(ledger_dsn):
+    from tests.unit.ledger_world import Exchange
+
+    return Exchange()
+
+
+@pytest.fixture
+def database(ledger_dsn):
+    import psycopg
+
+    with psycopg.connect(ledger_dsn, autocommit=True) as connection:
+        yield connection

@@ -64,7 +64,7 @@ class World:
 
     def __init__(self) -> None:
         self.market = listing().markets[MARKET]
-        self.book = NaiveBook()
+        self.book = NaiveBook.create()
         self.journal = MemoryJournal()
         self.at_ms = START_MS
         self._hash = GENESIS_HASH

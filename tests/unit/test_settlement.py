@@ -9,82 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.commands import Command, CommandKind, Side
-from exchange.events import CORE_VERSION, RECORD, DoneReason, EventKind
-from exchange.holds import needed_units
-from exchange.journal import JournalEntry
-from exchange.markets import listing
-from exchange.orders import OrderRefused, Touch, build_order, parse_order
-from exchange.settlement import OrderState, SettlementBroken, accounts_in, orders_in, plan_settlement
-from matching_core.naive import NaiveBook
-
-FEES = 2
-NOW = 1_700_000_000_000
-TOUCH = Touch(bid_ticks=9_995, ask_ticks=10_005, last_ticks=10_000)
-
-
-class World:
-    """Accounts and orders in memory, moved by plans; `[available, held]` in units per (account, asset)."""
-
-    def __init__(self, market="BTC-USD"):
-        self.market = listing().markets[market]
-        self.book = NaiveBook.create()
-        self.orders: dict[bytes, OrderState] = {}
-        self.balances: dict[tuple[int, str], list[int]] = {}
-        self.seq = 0
-
-    def place(self, account, body):
-        terms = parse_order({"product_id": self.market.id} | body, listing())
-        order = build_order(terms, order_id=UUID(int=len(self.orders) + 1), account=account, now_ms=NOW, touch=TOUCH,
-                            maker_fee_ppm=self.market.maker_fee_ppm, taker_fee_ppm=self.market.taker_fee_ppm)
-        self.orders[order.id.bytes] = OrderState(command=order.command, status="pending", hold_units=order.hold_units)
-        balance = self.balances.setdefault((account, order.hold_asset), [0, 0])
-        balance[1] += order.hold_units  # as if exactly this had been deposited for it
-        return order.command
-
-    def match(self, *commands):
-        self.seq += 1
-        records = b"".join(command.pack() for command in commands)
-        return JournalEntry(
-            market=self.market.id, seq=self.seq, at_ms=NOW, queue_identity=1, first_queue_sequence=1, last_queue_sequence=1,
-            resume_offset=0, core_version=CORE_VERSION, state_hash=0, feed_sequence=0, prev_hash=bytes(32), commands=records,
-            events=self.book.apply(NOW, records, 10**7))
-
-    def plan(self, entry, events=None):
-        """The plan, from orders as the database would give them: copied, and only those in the events."""
-        events = entry.unpack_events() if events is None else events
-        orders = {order_id: replace(self.orders[order_id]) for order_id in orders_in(events) if order_id in self.orders}
-        return plan_settlement(entry, events, self.market, orders, FEES)
-
-    def settle(self, *commands):
-        entry = self.match(*commands)
-        plan = self.plan(entry)
-        assert {account for account, _ in plan.balances} <= accounts_in(entry.unpack_events()) | {FEES}
-        for key, (available, held) in plan.balances.items():
-            balance = self.balances.setdefault(key, [0, 0])
-            balance[0] += available
-            balance[1] += held
-            assert min(balance) >= 0, (key, balance)
-        self.orders |= plan.orders
-        return plan
-
-    def total(self, asset):
-        return sum(sum(balance) for (_, name), balance in self.balances.items() if name == asset)
-
-    def check_holds(self):
-        """I3, from the orders: what is held is what live orders need."""
-        needed: dict[tuple[int, str], int] = {}
-        for order in self.orders.values():
-            asset = self.market.quote if order.command.side == Side.BUY else self.market.base
-            key = order.command.account, asset.id
-            needed[key] = needed.get(key, 0) + order.hold_units
-            assert order.status != "done" or order.hold_units == 0
-            if order.status == "open":
-                assert order.hold_units == needed_units(
-                    self.market, order.command, lots=order.lots, funds=order.funds, fee_numerator=order.fee_numerator,
-                    fees_paid=order.fees_paid)
-        for key, balance in self.balances.items():
-            assert balance[1] == needed.get(key, 0)
-
+from exchange.events import RECORD, DoneReason, EventKind
+from exchange.orders import OrderRefused
+from exchange.settlement import SettlementBroken
+from tests.unit.settlement_world import NOW, World
 
 limits = st.fixed_dictionaries({
     "side": st.sampled_from(["buy", "sell"]), "price": st.integers(9_990, 10_010).map(lambda ticks: f"{ticks / 100:.2f}"),
@@ -121,7 +49,7 @@ def test_no_unit_is_made_or_lost(steps, batch, market):
             commands.append(world.place(account, body))
         except OrderRefused as refused:
             assert refused.code in ("funds_too_small", "size_too_small")
-    before = {asset: world.total(asset) for asset in (world.market.base.id, world.market.quote.id)}
+    before = world.totals()
     for start in range(0, len(commands), batch):
         plan = world.settle(*commands[start:start + batch])
         totals = {}
@@ -130,7 +58,7 @@ def test_no_unit_is_made_or_lost(steps, batch, market):
             totals[posting.asset] = totals.get(posting.asset, 0) + posting.units
         assert not any(totals.values())
         assert len(plan.fills) == 2 * len({fill.trade_id for fill in plan.fills})
-    assert {asset: world.total(asset) for asset in before} == before
+    assert world.totals() == before
     world.check_holds()
 
 
