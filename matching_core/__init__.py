@@ -14,14 +14,17 @@ from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot,
 if TYPE_CHECKING:
     from matching_core.book import Book
 
-CORE_VERSION = 1  # grows with every change of rules: it stands in each journal entry
-MAX_FILLS = 400  # makers that one PLACE touches at most
-STALE_AFTER_MS = 240_000  # a PLACE issued longer ago is rejected
+CORE_VERSION = 2  # grows with every change of rules: it stands in each journal entry
+MAX_FILLS = 400  # makers that one order touches at most; orders that one CANCEL_ALL takes off
+MAX_BACKGROUND = 50  # expiries, triggered stops and trades of an auction that come with one command, about
+MAX_UNCROSS = 200  # steps of an auction's uncrossing within its own RESUME
+MAX_COLLAR_BP = 10_000  # 100 %, in 1/100 %
+STALE_AFTER_MS = 240_000  # a PLACE or an AMEND issued longer ago is rejected
 COMMAND_BYTES = 112
 EVENT_BYTES = 96
 
-__all__ = ["COMMAND_BYTES", "CORE_VERSION", "EVENT_BYTES", "MAX_FILLS", "STALE_AFTER_MS", "Book", "BookFull",
-           "CoreInvariantBroken", "DamagedSnapshot", "EventsFull"]
+__all__ = ["COMMAND_BYTES", "CORE_VERSION", "EVENT_BYTES", "MAX_BACKGROUND", "MAX_COLLAR_BP", "MAX_FILLS", "MAX_UNCROSS",
+           "STALE_AFTER_MS", "Book", "BookFull", "CoreInvariantBroken", "DamagedSnapshot", "EventsFull"]
 
 
 def __getattr__(name: str) -> object:
