@@ -5,6 +5,7 @@ twice as large and the batch runs again; nothing observable differs. A Book belo
 GIL and the block has no lock.
 """
 
+import contextlib
 import mmap
 import struct
 
@@ -41,6 +42,9 @@ class Book:
         # Anonymous pages come zeroed and aligned, and cost nothing before they are written to. Private: a forked process
         # has a book of its own.
         self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with contextlib.suppress(OSError):  # a kernel without them works too
+                self._memory.madvise(mmap.MADV_HUGEPAGE)
         self._block = ffi.from_buffer("unsigned char[]", self._memory)
         self._head = ffi.cast("mc_book *", self._block)
         self._capacity = capacity

@@ -225,6 +225,7 @@ static unsigned match(struct run *run, struct taker *taker)
         } else {
             const enum done_reason reason = prevent_self_trade(run, taker, maker, price_ticks, affordable);
             if (reason != NOT_DONE) {
+                taker->touched++;
                 return reason;
             }
         }
