@@ -289,6 +289,7 @@ def test_the_random_flow_has_every_kind_of_event() -> None:
 @pytest.mark.parametrize(("version", "error"), [(CORE.version - 1, OlderCore), (CORE.version + 1, NewerCore)])
 def test_entries_of_another_core_are_refused(version: int, error: type[Exception]) -> None:
     """By the engine and by every follower, whether the market's journal is wholly another core's or from some entry on."""
+    assert CORE.version == event_records.CORE_VERSION
     for entries_before in (0, 2):
         world = World(seed=17)
         world.send(entries_before)

@@ -14,6 +14,7 @@ import pytest
 from cdk.operations import OPERATIONS, Route
 from exchange.api import errors
 from exchange.events import RejectCode
+from exchange.feed import messages
 from exchange.feed.requests import CHANNELS, LATER_CHANNELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,11 @@ def test_every_error_code_is_in_the_table(code: str) -> None:
 @pytest.mark.parametrize("code", [code.name.lower() for code in RejectCode])
 def test_every_reject_reason_is_documented(code: str) -> None:
     assert f"`{code}`" in page("API.md")
+
+
+@pytest.mark.parametrize("reason", sorted(messages.CANCEL_REASONS.values()))
+def test_every_cancel_reason_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in page("FEED.md")
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=[route.key for _, route in ROUTES])

@@ -12,6 +12,7 @@ from exchange.adapters.redis.connection import ViewsUnavailable, connect
 from exchange.adapters.redis.market_views import MarketViews
 from exchange.adapters.redis.view_store import RedisViewStore
 from exchange.commands import Side
+from exchange.events import Mode
 from exchange.feed.bodies import Subscription, encode_drop
 from exchange.feed.publisher import FeedPublisher, OutOfTime, Overtaken
 from exchange.journal import JournalBroken
@@ -100,6 +101,36 @@ def test_views_follow_the_journal_in_batches(setup):
     ticker = setup.views.ticker(MARKET)
     assert ticker.figures.lots == sum(trade.lots for trade in trades)
     assert ticker.figures.open == trades[-1].price_ticks
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_views_of_every_kind_of_order_go_on_in_another_environment(seed, setup):
+    """Each batch meets a publisher that reads what the one before wrote: waiting stops, hidden lots, the auction's mode."""
+    rng, world = random.Random(seed), setup.world
+    waited, modes = 0, set()
+    for _ in range(40):
+        entry = world.run(*world.random_batch_of_all(rng, rng.randint(1, 4)))
+        setup.handle(nudge(entry), publisher=setup.new_publisher())
+        setup.assert_views_are_the_book()
+        state = RedisViewStore(setup.client).load(MARKET).state
+        waiting = {order.order_id for order in state.orders.values() if not order.opened}
+        assert waiting == {order_id for side in (3, 4) for order_id, *_ in world.book.orders(side)}
+        waited += len(waiting)
+        modes.add(state.mode)
+        for level in (1, 2, 3):
+            assert setup.views.book(MARKET, level).in_auction == (state.mode == Mode.AUCTION)
+    assert waited and modes == set(Mode) - {Mode.UNCROSSING}
+
+
+def test_views_of_another_format_are_rebuilt(setup):
+    setup.handle(nudge(setup.world.run(setup.world.place("buy", "100.00", "1"))))
+    before = setup.stored()
+    for part, field, value in (("cursor", "format", "1"), ("live", b"i" * 16, b"an order of another length")):
+        setup.client.hset(keys.key(MARKET, part), field, value)
+    setup.handle(nudge(setup.world.run()), publisher=setup.new_publisher())
+    after = setup.stored()
+    assert after["live"] == before["live"] and after["cursor"][b"format"] == before["cursor"][b"format"]
+    setup.assert_views_are_the_book()
 
 
 @pytest.mark.parametrize("lossy", [False, True])

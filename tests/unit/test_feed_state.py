@@ -9,44 +9,10 @@ from exchange.commands import NIL, Command, CommandKind, Side, Stp, TimeInForce
 from exchange.faults import BrokenInvariant
 from exchange.feed import messages
 from exchange.feed.levels import Levels, checksum
-from exchange.feed.routing import Buffered, Outgoing, Subscriber, greeting, route
+from exchange.feed.routing import greeting
 from exchange.feed.state import MarketState
 from exchange.feed.statistics import DAY_MINUTES, MINUTE_MS, Statistics
-from tests.unit.feed_world import MARKET, World
-
-
-def texts_of(outgoing: Outgoing) -> dict[str, list[dict]]:
-    """What each connection would be sent, in order."""
-    import orjson
-    found: dict[str, list[dict]] = {}
-    for _, body in outgoing.bodies(MARKET, 4):
-        document = orjson.loads(body)
-        for connections, indexes in document["send"]:
-            for connection in connections:
-                found.setdefault(connection, []).extend(orjson.loads(document["texts"][index]) for index in indexes)
-    return found
-
-
-class Listener:
-    """A state with its subscribers; `run` gives what one entry sends to each."""
-
-    def __init__(self, world: World, *subscribers: Subscriber) -> None:
-        self.world = world
-        self.state = MarketState(MARKET)
-        self.subscribers = subscribers
-
-    def run(self, *commands: Command) -> dict[str, list[dict]]:
-        buffered = Buffered(self.state.sequence)
-        step = self.state.apply(self.world.run(*commands))
-        buffered.add(step.events, step.levels)
-        outgoing = Outgoing()
-        route(self.world.market, self.state, buffered, self.subscribers, outgoing)
-        return texts_of(outgoing)
-
-
-def subscriber(name: str, *channels: str, account: int = 0) -> Subscriber:
-    user = {"user_id": f"user-{account}", "profile_id": f"profile-{account}"} if account else {}
-    return Subscriber(name, 1, frozenset(channels), account, **user)
+from tests.unit.feed_world import MARKET, Listener, World, subscriber
 
 
 @pytest.mark.parametrize("seed", range(8))

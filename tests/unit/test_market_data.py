@@ -10,7 +10,7 @@ import redis
 
 from exchange.adapters.market_status import Status
 from exchange.adapters.redis.view_store import RedisViewStore
-from exchange.commands import Side
+from exchange.commands import CommandKind, Side
 from exchange.feed.publisher import FeedPublisher
 from exchange.markets import listing
 from tests.unit.feed_world import MARKET, MemoryQueue, World, nudge
@@ -56,6 +56,18 @@ def test_book_levels_are_one_book(world):
             raw.hex() for raw, *_ in world.book.orders(side)]
         assert sum(count for _, _, count in two[name]) == len(three[name])
         assert all(isinstance(count, int) for _, _, count in two[name])
+
+
+def test_a_book_in_an_auction_may_be_crossed_and_says_so(world):
+    world.publish(world.run(world.command(CommandKind.AUCTION), world.place("buy", "101.00", "1", display="0.25"),
+                            world.place("sell", "99.00", "2", account=2)))
+    for level in (1, 2, 3):
+        book = get("api_get_book", query=f"level={level}")
+        assert book["auction_mode"] is True
+        assert (book["bids"][0][:2], book["asks"][0][:2]) == (["101.00", "0.25000000"], ["99.00", "2.00000000"])
+    world.publish(world.run(world.command(CommandKind.UNCROSS)))
+    book = get("api_get_book", query="level=3")
+    assert (book["auction_mode"], book["bids"], book["asks"][0][1]) == (False, [], "1.00000000")
 
 
 @pytest.mark.parametrize("level", ["0", "4", "x", "-1", "1.0", "2%20", "99999999999999999999999"])

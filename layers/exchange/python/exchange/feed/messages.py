@@ -26,7 +26,7 @@ OTHER_SIDE = {Side.BUY: "sell", Side.SELL: "buy"}
 # API Gateway refuses messages over 128 KB; what stays free is for the fields around the levels.
 MAX_LEVEL_BYTES = 120_000
 
-_CANCEL_REASONS = {
+CANCEL_REASONS = {
     DoneReason.CANCELED: "canceled", DoneReason.IOC_REMAINDER: "time in force", DoneReason.NO_LIQUIDITY: "no liquidity",
     DoneReason.SELF_TRADE: "self trade prevention", DoneReason.FILL_LIMIT: "fill limit", DoneReason.EXPIRED: "expired",
     DoneReason.LEVEL_FULL: "level full"}
@@ -143,7 +143,7 @@ def _done(market: Market, item: Published, lots: int) -> dict:
     if not item.order.is_market:
         message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(lots)}
     if event.code != DoneReason.FILLED:
-        message["cancel_reason"] = _CANCEL_REASONS.get(event.code, "canceled")
+        message["cancel_reason"] = CANCEL_REASONS.get(event.code, "canceled")
     return message
 
 
