@@ -20,11 +20,11 @@ difference between the rounded running totals.
 alone: an expiry, a triggered stop or an auction's trade comes with a command that has nothing to do with the order.
 
 An AMEND may ask for more than the order holds. Who sends one must first, in one transaction (balance before order, as
-everywhere; status `open` as its condition), move what the new terms need beyond `orders.hold` from available to held and add it
-to `orders.hold`: at the new price, for the new size less what is filled, by `needed_units`. What an open order holds beyond its need is thus an AMEND's on
-its way: fills leave it alone; AMENDED takes it up and releases the rest, a REJECTED AMEND of the owner and DONE release it. So
-one AMEND per order at a time, sent under one deduplication id, until settlement has answered it. One that asks for less needs
-nothing before, but shares the turn.
+everywhere; status `open` as its condition), move what the new terms need beyond `orders.hold` from available to held, and add
+it to `orders.hold`: by `needed_units`, at the new price, for the new size less what is filled. What an open order holds beyond
+its need is thus an AMEND's on its way: fills leave it alone; AMENDED takes it up and releases the rest; a REJECTED AMEND of the
+owner and DONE release it. So there is one AMEND per order at a time, sent under one deduplication id, until settlement has
+answered it. One that asks for less needs nothing before, but waits for its turn like the others.
 """
 
 from dataclasses import dataclass, field, replace
