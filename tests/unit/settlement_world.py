@@ -9,7 +9,7 @@ from exchange.holds import hold_asset, needed_units
 from exchange.journal import JournalEntry
 from exchange.markets import listing
 from exchange.orders import Touch, build_order, parse_order
-from exchange.settlement import OrderState, Plan, accounts_in, orders_in, plan_settlement
+from exchange.settlement import OrderState, Plan, accounts_in, amend_hold_units, orders_in, plan_settlement
 from matching_core.naive import NaiveBook
 
 FEES = 2
@@ -76,14 +76,10 @@ class World:
     def reserve(self, command, *, price_ticks=0, size_lots=0):
         """What is held before an AMEND is sent; see exchange/settlement.py."""
         order = self.state(command)
-        assert (order.status, order.hold_units) == ("open", self.needed(order))
-        terms = replace(order.command, price_ticks=price_ticks or order.command.price_ticks)
-        lots = size_lots - order.filled_lots if size_lots else order.lots
-        more = needed_units(self.market, terms, lots=max(0, lots), funds=0, fee_numerator=order.fee_numerator,
-                            fees_paid=order.fees_paid) - order.hold_units
-        if more > 0:
-            order.hold_units += more
-            self._deposit(order.command.account, hold_asset(self.market, order.command.side).id, more)
+        assert (order.status, order.hold_units, order.amending) == ("open", self.needed(order), False)
+        more = amend_hold_units(self.market, order, price_ticks=price_ticks, size_lots=size_lots) - order.hold_units
+        order.hold_units, order.amending = order.hold_units + more, True
+        self._deposit(order.command.account, hold_asset(self.market, order.command.side).id, more)
 
     def amend(self, command, *, price_ticks=0, size_lots=0):
         """An AMEND as the API will send it."""
@@ -156,7 +152,7 @@ class World:
             key = order.command.account, hold_asset(self.market, order.command.side).id
             needed[key] = needed.get(key, 0) + order.hold_units
             assert order.status != "done" or order.hold_units == 0
-            if order.status in ("open", "active"):
+            if order.status in ("open", "active") and not order.amending:
                 assert order.hold_units == self.needed(order)
         for key, balance in self.balances.items():
             assert balance[1] == needed.get(key, 0)

@@ -32,7 +32,8 @@ def reserve(database, command, asset, amount):
     with database.transaction():
         database.execute("UPDATE balances SET available = available - %s, held = held + %s"
                          " WHERE account_no = %s AND asset = %s", (amount, amount, command.account, asset))
-        assert database.execute("UPDATE orders SET hold = hold + %s WHERE id = %s AND status = 'open'",
+        assert database.execute("UPDATE orders SET hold = hold + %s, amend_requested_at = now()"
+                                " WHERE id = %s AND status = 'open' AND amend_requested_at IS NULL",
                                 (amount, command.order_id)).rowcount == 1
 
 
@@ -86,9 +87,11 @@ def test_a_waiting_stop_is_canceled(exchange, database):
 
 
 def amended_row(database, command):
-    price, size, display_size, hold, record = database.execute(
-        "SELECT price, size, display_size, hold, command FROM orders WHERE id = %s", (command.order_id,)).fetchone()
+    price, size, display_size, hold, record, requested = database.execute(
+        "SELECT price, size, display_size, hold, command, amend_requested_at FROM orders WHERE id = %s",
+        (command.order_id,)).fetchone()
     stored = Command.unpack(record)
+    assert requested is None
     assert (stored.price_ticks, stored.size_lots) == (int(price * 100), int(size * 10**6))
     return price, size, display_size, hold
 
@@ -100,6 +103,7 @@ def test_an_amend_that_grows_takes_up_what_was_held_for_it(exchange, database):
     # 1 of the present 2 trades at the old price meanwhile; from then on 4 of 5 are left, at 110
     reserve(database, buy, "USD", Decimal("553.3") - Decimal("201.2"))
     exchange.settle(exchange.place(seller, "sell", "1", "100"))
+    assert balance(database, buyer, "USD") == (Decimal("446.7"), Decimal("452.9"))
     exchange.settle(exchange.command(CommandKind.AMEND, buy, price_ticks=11_000, size_lots=5_000_000))
     assert amended_row(database, buy) == (110, 5, None, Decimal("442.64"))
     assert balance(database, buyer, "USD") == (Decimal("456.96"), Decimal("442.64"))  # 100.40 are spent

@@ -211,15 +211,20 @@ def test_an_amend_beyond_its_hold_is_found(world):
         world.settle(events=[amended(buy, 10_000, ONE, 2 * ONE, FLAG_RESTED)])
 
 
-def test_fills_leave_alone_what_is_held_for_an_amend_on_its_way(world):
-    buy, sell = world.opened(1001, "buy", 10_000, 2 * ONE), world.order(1000, "sell", 10_000, ONE)
-    world.reserve(buy, size_lots=5 * ONE)
-    world.settle(events=[event(ACCEPTED, sell), trade(sell, buy, 10_000, ONE, remaining=ONE),
-                         event(DONE, sell, code=DoneReason.FILLED, size_lots=0)])
-    assert world.state(buy).status == "open"
-    world.settle(events=[amended(buy, 10_000, 4 * ONE, ONE), event(OPENED, buy, size_lots=4 * ONE)])
-    # the fee of the fill was the maker's: what was held for the taker's came back
-    assert usd(world, 1001) == (pytest.approx(0.2), 402.4)
+@pytest.mark.parametrize(("price", "size", "held"), [
+    (10_000, 5, 402.4), (11_000, 5, 442.64), (9_000, 5, 362.16), (9_000, 3, 181.08), (10_000, 2, 100.6)])
+def test_what_happens_before_an_amend_is_taken_up_leaves_it_enough(world, price, size, held):
+    """A fill and a reduction meet an AMEND on its way, also one to a lower price or a size that was more than enough."""
+    buy, sell = world.opened(1001, "buy", 10_000, 3 * ONE), world.order(1000, "sell", 10_000, ONE)
+    world.reserve(buy, price_ticks=price, size_lots=size * ONE)
+    before = usd(world, 1001)[1]
+    world.settle(events=[event(ACCEPTED, sell), trade(sell, buy, 10_000, ONE, remaining=2 * ONE),
+                         event(DONE, sell, code=DoneReason.FILLED, size_lots=0),
+                         event(REDUCED, buy, flags=FLAG_RESTED, size_lots=1, remaining=2 * ONE)])
+    assert usd(world, 1001) == (0, pytest.approx(before - 100.4)), "nothing is released"
+    left = (size - 1) * ONE
+    world.settle(events=[amended(buy, price, left, 1), event(OPENED, buy, size_lots=left, price_ticks=price)])
+    assert usd(world, 1001)[1] == held and not world.state(buy).amending
 
 
 @pytest.mark.parametrize(("account", "released"), [(1001, True), (1002, False), (0, False)])

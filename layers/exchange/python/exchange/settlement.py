@@ -19,12 +19,11 @@ difference between the rounded running totals.
 `matching` lasts for a part of one command and is never in the ledger. What an order is, is told by the ledger and its events
 alone: an expiry, a triggered stop or an auction's trade comes with a command that has nothing to do with the order.
 
-An AMEND may ask for more than the order holds. Who sends one must first, in one transaction (balance before order, as
-everywhere; status `open` as its condition), move what the new terms need beyond `orders.hold` from available to held, and add
-it to `orders.hold`: by `needed_units`, at the new price, for the new size less what is filled. What an open order holds beyond
-its need is thus an AMEND's on its way: fills leave it alone; AMENDED takes it up and releases the rest; a REJECTED AMEND of the
-owner and DONE release it. So there is one AMEND per order at a time, sent under one deduplication id, until settlement has
-answered it. One that asks for less needs nothing before, but waits for its turn like the others.
+An AMEND may need more than the order holds, also one that asks for less: until the engine takes it up, the order may trade at
+its old price, or be reduced. Who sends one must first, in one transaction (balance before order, as everywhere; on condition
+that the order is `open` and has no `amend_requested_at`), set `amend_requested_at` and raise the hold to `amend_hold_units`.
+Until the answer the hold falls by nothing but what is spent. AMENDED, a REJECTED AMEND of the owner, and DONE are the answer:
+they clear `amend_requested_at` and release what is not needed.
 """
 
 from dataclasses import dataclass, field, replace
@@ -64,7 +63,7 @@ class OrderState:
     """An order as the ledger has it before the entry, and as the plan leaves it. All numbers are whole.
 
     `command`: as it was placed, with price and size as last amended. `lots`, `funds`: left to trade. `reduced`: taken off by
-    self-trade prevention since then, in lots or (by funds) ticks x lots. `spare_units`: held for an AMEND on its way.
+    self-trade prevention since then, in lots or (by funds) ticks x lots. `amending`: an AMEND is on its way.
     """
 
     command: Command
@@ -77,9 +76,9 @@ class OrderState:
     reduced: int = 0
     done_reason: str | None = None
     reject_reason: str | None = None
+    amending: bool = False
     lots: int = field(init=False)
     funds: int = field(init=False)
-    spare_units: int = field(init=False, default=0)
     changed: bool = field(init=False, default=False)
     amended: bool = field(init=False, default=False)
 
@@ -134,6 +133,16 @@ class Plan:
         delta[1] += held
 
 
+def amend_hold_units(market: Market, order: OrderState, *, price_ticks: int, size_lots: int) -> int:
+    """What must be held before an AMEND of `order` to these terms (0 = keep) is sent: for the most lots that can be left
+    before and after it, at the dearer price."""
+    old = order.command.price_ticks
+    dearer = max(old, price_ticks) if order.command.side == Side.BUY else old
+    lots = max(order.lots, size_lots - order.filled_lots)
+    return max(order.hold_units, needed_units(market, replace(order.command, price_ticks=dearer), lots=lots, funds=0,
+                                              fee_numerator=order.fee_numerator, fees_paid=order.fees_paid))
+
+
 def orders_in(events: list[Event]) -> set[bytes]:
     """The ids of all orders that the ledger must know to settle these events."""
     ids = set()
@@ -160,9 +169,6 @@ def plan_settlement(entry: JournalEntry, events: list[Event], market: Market, or
                     fee_account: int) -> Plan:
     """The plan for `entry`; `orders` (by id) are taken over and changed. Raises SettlementBroken."""
     plan = Plan(market=market, entry=entry, orders=orders)
-    for order in orders.values():
-        if order.status == OPEN:
-            order.spare_units = max(0, order.hold_units - _needed(market, order))
     fees = 0
     for event in events:
         if event.kind == EventKind.TRADE:
@@ -187,8 +193,8 @@ def _rejected(plan: Plan, event: Event) -> None:
     if event.flags == CommandKind.PLACE and order.status == PENDING:
         order.reject_reason = RejectCode(event.code).name.lower()
         _finish(plan, event, order, "rejected")
-    elif event.flags == CommandKind.AMEND and order.spare_units and order.command.account == event.account:
-        order.spare_units = 0
+    elif event.flags == CommandKind.AMEND and order.amending and order.command.account == event.account:
+        order.amending = False
         _adjust_hold(plan, event, order)
 
 
@@ -245,7 +251,7 @@ def _amended(plan: Plan, event: Event, order: OrderState) -> None:
                  "I7: it kept its place with another price or more lots")
     else:
         order.status = MATCHING
-    order.lots, order.reduced, order.spare_units = event.size_lots, 0, 0
+    order.lots, order.reduced, order.amending = event.size_lots, 0, False
     order.command = replace(command, price_ticks=event.price_ticks, size_lots=order.filled_lots + order.lots)
     order.amended = True
     _adjust_hold(plan, event, order)
@@ -304,24 +310,22 @@ def _fill(plan: Plan, event: Event, order: OrderState, order_id: bytes, liquidit
     return fee
 
 
-def _needed(market: Market, order: OrderState) -> int:
-    return needed_units(market, order.command, lots=order.lots, funds=order.funds, fee_numerator=order.fee_numerator,
-                        fees_paid=order.fees_paid)
-
-
 def _adjust_hold(plan: Plan, event: Event, order: OrderState) -> None:
     """Releases what the order does not need any more (I3)."""
-    needed = 0 if order.status == DONE else _needed(plan.market, order) + order.spare_units
+    order.changed = True
+    needed = 0 if order.status == DONE else needed_units(
+        plan.market, order.command, lots=order.lots, funds=order.funds, fee_numerator=order.fee_numerator,
+        fees_paid=order.fees_paid)
     released = order.hold_units - needed
     _require(released >= 0, plan, event, f"I3: needs {needed} units, holds {order.hold_units}")
-    order.hold_units, order.changed = needed, True
-    if released:
+    if released and not order.amending:
+        order.hold_units = needed
         asset = plan.market.quote if order.command.side == Side.BUY else plan.market.base
         plan.move(order.command.account, asset.id, released, -released)
 
 
 def _finish(plan: Plan, event: Event, order: OrderState, reason: str) -> None:
-    order.status, order.done_reason = DONE, reason
+    order.status, order.done_reason, order.amending = DONE, reason, False
     _adjust_hold(plan, event, order)
 
 

@@ -27,7 +27,7 @@ _LOCK_BALANCES = """SELECT b.account_no, b.asset FROM balances b
     WHERE b.account_no = ANY(%s) AND b.asset = ANY(%s) ORDER BY b.account_no, b.asset FOR UPDATE"""
 
 _ORDERS = """SELECT id, command, status, hold::text, filled_size::text, executed_value::text, fill_fees::text,
-    fee_numerator::text, reduced::text FROM orders WHERE id = ANY(%s)"""
+    fee_numerator::text, reduced::text, amend_requested_at IS NOT NULL FROM orders WHERE id = ANY(%s)"""
 
 _MOVE = """UPDATE balances b SET available = b.available + d.available, held = b.held + d.held
     FROM unnest(%s::bigint[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[])
@@ -63,12 +63,13 @@ _UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled
         price = coalesce(u.price, o.price), size = coalesce(u.size, o.size),
         display_size = CASE WHEN o.display_size IS NULL THEN NULL ELSE coalesce(u.display_size, o.display_size) END,
         command = coalesce(decode(u.command, 'hex'), o.command),
+        amend_requested_at = CASE WHEN u.amending THEN o.amend_requested_at END,
         done_at = CASE WHEN u.status = 'done' THEN to_timestamp(%s::float8 / 1000) END
     FROM unnest(%s::uuid[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[],
                 %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[], %s::text[],
-                %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[])
+                %s::bool[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[])
         AS u (id, status, hold, filled_size, executed_value, fill_fees, fee_numerator, reduced, done_reason, reject_reason,
-              price, size, display_size, command)
+              amending, price, size, display_size, command)
     WHERE o.id = u.id"""
 
 _VOLUMES = """INSERT INTO trading_volumes (account_no, market, day, value)
@@ -135,7 +136,7 @@ class PostgresLedger:
 
 def order_state(row: tuple, market: Market) -> OrderState:
     """The plan's view of a row of `_ORDERS`. The numbers of the command are the order's own, never parsed again."""
-    _, record, status, hold, filled, executed, fees, fee_numerator, reduced = row
+    _, record, status, hold, filled, executed, fees, fee_numerator, reduced, amending = row
     command = Command.unpack(record)
     hold_scale = (market.quote if command.side == Side.BUY else market.base).scale
     reduced_units = _units(reduced, market.base.scale if command.size_lots else market.quote.scale)
@@ -144,7 +145,7 @@ def order_state(row: tuple, market: Market) -> OrderState:
         filled_lots=_units(filled, market.base.scale) // market.units_per_lot,
         executed_notional=_units(executed, market.quote.scale) // market.unit_per_tick_lot,
         fees_paid=_units(fees, market.quote.scale), fee_numerator=int(fee_numerator),
-        reduced=reduced_units // (market.units_per_lot if command.size_lots else market.unit_per_tick_lot))
+        reduced=reduced_units // (market.units_per_lot if command.size_lots else market.unit_per_tick_lot), amending=amending)
 
 
 def write_plan(connection: psycopg.Connection, plan: Plan) -> None:
@@ -205,7 +206,7 @@ def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tup
             market.format_size(order.filled_lots), market.format_value(order.executed_notional),
             quote.format(order.fees_paid), str(order.fee_numerator),
             market.format_value(order.reduced) if by_funds else market.format_size(order.reduced), order.done_reason,
-            order.reject_reason, *_terms(market, order)))
+            order.reject_reason, order.amending, *_terms(market, order)))
     return tuple(list(column) for column in zip(*rows, strict=True))
 
 
