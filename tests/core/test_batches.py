@@ -10,10 +10,113 @@ import pytest
 
 from matching_core import Book, BookFull, CoreInvariantBroken, EventsFull
 from matching_core.naive import NaiveBook
-from matching_core.records import EVENT
+from matching_core.records import COMMAND, EVENT, CommandKind, EventKind
+from tests.core import books
+from tests.core.books import AUCTION, BUY, GTT, HALT, RESUME, SELL, TICK, UNCROSS, amend, limit, market, of_kind, stop_market
+from tests.core.commands import MAX, Fields
 from tests.rules.tables import NOW_MS, ROOM, pack, parse
 
 CORES = [Book, NaiveBook]
+MAX_EVENTS = 2_700  # of one command
+LATE_MS = 9_000
+
+_dominoes = [stop_market(f"d{price}", 6, SELL, 1, price) for price in range(94, 98)]
+# By name: the book (tests/core/books.py), how much later, and the commands that do it.
+RICH_BATCHES = {
+    "stops cascade": ("open", 0, (*_dominoes, market("m", 8, SELL, 12), limit("n", 8, BUY, 1, 500, stp=3), TICK)),
+    "orders and stops end": ("open", LATE_MS, (limit("n", 8, SELL, 9, 90), TICK)),
+    "an auction uncrosses": ("collecting", 0, (UNCROSS, TICK)),
+    "an uncross goes on in the background": ("uncrossing", 0, (TICK, limit("n", 8, SELL, 3, 99), TICK)),
+    "an uncross is halted": ("uncrossing", 0, (HALT, of_kind(CommandKind.CANCEL_ALL, account=7), RESUME, AUCTION)),
+    "own orders uncross": ("open", 0, (AUCTION, limit("n", 2, SELL, 9, 97), limit("o", 3, BUY, 40, 103, display_lots=3),
+                                      RESUME)),
+    "icebergs are eaten": ("open", 0, (limit("n", 8, SELL, 30, 97), limit("o", 8, BUY, 30, 102, GTT, display_lots=4,
+                                                                         expire_at_ms=NOW_MS + 10**6))),
+    "own icebergs shrink": ("open", 0, (limit("n", 2, SELL, 18, 98), limit("o", 4, BUY, 4, 101, stp=1),
+                                        market("m", 5, SELL, 0, funds=97 * 4, stp=1))),
+    "amends": ("open", 0, (
+        amend("b1", size_lots=3), amend("b3", size_lots=12), amend("b3", size_lots=2), amend("b1", price_ticks=98),
+        amend("s2", size_lots=30), amend("b2", price_ticks=101, size_lots=20), amend("s3", price_ticks=97),
+        amend("b1", size_lots=1), amend("b4", size_lots=1), amend("s2", price_ticks=104))),
+    "everything is canceled": ("open", 0, (
+        limit("n", 8, BUY, 1, 96), of_kind(CommandKind.CANCEL_ALL, account=2), of_kind(CommandKind.CANCEL_ALL),
+        limit("b1", 8, BUY, 1, 96))),
+    "modes": ("open", 0, (HALT, RESUME, AUCTION, AUCTION, UNCROSS, stop_market("n", 8, BUY, 1, 1, entry=True))),
+}
+
+
+@pytest.mark.parametrize("name", RICH_BATCHES)
+def test_any_batch_is_taken_back_whole(name: str) -> None:
+    """With room for any number of records too few, the book is unchanged; with just enough, both cores do the same."""
+    setup, later_ms, commands = RICH_BATCHES[name]
+    fast, naive = books.book_of(Book, setup), books.book_of(NaiveBook, setup)
+    before, at_ms = fast.snapshot(), NOW_MS + later_ms
+    events = books.play(NaiveBook.restore(before), *commands, at_ms=at_ms)
+    count = len(events) // 96
+    assert count > 5
+    for room in range(count):
+        with pytest.raises(EventsFull):
+            books.play(fast, *commands, at_ms=at_ms, room=room * 96 + room % 96)
+        assert fast.snapshot() == before, room
+        assert fast.indicative() == naive.indicative()
+    for room in range(0, count, count // 10 + 1):
+        with pytest.raises(EventsFull):
+            books.play(naive, *commands, at_ms=at_ms, room=room * 96)
+        assert naive.snapshot() == before, room
+    # What follows must not see that anything was taken back: first the half of the batch, then the other.
+    half = len(commands) // 2
+    for part in (commands[:half], commands[half:]):
+        assert books.play(fast, *part, at_ms=at_ms) == books.play(naive, *part, at_ms=at_ms)
+        assert fast.snapshot() == naive.snapshot()
+
+
+def test_the_largest_command() -> None:
+    """The end of an uncross, a trigger and an amend that both touch as many makers as they may, each on its own level: one
+    command, and no more events than are promised."""
+    pairs = [order for number in range(1, 299) for order in (
+        limit(f"p{number}", 10, BUY, 1, 1_000 + number), limit(f"q{number}", 11, SELL, 1, 1_000 - number))]
+    asks = [limit(f"a{number}", 12, SELL, 1, 1_400 + number) for number in range(800)]
+    setup = (limit("first", 12, SELL, 1, 1_000), limit("second", 13, BUY, 1, 1_000), AUCTION, *pairs, *asks,
+             stop_market("stop", 13, BUY, 400, 900, entry=True), limit("sweep", 13, BUY, 401, 1), UNCROSS)
+    fast, naive = Book.create(), NaiveBook.create()
+    for book in (fast, naive):
+        books.play(book, *setup)
+    assert fast.mode == 3 and fast.snapshot() == naive.snapshot()
+    before = fast.snapshot()
+    events = books.play(naive, amend("sweep", price_ticks=9_999))
+    assert len(events) // 96 == 48 * 5 + 1 + (400 * 3 + 2) + (400 * 3 + 4) <= MAX_EVENTS
+    for room in (0, 96 * 100, 96 * 241, 96 * 800, 96 * 1_700, len(events) - 1):
+        with pytest.raises(EventsFull):
+            books.play(fast, amend("sweep", price_ticks=9_999), room=room)
+        assert fast.snapshot() == before
+    assert books.play(fast, amend("sweep", price_ticks=9_999), room=len(events)) == events
+    assert fast.snapshot() == naive.snapshot()
+
+
+@pytest.mark.parametrize(("asks", "bids"), [(1, 1), (4, 40), (12, 200), (40, 2_300)])
+def test_an_auction_of_more_than_64_bits(asks: int, bids: int) -> None:
+    """Levels full to the last lot: what would be paired passes 2**62, 2**63 and 2**64; the volume stays in its field."""
+    fast, naive = Book.create(), NaiveBook.create()
+    orders = [AUCTION, *(limit(f"a{price}", 1, SELL, MAX // price, price) for price in range(1, asks + 1)),
+              *(limit(f"b{price}", 2, BUY, MAX // price, price) for price in range(asks, bids + 1))]
+    paired = min(sum(MAX // price for price in range(1, asks + 1)), sum(MAX // price for price in range(asks, bids + 1)))
+    for book in (fast, naive):
+        books.play(book, *orders)
+        assert book.indicative()[1] == min(paired, MAX)
+    assert fast.indicative() == naive.indicative()
+    for command in (TICK, UNCROSS, TICK, TICK, TICK):
+        assert books.play(fast, command) == books.play(naive, command)
+        assert fast.snapshot() == naive.snapshot()
+    assert paired > 2**64 or bids < 2_000
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_indicative_changes_nothing(core: type) -> None:
+    for name in books.BOOKS:
+        book = books.book_of(core, name)
+        before = book.snapshot()
+        assert (book.indicative() != (0, 0)) == (name in ("collecting", "halted and crossed", "uncrossing"))
+        assert book.snapshot() == before
 
 
 def _bids(count: int, first: int = 0) -> bytes:
@@ -65,7 +168,7 @@ def test_generous_room_costs_no_memory() -> None:
     book = Book.create()
     wanted = Book.create().apply(NOW_MS, _bids(5), ROOM)
     assert book.apply(NOW_MS, _bids(5), 2**62) == wanted
-    assert book._buffer_capacity < 100
+    assert book._buffer_capacity <= 5 * MAX_EVENTS
 
 
 def test_a_forked_process_has_a_book_of_its_own() -> None:
@@ -90,11 +193,37 @@ def test_growth_changes_nothing_that_can_be_seen() -> None:
     assert small.order_count == 3000
 
 
+def test_growth_keeps_every_kind_of_order() -> None:
+    small, large, naive = Book.create(orders=1), Book.create(orders=100_000), NaiveBook.create()
+    for book in (small, large, naive):
+        for number in range(40):
+            renamed = [Fields.unpack(command.pack()) for command in books.RICH]
+            for command in renamed:
+                command.order_id = command.order_id[:8] + number.to_bytes(8, "little")
+            books.play(book, *renamed, *(TICK,) * (number % 3))
+        books.play(book, of_kind(CommandKind.CANCEL_ALL, account=3), TICK, at_ms=NOW_MS + 6_000)
+    assert small.snapshot() == large.snapshot() == naive.snapshot()
+    assert large.capacity == 100_000 > small.capacity > small.order_count > 100
+
+
 def test_a_full_book_that_only_cancels_does_not_grow() -> None:
     book = Book.create(orders=4)
     book.apply(NOW_MS, _bids(4), ROOM)
     book.apply(NOW_MS, b"".join(parse(f"cancel b{n}") for n in range(4)), ROOM)
     assert (book.capacity, book.order_count) == (4, 0)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4])
+@pytest.mark.parametrize("core", CORES)
+def test_levels_and_orders_of_each_side(core: type, side: int) -> None:
+    book = books.book_of(core, "open")
+    orders, levels = book.orders(side), book.levels(side, 99)
+    assert [book.levels(side, limit) for limit in (0, 1, 2)] == [levels[:0], levels[:1], levels[:2]]
+    assert [price for price, _, _ in levels] == list(dict.fromkeys(price for _, _, price, _ in orders))
+    assert [(lots, count) for _, lots, count in levels] == [
+        (sum(lots for _, _, price, lots in orders if price == level), sum(price == level for _, _, price, _ in orders))
+        for level, _, _ in levels]
+    assert len(orders) == (4, 2, 3, 3)[side - 1]
 
 
 @pytest.mark.parametrize("orders", [0, -1, 2**24 + 1, 2**40])
@@ -131,6 +260,24 @@ def test_noise_is_refused_record_by_record() -> None:
     for _ in range(300):
         records = b"".join(bytes((noise.randrange(12),)) + noise.randbytes(111) for _ in range(5))
         assert fast.apply(NOW_MS, records, ROOM) == naive.apply(NOW_MS, records, ROOM)
+    assert fast.snapshot() == naive.snapshot()
+
+
+def test_noise_in_a_rich_book() -> None:
+    """Good commands with some bytes changed, on a book that holds the orders they name."""
+    noise = random.Random(12)
+    fast, naive = (books.book_of(core, "open") for core in CORES)
+    good = [command.pack() for setup, _, commands in RICH_BATCHES.values() for command in (*books.BOOKS[setup], *commands)]
+    kinds = set()
+    for number in range(3_000):
+        record = bytearray(noise.choice(good))
+        for _ in range(noise.randrange(3)):
+            record[noise.randrange(COMMAND.size)] = noise.choice((0, 1, 2, 3, 4, 127, 128, 255))
+        events = fast.apply(NOW_MS + number, bytes(record), 10**7)
+        assert naive.apply(NOW_MS + number, bytes(record), 10**7) == events, record.hex()
+        assert naive.state_hash() == fast.state_hash(), record.hex()
+        kinds |= {row[0] for row in EVENT.iter_unpack(events)}
+    assert kinds == set(EventKind)
     assert fast.snapshot() == naive.snapshot()
 
 
