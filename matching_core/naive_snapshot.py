@@ -69,7 +69,7 @@ def restore(book: BookState, snapshot: bytes) -> None:
         raise DamagedSnapshot("the checksum does not match")
     if (zero or mode > Mode.UNCROSSING or at_ms < 0 or sequence >= 2**63 or last_trade_id > sequence
             or not 0 <= low <= last <= high <= MAX_NOTIONAL or not 0 <= auction_price <= MAX_NOTIONAL
-            or len({last == 0, low == high == 0, last_trade_id == 0}) > 1
+            or len({last == 0, low == 0, high == 0, last_trade_id == 0}) > 1
             or (mode != Mode.UNCROSSING and auction_price != 0)):
         raise DamagedSnapshot("a figure in its header is out of range")
     book.sequence, book.last_trade_id, book.at_ms, book.mode = sequence, last_trade_id, at_ms, Mode(mode)
