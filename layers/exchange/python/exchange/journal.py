@@ -134,4 +134,4 @@ def check_core(entry: JournalEntry, version: int) -> None:
     what = f"{entry.market}: entry {entry.seq} is by core {entry.core_version}, this is {version}"
     if entry.core_version > version:
         raise NewerCore(what)
-    raise OlderCore(f"{what}: its rules changed. Go on with the version that wrote it, or start with an empty journal")
+    raise OlderCore(f"{what}: its rules changed. Go on with the version that wrote it, or begin anew: docs/OPERATIONS.md")
