@@ -167,8 +167,9 @@ static void move(struct run *run, uint32_t index, int64_t price_ticks, int64_t l
 {
     const struct node *node = node_at(run, index);
     struct taker taker;
-    taker.order.node = *node;
-    taker.order.node.lots = left;
+    set_node(run, &taker.order);
+    *taker.order.node = *node;
+    taker.order.node->lots = left;
     taker.order.price_ticks = taker.limit_ticks = price_ticks;
     if ((node->flags & NODE_EXTRA) != 0) {
         taker.order.extra = run->extras[index];
@@ -178,11 +179,11 @@ static void move(struct run *run, uint32_t index, int64_t price_ticks, int64_t l
     taker.touched = 0;
     taker.collar_bp = 0;
     taker.order_type = LIMIT;
-    taker.time_in_force = GTC;
+    taker.can_rest = 1;
     taker.by_funds = 0;
     emit_order(run, AMENDED, 0, 0, node, price_ticks, left, old_left);
     remove_order(run, index);
-    taker.own_level = level_find(run, taker.order.node.side, price_ticks);
+    taker.own_level = level_find(run, taker.order.node->side, price_ticks);
     enter(run, &taker);
 }
 

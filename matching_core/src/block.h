@@ -7,8 +7,9 @@
  *          | forks[cap.+1]     | 288 B each: inner nodes of the tries price -> level
  *          | extras[cap.+1]    | 48 B each: what only icebergs, orders with an end and waiting stops have; as its node
  *          | timed[cap.+1]     |  4 B each: heap of the orders with an end, the next to end first
- *          | near[4][16384]    |  4 B each: price -> level, direct-mapped in front of the trie
- *          | ids[3 * 2^k]      |  8 B each: open-addressing table order id -> node, and room to rebuild it
+ *          | spare[cap.+1]     |  4 B each: nodes that are free again, the last freed on top
+ *          | leaves[4][256]    |  4 B each: 64 prices side by side -> their fork, direct-mapped in front of the trie
+ *          | ids[3 * 2^k]      | 64 B each: buckets of the hash table order id -> node, and room to rebuild it
  *          +-------------------+
  *
  * A book has four sides: bids, asks, and the stops that wait for a falling and for a rising price; all four are kept alike.
@@ -24,8 +25,9 @@
 
 #include "records.h"
 
-#define NEAR_SLOTS 16384u
-#define FEWEST_ID_SLOTS 1024u
+#define LEAVES 256u
+#define ID_PLACES 7u
+#define FEWEST_ID_BUCKETS 128u
 #define BLOCK_MAGIC UINT64_C(0x324b4c4258434d00)
 #define NONE 0u
 
@@ -62,17 +64,18 @@ struct extra {
 /* Six bits of the price, `shift` bits from its end, decide; see prices.h. */
 struct fork {
     uint64_t used, prefix; /* which children there are; the price bits above */
+    uint64_t leaf_key;     /* of a fork that decides the last bits: its prices and side in one word; else 0 */
     uint32_t shift, next_free;
     uint32_t child[64];
-    uint64_t reserved;
 };
 
-struct id_slot {
-    uint32_t hash, node;
+struct bucket {
+    uint32_t hash[ID_PLACES], passed; /* how many ids found no place here and went on */
+    uint32_t node[ID_PLACES], reserved;
 };
 
 _Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 64 && sizeof(struct fork) == 288 &&
-                   sizeof(struct extra) == 48,
+                   sizeof(struct extra) == 48 && sizeof(struct bucket) == 64,
                "block layout");
 
 typedef struct {
@@ -84,10 +87,10 @@ typedef struct {
     /* up to here a refused batch restores it by copy */
     uint64_t order_count, broken_at;
     uint64_t magic, batch;
-    uint32_t capacity, id_slots;
-    uint32_t node_free, node_used, level_free, level_used, fork_free, fork_used;
-    uint32_t timed_count, extra_count;
-    uint32_t orders[SIDES], best[SIDES], root[SIDES];
+    uint32_t capacity, id_buckets;
+    uint32_t node_used, spare_count, level_free, level_used, fork_free, fork_used;
+    uint32_t timed_count, stop_count, extra_count, reserved;
+    uint32_t best[SIDES], root[SIDES];
 } mc_book;
 
 /* Before the first change of a level in a batch: what it was, so that only real changes are reported. */
@@ -114,17 +117,17 @@ struct run {
     struct level *levels;
     struct fork *forks;
     struct extra *extras;
-    struct id_slot *ids;
-    uint32_t *timed, *near;
+    struct bucket *ids;
+    uint32_t *timed, *spare, *leaves;
+    uint64_t index_bits; /* the command's index where it stands in an event's head */
     uint32_t id_mask;
-    uint32_t command_index;
-    struct event *events, *event, *last_event; /* the first; the next to write; the last that fits */
+    struct event *events, *event;         /* the first, the next to write */
+    struct event *last_event, *events_end; /* the last that fits; behind the spare records */
     struct touch *touches[2];                  /* of bids, of asks */
     int64_t touch_count[2];
     struct touch_key *keys; /* two arrays, to sort from one into the other */
-    struct undo *undos, *undo;
-    uint32_t *removed; /* nodes that are free when the batch stands */
-    int64_t removed_count;
+    struct undo *undos, *undo, *undos_end;
+    uint32_t *removed, *next_removed; /* nodes that are free when the batch stands */
     int64_t entries; /* of each of these arrays */
     jmp_buf broken;
 };
@@ -157,14 +160,21 @@ __attribute__((noreturn, cold, noinline)) static void invariant_broken(struct ru
 }
 #endif
 
-/* The largest table that a book of this capacity comes to: at most half full. */
-static uint32_t most_id_slots(uint32_t capacity)
+/* The table that so many orders fill at most half. */
+static uint32_t most_id_buckets(uint32_t orders)
 {
-    uint32_t slots = FEWEST_ID_SLOTS;
-    while (slots < 2 * capacity) {
-        slots *= 2;
+    uint32_t buckets = FEWEST_ID_BUCKETS;
+    while (buckets * (uint64_t)ID_PLACES / 2 < orders) {
+        buckets *= 2;
     }
-    return slots;
+    return buckets;
+}
+
+/* `a` or `b`, without a branch: for conditions that come at random. */
+static inline uint32_t pick(int condition, uint32_t a, uint32_t b)
+{
+    const uint32_t mask = -(uint32_t)(condition != 0);
+    return (a & mask) | (b & ~mask);
 }
 
 static int64_t align64(int64_t bytes)
@@ -174,7 +184,7 @@ static int64_t align64(int64_t bytes)
 
 /* Byte offsets of the parts; the last is the size of the whole. */
 struct layout {
-    int64_t nodes, levels, forks, extras, timed, near, ids, end;
+    int64_t nodes, levels, forks, extras, timed, spare, leaves, ids, end;
 };
 
 static struct layout layout_for(uint32_t capacity)
@@ -186,10 +196,11 @@ static struct layout layout_for(uint32_t capacity)
     at.forks = align64(at.levels + entries * (int64_t)sizeof(struct level));
     at.extras = align64(at.forks + entries * (int64_t)sizeof(struct fork));
     at.timed = align64(at.extras + entries * (int64_t)sizeof(struct extra));
-    at.near = align64(at.timed + entries * (int64_t)sizeof(uint32_t));
-    at.ids = align64(at.near + SIDES * (int64_t)NEAR_SLOTS * (int64_t)sizeof(uint32_t));
+    at.spare = align64(at.timed + entries * (int64_t)sizeof(uint32_t));
+    at.leaves = align64(at.spare + entries * (int64_t)sizeof(uint32_t));
+    at.ids = align64(at.leaves + SIDES * (int64_t)LEAVES * (int64_t)sizeof(uint32_t));
     /* Half as much again: the old table stands behind the new one while it grows. */
-    at.end = align64(at.ids + (int64_t)most_id_slots(capacity) / 2 * 3 * (int64_t)sizeof(struct id_slot));
+    at.end = align64(at.ids + (int64_t)most_id_buckets(capacity) / 2 * 3 * (int64_t)sizeof(struct bucket));
     return at;
 }
 
@@ -205,16 +216,17 @@ static void open_run(struct run *run, void *block)
     run->forks = (struct fork *)(void *)(bytes + at.forks);
     run->extras = (struct extra *)(void *)(bytes + at.extras);
     run->timed = (uint32_t *)(void *)(bytes + at.timed);
-    run->near = (uint32_t *)(void *)(bytes + at.near);
-    run->ids = (struct id_slot *)(void *)(bytes + at.ids);
-    run->id_mask = book->id_slots - 1;
+    run->spare = (uint32_t *)(void *)(bytes + at.spare);
+    run->leaves = (uint32_t *)(void *)(bytes + at.leaves);
+    run->ids = (struct bucket *)(void *)(bytes + at.ids);
+    run->id_mask = book->id_buckets - 1;
 }
 
 static int is_book(const mc_book *book)
 {
     return book != NULL && ((uintptr_t)book & 63u) == 0 && book->magic == BLOCK_MAGIC && book->capacity >= 1 &&
-           book->capacity <= MC_MAX_ORDERS && book->id_slots >= FEWEST_ID_SLOTS &&
-           book->id_slots <= most_id_slots(book->capacity) && (book->id_slots & (book->id_slots - 1)) == 0;
+           book->capacity <= MC_MAX_ORDERS && book->id_buckets >= FEWEST_ID_BUCKETS &&
+           book->id_buckets <= most_id_buckets(book->capacity) && (book->id_buckets & (book->id_buckets - 1)) == 0;
 }
 
 #endif

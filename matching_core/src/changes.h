@@ -91,7 +91,7 @@ static void emit_level(struct run *run, uint32_t side, int64_t price_ticks, cons
 static void emit_level_changes(struct run *run, uint32_t side)
 {
     const struct touch_key *sorted = sorted_touches(run, side);
-    run->command_index = 0;
+    run->index_bits = 0;
     for (int64_t i = 0; i < run->touch_count[side - 1] && has_room(run); i++) {
         if (i > 0 && sorted[i].key == sorted[i - 1].key) {
             continue;

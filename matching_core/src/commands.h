@@ -20,7 +20,7 @@ static inline void place(struct run *run, const struct command *command)
         return;
     }
     const unsigned flags = is_stop(command) ? FLAG_STOP | funds_flag(&taker) : funds_flag(&taker);
-    emit_order(run, ACCEPTED, 0, flags, &taker.order.node, command->price_ticks, command->size_lots, command->funds);
+    emit_order(run, ACCEPTED, 0, flags, taker.order.node, command->price_ticks, command->size_lots, command->funds);
     if (is_stop(command)) {
         wait_for_price(run, &taker, command);
         return;
@@ -88,7 +88,7 @@ static uint32_t work_step(struct run *run)
 /* Whether nothing can wait: an open market without stops and orders with an end, the usual case. */
 static inline int is_quiet(const mc_book *book)
 {
-    return (book->timed_count | book->orders[LOSS_STOPS - 1] | book->orders[ENTRY_STOPS - 1] | book->mode) == 0;
+    return (book->timed_count | book->stop_count | book->mode) == 0;
 }
 
 static void work(struct run *run, uint32_t *steps)
@@ -102,24 +102,24 @@ static void work(struct run *run, uint32_t *steps)
     }
 }
 
-static inline void background(struct run *run, uint32_t *steps)
+/* One command, with waiting work before and after it. `quiet`: nothing waits before; answers whether nothing does after. */
+static inline int run_command(struct run *run, const struct command *command, int quiet)
 {
     mc_book *book = run->book;
-    if (__builtin_expect(!is_quiet(book), 0)) {
-        work(run, steps);
-    } else if (*steps < MC_MAX_BACKGROUND) {
-        book->low_ticks = book->high_ticks = book->last_price_ticks;
-    }
-}
-
-static inline void run_command(struct run *run, const struct command *command)
-{
     uint32_t steps = 0;
-    background(run, &steps);
-    if (has_room(run)) {
-        execute(run, command);
-        background(run, &steps);
+    if (!quiet) {
+        work(run, &steps);
+        if (!has_room(run)) {
+            return 0;
+        }
     }
+    execute(run, command);
+    if (quiet && is_quiet(book)) {
+        book->low_ticks = book->high_ticks = book->last_price_ticks;
+        return 1;
+    }
+    work(run, &steps);
+    return is_quiet(book) && book->low_ticks == book->high_ticks;
 }
 
 #endif

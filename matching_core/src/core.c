@@ -33,11 +33,13 @@ static void open_work(struct run *run, void *events, int64_t event_capacity, voi
     run->entries = entries;
     run->events = run->event = events;
     run->last_event = run->events + event_capacity;
+    run->events_end = run->events + entries;
     run->touches[0] = work;
     run->touches[1] = run->touches[0] + entries;
     run->keys = (struct touch_key *)(void *)(run->touches[1] + entries);
     run->undos = run->undo = (struct undo *)(void *)(run->keys + 2 * entries);
-    run->removed = (uint32_t *)(void *)(run->undos + entries);
+    run->undos_end = run->undos + entries;
+    run->removed = run->next_removed = (uint32_t *)(void *)run->undos_end;
 }
 
 /* An empty book in zeroed memory. */
@@ -48,7 +50,7 @@ static int64_t mc_create(void *block, int64_t block_bytes, uint32_t capacity)
         return MC_BAD_INPUT;
     }
     mc_book *book = block;
-    *book = (mc_book){.magic = BLOCK_MAGIC, .capacity = capacity, .id_slots = FEWEST_ID_SLOTS};
+    *book = (mc_book){.magic = BLOCK_MAGIC, .capacity = capacity, .id_buckets = FEWEST_ID_BUCKETS};
     return 0;
 }
 
@@ -57,7 +59,7 @@ static int64_t mc_create(void *block, int64_t block_bytes, uint32_t capacity)
 static int64_t most_nodes(const mc_book *book, const struct command *commands, int64_t command_count)
 {
     int64_t nodes = 0;
-    int64_t stops = (int64_t)book->orders[LOSS_STOPS - 1] + book->orders[ENTRY_STOPS - 1];
+    int64_t stops = book->stop_count;
     for (int64_t i = 0; i < command_count; i++) {
         const int is_place = commands[i].kind == PLACE;
         nodes += is_place | (commands[i].kind == AMEND);
@@ -70,7 +72,7 @@ static int64_t most_nodes(const mc_book *book, const struct command *commands, i
 static int are_nodes_free(const mc_book *book, const struct command *commands, int64_t command_count)
 {
     const int64_t free = (int64_t)(book->capacity - book->order_count);
-    return free >= command_count * (1 + MC_MAX_BACKGROUND) || free >= most_nodes(book, commands, command_count);
+    return free >= 2 * command_count + book->stop_count || free >= most_nodes(book, commands, command_count);
 }
 
 /* A function that only prefetches does nothing in the compiler's eyes: called, it is left out. Inlined, it stays. */
@@ -86,31 +88,30 @@ LOOKS static inline void look_ahead_slot(const struct run *run, const struct com
 LOOKS static inline uint32_t guess_node(const struct run *run, const struct command *command)
 {
     const uint32_t hash = (uint32_t)id_hash(&command->order_id);
-    for (uint32_t steps = 0; steps < 4; steps++) {
-        const struct id_slot *slot = &run->ids[(hash + steps) & run->id_mask];
-        if (slot->hash == hash || slot->node == NONE) {
-            return slot->node;
-        }
-    }
-    return NONE;
+    const struct bucket *bucket = &run->ids[hash & run->id_mask];
+    const uint32_t places = equal_places(bucket->hash, hash) & ALL_PLACES;
+    return places != 0 ? bucket->node[first_place(places)] : NONE;
 }
 
-LOOKS static inline uint32_t guess_level(const struct run *run, const struct command *command)
+LOOKS static inline uint32_t guess_level(struct run *run, const struct command *command)
 {
     const uint32_t side = command->side == SELL ? SELL : BUY;
-    return run->near[(side - 1) * NEAR_SLOTS + ((uint64_t)command->price_ticks & (NEAR_SLOTS - 1))];
+    const struct fork *leaf = known_leaf(run, side, (uint64_t)command->price_ticks);
+    return leaf != NULL ? leaf->child[child_of((uint64_t)command->price_ticks, 0)] >> 1 : NONE;
 }
 
-LOOKS static inline void look_ahead_node(const struct run *run, const struct command *command)
+LOOKS static inline void look_ahead_node(struct run *run, const struct command *command)
 {
     if (command->kind == PLACE) {
+        const uint32_t spare = run->book->spare_count;
         __builtin_prefetch(&run->levels[guess_level(run, command)], 1);
+        __builtin_prefetch(&run->nodes[run->spare[spare < LOOK_AHEAD ? 0 : spare - LOOK_AHEAD]], 1);
     } else {
         __builtin_prefetch(&run->nodes[guess_node(run, command)], 1);
     }
 }
 
-LOOKS static inline void look_ahead_neighbours(const struct run *run, const struct command *command)
+LOOKS static inline void look_ahead_neighbours(struct run *run, const struct command *command)
 {
     if (command->kind == PLACE) {
         __builtin_prefetch(&run->nodes[run->levels[guess_level(run, command)].tail], 1);
@@ -127,6 +128,7 @@ static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *c
 {
     const mc_book before = *run->book;
     const int is_large = before.order_count >= LOOK_AHEAD_FROM;
+    int quiet = is_quiet(&before) && before.low_ticks == before.high_ticks;
     run->book->batch++;
     run->book->at_ms = at_ms;
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
@@ -135,8 +137,8 @@ static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *c
             look_ahead_node(run, &commands[i + 2 * LOOK_AHEAD]);
             look_ahead_neighbours(run, &commands[i + LOOK_AHEAD]);
         }
-        run->command_index = (uint32_t)i;
-        run_command(run, &commands[i]);
+        run->index_bits = (uint64_t)i << 32;
+        quiet = run_command(run, &commands[i], quiet);
     }
     if (has_room(run)) {
         emit_level_changes(run, BUY);

@@ -31,8 +31,10 @@ static inline uint64_t id_hash(const struct order_id *id)
 /* What does not change while an order keeps its place. */
 static inline uint64_t identity_hash(const struct node *node, uint64_t hash_of_id, int64_t price_ticks)
 {
-    const uint64_t meta = node->side | (uint64_t)node->stp << 8 | (uint64_t)node->flags << 16;
-    return hash_of_id ^ mix(node->account ^ K2, node->opened ^ K3) ^ mix((uint64_t)price_ticks ^ K4, meta ^ K5);
+    uint32_t meta; /* side, stp, flags */
+    memcpy(&meta, &node->side, sizeof meta);
+    return hash_of_id ^ mix(node->account ^ K2, node->opened ^ K3) ^ 
+           mix((uint64_t)price_ticks ^ K4, meta ^ K5);
 }
 
 static inline uint64_t size_hash(uint64_t identity, int64_t lots, int64_t traded)

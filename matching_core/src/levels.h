@@ -2,7 +2,6 @@
  *
  *   list  best -> worse -> ... : what matching walks; the next level is one load away
  *   trie  finds a level by its price, and a new level's neighbour in the list (prices.h)
- *   near  a direct-mapped table in front of the trie: the prices in use are found in two loads; a miss costs a walk
  */
 #ifndef MC_LEVELS_H
 #define MC_LEVELS_H
@@ -11,11 +10,6 @@
 
 #undef MC_FILE
 #define MC_FILE 3
-
-static inline uint32_t *near_slot(const struct run *run, uint32_t side, int64_t price_ticks)
-{
-    return &run->near[(side - 1) * NEAR_SLOTS + ((uint64_t)price_ticks & (NEAR_SLOTS - 1))];
-}
 
 /* Bids and loss stops: the highest price comes first. Asks and entry stops: the lowest. */
 static inline int highest_first(uint32_t side)
@@ -35,18 +29,10 @@ static inline struct level *level_at(struct run *run, uint32_t level)
     return &run->levels[level];
 }
 
-/* The level with this price, or NONE. Level 0 has price 0, which no order has. */
+/* The level with this price, or NONE. */
 static inline uint32_t level_find(struct run *run, uint32_t side, int64_t price_ticks)
 {
-    uint32_t *slot = near_slot(run, side, price_ticks);
-    if (run->levels[*slot].price_ticks == price_ticks) {
-        return *slot;
-    }
-    const uint32_t level = price_find(run, run->book->root[side - 1], (uint64_t)price_ticks);
-    if (level != NONE) {
-        *slot = level;
-    }
-    return level;
+    return price_find(run, side, (uint64_t)price_ticks);
 }
 
 static uint32_t take_level(struct run *run)
@@ -62,7 +48,8 @@ static uint32_t take_level(struct run *run)
     return level;
 }
 
-/* A new, empty level, linked in at its place. */
+/* A new, empty level, linked in at its place. Where it has no neighbour, level 0 is written, whose links nobody reads:
+ * which neighbours there are, and on which side, comes at random, so there is no branch on it. */
 static uint32_t level_add(struct run *run, uint32_t side, int64_t price_ticks)
 {
     const uint32_t index = take_level(run);
@@ -70,23 +57,22 @@ static uint32_t level_add(struct run *run, uint32_t side, int64_t price_ticks)
     *level = (struct level){.price_ticks = price_ticks, .side = side};
     uint32_t *best = &run->book->best[side - 1];
     int higher = 0;
-    const uint32_t beside = price_add(run, &run->book->root[side - 1], index, (uint64_t)price_ticks, &higher);
+    const uint32_t beside = price_add(run, side, index, (uint64_t)price_ticks, &higher);
     if (beside == NONE) {
         REQUIRE(*best == NONE);
-    } else if (higher == highest_first(side)) { /* better than the one beside it */
-        level->worse = beside;
-        level->better = level_at(run, beside)->better;
-    } else {
-        level->better = beside;
-        level->worse = level_at(run, beside)->worse;
+        *best = index;
+        return index;
     }
-    uint32_t *from_better = level->better != NONE ? &level_at(run, level->better)->worse : best;
-    REQUIRE(*from_better == level->worse);
-    *from_better = index;
-    if (level->worse != NONE) {
-        level_at(run, level->worse)->better = index;
-    }
-    *near_slot(run, side, price_ticks) = index;
+    const uint32_t its_better = level_at(run, beside)->better;
+    const uint32_t its_worse = run->levels[beside].worse;
+    const int is_better = higher == highest_first(side);
+    const uint32_t better = pick(is_better, its_better, beside);
+    const uint32_t worse = pick(is_better, beside, its_worse);
+    level->better = better;
+    level->worse = worse;
+    run->levels[better].worse = index;
+    run->levels[worse].better = index;
+    *best = pick(better == NONE, index, *best);
     return index;
 }
 
@@ -94,19 +80,13 @@ static void level_drop(struct run *run, uint32_t index)
 {
     struct level *level = level_at(run, index);
     const uint32_t side = level->side;
-    REQUIRE(level->orders == 0 && level->lots == 0 && level->hidden == 0);
-    REQUIRE(level->head == NONE && level->tail == NONE);
-    uint32_t *from_better = level->better != NONE ? &level_at(run, level->better)->worse : &run->book->best[side - 1];
-    REQUIRE(*from_better == index);
-    *from_better = level->worse;
-    if (level->worse != NONE) {
-        level_at(run, level->worse)->better = level->better;
-    }
-    price_remove(run, &run->book->root[side - 1], index, (uint64_t)level->price_ticks);
-    uint32_t *slot = near_slot(run, side, level->price_ticks);
-    if (*slot == index) {
-        *slot = NONE;
-    }
+    uint32_t *best = &run->book->best[side - 1];
+    REQUIRE((level->lots | level->hidden) == 0 && (level->head | level->tail | level->orders) == NONE);
+    REQUIRE((level->better == NONE) == (*best == index));
+    run->levels[level->better].worse = level->worse;
+    run->levels[level->worse].better = level->better;
+    *best = pick(level->better == NONE, level->worse, *best);
+    price_remove(run, side, index, (uint64_t)level->price_ticks);
     level->worse = run->book->level_free;
     run->book->level_free = index;
 }

@@ -20,10 +20,10 @@ static inline int has_room(const struct run *run)
 /* An event with its head: kind, side, code, flags, index of the command, sequence. All else is the caller's to write. */
 static inline struct event *emit(struct run *run, enum event_kind kind, unsigned side, unsigned code, unsigned flags)
 {
-    REQUIRE(run->event < run->last_event + MC_EVENT_SLACK);
     struct event *event = run->event++;
+    REQUIRE(event < run->events_end);
     const uint64_t head = (uint64_t)kind | (uint64_t)side << 8 | (uint64_t)code << 16 | (uint64_t)flags << 24 |
-                          (uint64_t)run->command_index << 32;
+                          run->index_bits;
     memcpy(event, &head, sizeof head);
     event->sequence = run->book->sequence;
     return event;
@@ -55,33 +55,40 @@ static inline void emit_order(struct run *run, enum event_kind kind, unsigned co
 
 static inline unsigned funds_flag(const struct taker *taker)
 {
-    return taker->by_funds ? FLAG_BY_FUNDS : 0;
+    return taker->by_funds * (unsigned)FLAG_BY_FUNDS;
 }
 
 static inline void emit_taker(struct run *run, enum event_kind kind, unsigned code, const struct taker *taker,
                               int64_t remaining)
 {
-    emit_order(run, kind, code, funds_flag(taker), &taker->order.node, taker->order.price_ticks, taker->order.node.lots,
+    emit_order(run, kind, code, funds_flag(taker), taker->order.node, taker->order.price_ticks, taker->order.node->lots,
                remaining);
 }
 
-/* The price that a resting order's events name: its limit; a waiting stop's level is its stop price. */
-static inline int64_t limit_of(struct run *run, uint32_t index)
+/* A waiting stop or an iceberg is done. The price is its limit; a waiting stop's level is its stop price. */
+__attribute__((noinline)) static void emit_extra_done(struct run *run, uint32_t index, enum done_reason reason)
 {
-    return is_waiting(run, index) ? run->extras[index].limit_ticks : level_at(run, node_at(run, index)->level)->price_ticks;
+    const struct node *node = node_at(run, index);
+    const struct extra *extra = &run->extras[index];
+    if (is_waiting(run, index)) {
+        const unsigned flags = extra->funds > 0 ? FLAG_STOP | FLAG_BY_FUNDS : FLAG_STOP;
+        emit_order(run, DONE, reason, flags, node, extra->limit_ticks, node->lots, extra->funds);
+    } else {
+        emit_order(run, DONE, reason, FLAG_RESTED, node, level_at(run, node->level)->price_ticks,
+                   reason == FILLED ? 0 : lots_left(run, index), 0);
+    }
 }
 
 /* Takes an order off the book and says why. */
 static inline void finish_resting(struct run *run, uint32_t index, enum done_reason reason)
 {
     const struct node *node = node_at(run, index);
-    int64_t funds = 0;
-    unsigned flags = FLAG_RESTED;
-    if (is_waiting(run, index)) {
-        funds = run->extras[index].funds;
-        flags = funds > 0 ? FLAG_STOP | FLAG_BY_FUNDS : FLAG_STOP;
+    if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
+        emit_extra_done(run, index, reason);
+    } else {
+        const struct level *level = level_at(run, node->level);
+        emit_order(run, DONE, reason, FLAG_RESTED, node, level->price_ticks, reason == FILLED ? 0 : node->lots, 0);
     }
-    emit_order(run, DONE, reason, flags, node, limit_of(run, index), reason == FILLED ? 0 : lots_left(run, index), funds);
     remove_order(run, index);
 }
 
@@ -134,9 +141,9 @@ static inline void spend(struct run *run, struct taker *taker, int64_t lots, int
     if (taker->by_funds) {
         taker->funds -= lots * price_ticks; /* lots <= funds / price */
     } else {
-        taker->order.node.lots -= lots;
+        taker->order.node->lots -= lots;
     }
-    REQUIRE(taker->funds >= 0 && taker->order.node.lots >= 0);
+    REQUIRE(taker->funds >= 0 && taker->order.node->lots >= 0);
 }
 
 static inline void trade(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks, int64_t affordable)
@@ -144,9 +151,9 @@ static inline void trade(struct run *run, struct taker *taker, uint32_t index, i
     const struct node *maker = node_at(run, index);
     __builtin_prefetch(&run->nodes[maker->next], 1);
     const int64_t lots = affordable < maker->lots ? affordable : maker->lots;
-    emit_trade(run, &taker->order.node, maker, funds_flag(taker), price_ticks, lots);
+    emit_trade(run, taker->order.node, maker, funds_flag(taker), price_ticks, lots);
     spend(run, taker, lots, price_ticks);
-    taker->order.node.traded += lots;
+    taker->order.node->traded += lots;
     fill_resting(run, index, lots);
 }
 
@@ -164,7 +171,7 @@ static enum done_reason decrease_and_cancel(struct run *run, struct taker *taker
         emit_order(run, REDUCED, 0, FLAG_RESTED, node_at(run, index), price_ticks, lots_left(run, index), maker_lots);
         return SELF_TRADE;
     }
-    const int64_t before = taker->order.node.lots;
+    const int64_t before = taker->order.node->lots;
     spend(run, taker, maker_lots, price_ticks);
     emit_taker(run, REDUCED, 0, taker, taker->by_funds ? taker->funds : before);
     finish_resting(run, index, SELF_TRADE);
@@ -175,7 +182,7 @@ static enum done_reason decrease_and_cancel(struct run *run, struct taker *taker
 static enum done_reason prevent_self_trade(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks,
                                            int64_t affordable)
 {
-    switch (taker->order.node.stp) {
+    switch (taker->order.node->stp) {
     case CANCEL_OLDEST:
         finish_resting(run, index, SELF_TRADE);
         return NOT_DONE;
@@ -185,7 +192,7 @@ static enum done_reason prevent_self_trade(struct run *run, struct taker *taker,
         finish_resting(run, index, SELF_TRADE);
         return SELF_TRADE;
     default:
-        REQUIRE(taker->order.node.stp == DECREASE_AND_CANCEL);
+        REQUIRE(taker->order.node->stp == DECREASE_AND_CANCEL);
         return decrease_and_cancel(run, taker, index, price_ticks, affordable);
     }
 }
@@ -193,10 +200,10 @@ static enum done_reason prevent_self_trade(struct run *run, struct taker *taker,
 /* Walks the other side best first. Answers why the taker is done, RAN_OUT of orders it may trade with, or NO_ROOM. */
 static unsigned match(struct run *run, struct taker *taker)
 {
-    const uint32_t side = taker->order.node.side;
+    const uint32_t side = taker->order.node->side;
     const uint32_t *best = &run->book->best[other_side(side) - 1];
     for (;; taker->touched++) {
-        if (taker->by_funds ? taker->funds == 0 : taker->order.node.lots == 0) {
+        if (taker->by_funds ? taker->funds == 0 : taker->order.node->lots == 0) {
             return FILLED;
         }
         if (*best == NONE) {
@@ -207,9 +214,9 @@ static unsigned match(struct run *run, struct taker *taker)
         if (!crosses(side, taker->limit_ticks, price_ticks)) {
             return RAN_OUT;
         }
-        const int64_t affordable = taker->by_funds ? taker->funds / price_ticks : taker->order.node.lots;
+        const int64_t affordable = taker->by_funds ? taker->funds / price_ticks : taker->order.node->lots;
         if (affordable == 0) {
-            return taker->order.node.traded > 0 ? FILLED : NO_LIQUIDITY;
+            return taker->order.node->traded > 0 ? FILLED : NO_LIQUIDITY;
         }
         if (taker->touched == MC_MAX_FILLS) {
             return FILL_LIMIT;
@@ -220,7 +227,7 @@ static unsigned match(struct run *run, struct taker *taker)
         const uint32_t maker = level->head;
         if (is_due(run, maker)) {
             finish_resting(run, maker, EXPIRED_ORDER);
-        } else if (node_at(run, maker)->account != taker->order.node.account) {
+        } else if (node_at(run, maker)->account != taker->order.node->account) {
             trade(run, taker, maker, price_ticks, affordable);
         } else {
             const enum done_reason reason = prevent_self_trade(run, taker, maker, price_ticks, affordable);
@@ -235,9 +242,9 @@ static unsigned match(struct run *run, struct taker *taker)
 /* A market order goes at most its collar away from the price that it finds. */
 static void set_collar(struct run *run, struct taker *taker)
 {
-    const uint32_t side = taker->order.node.side;
+    const uint32_t side = taker->order.node->side;
     const int64_t touch = best_price(run, other_side(side));
-    if (taker->collar_bp == 0 || touch == 0) {
+    if (touch == 0) {
         return;
     }
     const int64_t collar = part_of_price(touch, taker->collar_bp);
@@ -249,31 +256,31 @@ static void set_collar(struct run *run, struct taker *taker)
 
 static inline void rest_taker(struct run *run, struct taker *taker)
 {
-    struct node *node = &taker->order.node;
+    struct node *node = taker->order.node;
     node->opened = run->book->sequence + 1;
     const int64_t lots = node->lots;
-    const uint32_t index = rest_order(run, &taker->order, node->side, taker->own_level);
-    const int64_t shown = run->nodes[index].lots;
-    emit_order(run, OPENED, 0, 0, node, taker->order.price_ticks, shown, lots - shown);
+    rest_order(run, &taker->order, node->side, taker->own_level);
+    emit_order(run, OPENED, 0, 0, node, taker->order.price_ticks, node->lots, lots - node->lots);
 }
 
 /* The taker trades with what it crosses; what is left of it rests or is done. */
 static inline void enter(struct run *run, struct taker *taker)
 {
-    const int can_rest = may_rest(taker->order_type, taker->time_in_force);
     unsigned outcome = RAN_OUT;
     if (run->book->mode == OPEN) {
-        if (is_market(taker->order_type)) {
+        if (taker->collar_bp > 0) {
             set_collar(run, taker);
         }
-        outcome = match(run, taker);
+        if (would_trade(run, taker->order.node->side, taker->limit_ticks)) {
+            outcome = match(run, taker);
+        }
     }
     if (outcome == NO_ROOM) {
         return;
     }
     if (outcome != RAN_OUT) {
         emit_taker(run, DONE, outcome, taker, taker->funds);
-    } else if (can_rest) {
+    } else if (taker->can_rest) {
         rest_taker(run, taker);
     } else {
         emit_taker(run, DONE, is_market(taker->order_type) ? NO_LIQUIDITY : IOC_REMAINDER, taker, taker->funds);

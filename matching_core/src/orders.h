@@ -13,9 +13,11 @@
 #undef MC_FILE
 #define MC_FILE 4
 
-/* An order outside of the book: on its way in. `node.lots` is all that is left of it, `extra.hidden` 0. */
+/* An order on its way in. It is written where it will stand if it comes to rest: into the book's next free node, which is
+ * not taken before. `node->lots` is all that is left of it, `extra.hidden` 0. */
 struct order {
-    struct node node;
+    struct node *node;
+    uint32_t index; /* of the node */
     struct extra extra; /* only with NODE_EXTRA */
     int64_t price_ticks;
 };
@@ -68,30 +70,44 @@ static inline void count_out(struct run *run, const struct node *node, const str
     run->book->order_sum -= order_hash(run, node, id_hash(&node->order_id), level);
 }
 
-static inline uint32_t take_node(struct run *run)
+static inline uint32_t next_free_node(struct run *run)
+{
+    const mc_book *book = run->book;
+    const uint32_t node = book->spare_count > 0 ? run->spare[book->spare_count - 1] : book->node_used + 1;
+    REQUIRE(node != NONE && node <= book->capacity);
+    return node;
+}
+
+static inline void set_node(struct run *run, struct order *order)
+{
+    order->index = next_free_node(run);
+    order->node = &run->nodes[order->index];
+}
+
+static inline void take_node(struct run *run, uint32_t node)
 {
     mc_book *book = run->book;
-    uint32_t node = book->node_free;
-    if (node != NONE) {
-        book->node_free = node_at(run, node)->next;
-        __builtin_prefetch(&run->nodes[book->node_free], 1);
+    if (book->spare_count > 0) {
+        book->spare_count--;
+        REQUIRE(run->spare[book->spare_count] == node);
     } else {
-        node = ++book->node_used;
+        book->node_used++;
+        REQUIRE(book->node_used == node);
     }
-    REQUIRE(node <= book->capacity);
-    return node;
 }
 
 static inline void give_node(struct run *run, uint32_t node)
 {
-    node_at(run, node)->next = run->book->node_free;
-    run->book->node_free = node;
+    run->spare[run->book->spare_count++] = node;
 }
 
 /* Notes what the level was when the batch came to it first. Stops show nothing to anybody. */
 static inline void touch_level(struct run *run, struct level *level)
 {
-    if (level->batch == run->book->batch || level->side > SELL) {
+    if (level->batch == run->book->batch) {
+        return;
+    }
+    if (level->side > SELL) {
         return;
     }
     level->batch = run->book->batch;
@@ -103,45 +119,39 @@ static inline void touch_level(struct run *run, struct level *level)
 
 static inline void note_undo(struct run *run, enum undo_kind kind, uint32_t node, int64_t a, int64_t b)
 {
-    REQUIRE(run->undo < run->undos + run->entries);
+    REQUIRE(run->undo < run->undos_end);
     *run->undo++ = (struct undo){.kind = kind, .node = node, .a = a, .b = b};
 }
 
-/* Where a queue's link to the node stands: in its neighbour, or in the level at the queue's end. */
-static inline uint32_t *link_from_prev(struct run *run, const struct node *node, struct level *level)
-{
-    return node->prev != NONE ? &run->nodes[node->prev].next : &level->head;
-}
-
-static inline uint32_t *link_from_next(struct run *run, const struct node *node, struct level *level)
-{
-    return node->next != NONE ? &run->nodes[node->next].prev : &level->tail;
-}
-
+/* The links to a node stand in its neighbours, and in the level at an end of the queue. Where there is no neighbour, node 0
+ * is written, which nobody reads: whether there is one comes at random, so there is no branch on it. */
 static inline void queue_node(struct run *run, uint32_t index, struct level *level)
 {
-    const struct node *node = node_at(run, index);
-    uint32_t *from_prev = link_from_prev(run, node, level);
-    uint32_t *from_next = link_from_next(run, node, level);
-    REQUIRE(*from_prev == node->next && *from_next == node->prev);
-    *from_prev = index;
-    *from_next = index;
+    const struct node *node = &run->nodes[index];
+    run->nodes[node->prev].next = index;
+    run->nodes[node->next].prev = index;
+    level->head = pick(node->prev == NONE, index, level->head);
+    level->tail = pick(node->next == NONE, index, level->tail);
 }
 
 static inline void unqueue_node(struct run *run, uint32_t index, struct level *level)
 {
-    const struct node *node = node_at(run, index);
-    uint32_t *from_prev = link_from_prev(run, node, level);
-    uint32_t *from_next = link_from_next(run, node, level);
-    REQUIRE(*from_prev == index && *from_next == index);
-    *from_prev = node->next;
-    *from_next = node->prev;
+    const struct node *node = &run->nodes[index];
+    const uint32_t prev = node->prev;
+    const uint32_t next = node->next;
+    REQUIRE((((run->nodes[prev].next ^ index) & -(uint32_t)(prev != NONE)) |
+             ((run->nodes[next].prev ^ index) & -(uint32_t)(next != NONE))) == 0);
+    run->nodes[prev].next = next;
+    run->nodes[next].prev = prev;
+    level->head = pick(prev == NONE, next, level->head);
+    level->tail = pick(next == NONE, prev, level->tail);
 }
 
 __attribute__((noinline)) static void link_extra(struct run *run, uint32_t index, struct level *level)
 {
     level->hidden += run->extras[index].hidden;
     run->book->extra_count++;
+    run->book->stop_count += level->side > SELL;
     if (run->extras[index].expire_at_ms > 0) {
         timed_add(run, index);
     }
@@ -152,42 +162,41 @@ __attribute__((noinline)) static void unlink_extra(struct run *run, uint32_t ind
     REQUIRE(level->hidden >= run->extras[index].hidden && run->book->extra_count > 0);
     level->hidden -= run->extras[index].hidden;
     run->book->extra_count--;
+    run->book->stop_count -= level->side > SELL;
     if (run->extras[index].expire_at_ms > 0) {
         timed_remove(run, index);
     }
 }
 
 /* Into the book at the place that its `prev` and `next` say, or back to it. */
-static inline void link_node(struct run *run, uint32_t index, uint32_t level_index)
+static inline void link_node(struct run *run, uint32_t index, uint32_t level_index, uint64_t hash_of_id)
 {
-    struct node *node = node_at(run, index);
-    struct level *level = level_at(run, level_index);
+    struct node *node = &run->nodes[index];
+    struct level *level = &run->levels[level_index];
     node->level = level_index;
     queue_node(run, index, level);
     level->lots += node->lots;
     level->orders++;
-    if ((node->flags & NODE_EXTRA) != 0) {
+    if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         link_extra(run, index, level);
     }
-    id_add(run, index, id_hash(&node->order_id));
+    id_add(run, index, hash_of_id);
     run->book->order_count++;
-    run->book->orders[level->side - 1]++;
 }
 
-static inline void unlink_node(struct run *run, uint32_t index)
+static inline void unlink_node(struct run *run, uint32_t index, uint64_t hash_of_id)
 {
-    struct node *node = node_at(run, index);
-    struct level *level = level_at(run, node->level);
+    struct node *node = &run->nodes[index];
+    struct level *level = &run->levels[node->level];
     REQUIRE(level->orders > 0 && level->lots >= node->lots && run->book->order_count > 0);
     unqueue_node(run, index, level);
     level->lots -= node->lots;
     level->orders--;
-    if ((node->flags & NODE_EXTRA) != 0) {
+    if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         unlink_extra(run, index, level);
     }
-    id_remove(run, index, id_hash(&node->order_id));
+    id_remove(run, index, hash_of_id);
     run->book->order_count--;
-    run->book->orders[level->side - 1]--;
     if (level->orders == 0) {
         level_drop(run, node->level);
     }
@@ -207,25 +216,18 @@ __attribute__((noinline)) static void append_extra(struct run *run, uint32_t ind
 /* Puts an order behind the queue of its level. Answers its node. */
 static inline uint32_t append_order(struct run *run, const struct order *order, uint32_t level_index)
 {
-    const uint32_t index = take_node(run);
-    const struct level *level = level_at(run, level_index);
-    struct node *node = &run->nodes[index];
-    node->order_id = order->node.order_id;
-    node->account = order->node.account;
-    node->lots = order->node.lots;
-    node->opened = order->node.opened;
-    node->traded = order->node.traded;
+    const uint32_t index = order->index;
+    struct level *level = &run->levels[level_index];
+    struct node *node = order->node;
+    take_node(run, index);
     node->prev = level->tail;
     node->next = NONE;
-    node->side = order->node.side;
-    node->stp = order->node.stp;
-    node->flags = order->node.flags;
-    node->reserved = 0;
-    if ((order->node.flags & NODE_EXTRA) != 0) {
+    if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         append_extra(run, index, &order->extra, level->side);
     }
-    link_node(run, index, level_index);
-    count_in(run, node, level);
+    const uint64_t hash_of_id = id_hash(&node->order_id);
+    link_node(run, index, level_index, hash_of_id);
+    run->book->order_sum += order_hash(run, node, hash_of_id, level);
     return index;
 }
 
@@ -235,7 +237,7 @@ static inline uint32_t rest_order(struct run *run, const struct order *order, ui
     if (level_index == NONE) {
         level_index = level_add(run, level_side, order->price_ticks);
     }
-    touch_level(run, level_at(run, level_index));
+    touch_level(run, &run->levels[level_index]);
     const uint32_t index = append_order(run, order, level_index);
     note_undo(run, UNDO_REST, index, 0, 0);
     return index;
@@ -243,13 +245,14 @@ static inline uint32_t rest_order(struct run *run, const struct order *order, ui
 
 static inline void remove_order(struct run *run, uint32_t index)
 {
-    const struct node *node = node_at(run, index);
-    struct level *level = level_at(run, node->level);
+    const struct node *node = &run->nodes[index];
+    struct level *level = &run->levels[node->level];
+    const uint64_t hash_of_id = id_hash(&node->order_id);
     touch_level(run, level);
     note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
-    run->removed[run->removed_count++] = index;
-    count_out(run, node, level);
-    unlink_node(run, index);
+    *run->next_removed++ = index; /* as many at most as undos */
+    run->book->order_sum -= order_hash(run, node, hash_of_id, level);
+    unlink_node(run, index, hash_of_id);
 }
 
 /* Makes the order smaller by `lots` without a trade, hidden ones first; some are left. Its place in the queue stays. */
@@ -345,13 +348,13 @@ static void take_back_step(struct run *run, const struct undo *step)
     struct node *node = node_at(run, step->node);
     switch (step->kind) {
     case UNDO_REST:
-        unlink_node(run, step->node);
+        unlink_node(run, step->node, id_hash(&node->order_id));
         give_node(run, step->node);
         break;
     case UNDO_REMOVE: {
         const uint32_t side = (uint32_t)step->b;
         const uint32_t level = level_find(run, side, step->a);
-        link_node(run, step->node, level != NONE ? level : level_add(run, side, step->a));
+        link_node(run, step->node, level != NONE ? level : level_add(run, side, step->a), id_hash(&node->order_id));
         break;
     }
     case UNDO_REDUCE:
@@ -385,9 +388,9 @@ static void take_back(struct run *run)
 /* The batch stands: its removed nodes are free for the next one. */
 static void free_removed(struct run *run)
 {
-    for (int64_t i = 0; i < run->removed_count; i++) {
-        give_node(run, run->removed[i]);
-    }
+    const size_t count = (size_t)(run->next_removed - run->removed);
+    memcpy(&run->spare[run->book->spare_count], run->removed, count * sizeof *run->removed);
+    run->book->spare_count += (uint32_t)count;
 }
 
 #endif

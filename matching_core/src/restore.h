@@ -74,8 +74,8 @@ static int64_t read_snapshot_header(const unsigned char *bytes, int64_t size, st
 static int is_sound_stop(const struct order *order)
 {
     const struct extra *extra = &order->extra;
-    const int64_t lots = order->node.lots;
-    if (extra->hidden != 0 || extra->collar_bp > MC_MAX_COLLAR_BP || (order->node.flags & NODE_POST_ONLY) != 0) {
+    const int64_t lots = order->node->lots;
+    if (extra->hidden != 0 || extra->collar_bp > MC_MAX_COLLAR_BP || (order->node->flags & NODE_POST_ONLY) != 0) {
         return 0;
     }
     if (extra->order_type == STOP_MARKET) {
@@ -103,7 +103,7 @@ static int is_sound_resting_extra(const struct order *order)
     if (extra->display == 0) {
         return extra->hidden == 0 && extra->expire_at_ms > 0;
     }
-    return order->node.lots <= extra->display;
+    return order->node->lots <= extra->display;
 }
 
 static int is_sound_extra(const struct order *order, uint32_t level_side)
@@ -118,7 +118,7 @@ static int is_sound_extra(const struct order *order, uint32_t level_side)
 
 static int is_sound_order(struct run *run, const struct order *order, uint32_t level_side)
 {
-    const struct node *node = &order->node;
+    const struct node *node = order->node;
     const int is_stop_side = level_side >= LOSS_STOPS;
     if (is_nil(&node->order_id) || node->account == 0 || !in_range(order->price_ticks, 1) || !in_range(node->traded, 0) ||
         !in_range(node->lots, is_stop_side ? 0 : 1)) {
@@ -140,14 +140,14 @@ static int is_sound_order(struct run *run, const struct order *order, uint32_t l
 /* Whether `order` may stand behind the last one of its side: at a worse price, or younger at the same. */
 static int is_next_in_priority(struct run *run, uint32_t level_side, uint32_t last_level, const struct order *order)
 {
-    int64_t lots = order->node.lots + order->extra.hidden; /* each at most 2^62 - 1, as is a level's total */
+    int64_t lots = order->node->lots + order->extra.hidden; /* each at most 2^62 - 1, as is a level's total */
     if (lots > MC_MAX_NOTIONAL) {
         return 0;
     }
     if (last_level != NONE) {
         const struct level *level = level_at(run, last_level);
         if (level->price_ticks == order->price_ticks) {
-            if (node_at(run, level->tail)->opened >= order->node.opened) {
+            if (node_at(run, level->tail)->opened >= order->node->opened) {
                 return 0;
             }
             lots += level_total(level);
@@ -186,13 +186,14 @@ static int is_side_read(struct run *run, uint32_t level_side, const unsigned cha
         }
         memcpy(&saved, bytes + order_offset(i), sizeof saved);
         struct order order = {.price_ticks = saved.price_ticks};
-        order.node = (struct node){.order_id = saved.order_id, .account = saved.account, .lots = saved.lots,
+        set_node(run, &order);
+        *order.node = (struct node){.order_id = saved.order_id, .account = saved.account, .lots = saved.lots,
             .opened = saved.opened, .traded = saved.traded, .side = saved.side, .stp = saved.stp, .flags = saved.flags};
         if ((saved.flags & NODE_EXTRA) != 0) {
             read_extra(extras, end, &order.extra);
         }
         if ((saved.zero | saved.zeros) != 0 || !is_sound_order(run, &order, level_side) ||
-            !is_next_in_priority(run, level_side, level, &order) || id_find(run, &order.node.order_id) != NONE) {
+            !is_next_in_priority(run, level_side, level, &order) || id_find(run, &order.node->order_id) != NONE) {
             return 0;
         }
         if (level == NONE || level_at(run, level)->price_ticks != order.price_ticks) {
@@ -215,8 +216,8 @@ static int64_t read_snapshot(struct run *run, const unsigned char *bytes, int64_
     book->low_ticks = header->low_ticks;
     book->high_ticks = header->high_ticks;
     book->auction_price_ticks = header->auction_price_ticks;
-    book->id_slots = most_id_slots((uint32_t)orders);
-    run->id_mask = book->id_slots - 1;
+    book->id_buckets = most_id_buckets((uint32_t)orders);
+    run->id_mask = book->id_buckets - 1;
     const unsigned char *extras = bytes + order_offset(orders);
     uint64_t number = 0;
     for (uint32_t side = BUY; side <= SIDES; side++) {

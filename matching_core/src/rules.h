@@ -11,14 +11,13 @@
 
 /* An order on its way through the book: of a PLACE, of an AMEND that lost its place, of a stop that was triggered. */
 struct taker {
-    struct order order;   /* node.lots: still to be traded; 0 for an order by funds */
+    struct order order;   /* node->lots: still to be traded; 0 for an order by funds */
     int64_t limit_ticks;  /* no price beyond it; ANY_PRICE for a buy, 0 for a sell that takes any */
     int64_t funds;        /* ticks x lots still to be spent, by funds only */
     uint32_t own_level;   /* the level at its own price and side, or NONE */
     uint32_t touched;     /* makers that it met */
-    uint16_t collar_bp;
-    uint8_t order_type, time_in_force;
-    uint8_t by_funds;
+    uint16_t collar_bp; /* of a market order */
+    uint8_t order_type, can_rest, by_funds;
 };
 
 static inline uint32_t other_side(uint32_t side)
@@ -36,15 +35,14 @@ static inline int crosses(uint32_t side, int64_t limit_ticks, int64_t price_tick
 
 static inline int64_t best_price(struct run *run, uint32_t side)
 {
-    const uint32_t best = run->book->best[side - 1];
-    return best == NONE ? 0 : level_at(run, best)->price_ticks;
+    return run->levels[run->book->best[side - 1]].price_ticks; /* level 0 stands for none and has price 0 */
 }
 
 /* Whether a limit order of `side` would trade at once, own orders included. */
 static inline int would_trade(struct run *run, uint32_t side, int64_t limit_ticks)
 {
     const int64_t best = best_price(run, other_side(side));
-    return best != 0 && crosses(side, limit_ticks, best);
+    return (best != 0) & crosses(side, limit_ticks, best);
 }
 
 #define ANY_PRICE INT64_MAX
@@ -176,7 +174,7 @@ static inline int is_too_large(int64_t price_ticks, int64_t lots)
 
 static inline int64_t total_at(struct run *run, uint32_t level)
 {
-    return level == NONE ? 0 : level_total(level_at(run, level));
+    return level_total(&run->levels[level]); /* level 0 is empty */
 }
 
 /* A number beyond 62 bits; price x size; for an order that may rest now, price x all on its level. Sums of two such
@@ -221,7 +219,7 @@ static int64_t hidden_for(struct run *run, const struct level *level, uint64_t a
  * level shows, and count as touched all together: near the limit a FOK is rather refused than filled in part. */
 static int is_fillable(struct run *run, const struct taker *taker)
 {
-    const struct node *wants = &taker->order.node;
+    const struct node *wants = taker->order.node;
     int64_t wanted = wants->lots;
     int64_t touched = 0;
     uint32_t index = run->book->best[other_side(wants->side) - 1];
@@ -261,9 +259,10 @@ static int is_fillable(struct run *run, const struct taker *taker)
 }
 
 /* The order that a sound PLACE brings. */
-static inline void read_order(const struct command *command, struct taker *taker, int plain)
+static inline void read_order(struct run *run, const struct command *command, struct taker *taker, int plain)
 {
-    struct node *node = &taker->order.node;
+    set_node(run, &taker->order);
+    struct node *node = taker->order.node;
     node->order_id = command->order_id;
     node->account = command->account;
     node->lots = command->size_lots;
@@ -272,22 +271,24 @@ static inline void read_order(const struct command *command, struct taker *taker
     node->side = command->side;
     node->stp = command->stp == 0 ? DECREASE_AND_CANCEL : command->stp;
     node->flags = 0;
+    node->reserved = 0;
     taker->order.price_ticks = taker->limit_ticks = command->price_ticks;
     taker->funds = 0;
     taker->own_level = NONE;
     taker->touched = 0;
     taker->collar_bp = 0;
     taker->order_type = command->order_type;
-    taker->time_in_force = command->time_in_force;
+    taker->can_rest = command->time_in_force <= GTT;
     taker->by_funds = 0;
     if (plain) {
         return;
     }
+    taker->can_rest = may_rest(command->order_type, command->time_in_force);
     node->flags = command->flags & POST_ONLY;
     taker->limit_ticks = limit_for(command->side, command->price_ticks);
     taker->funds = command->funds;
     taker->by_funds = command->funds > 0;
-    taker->collar_bp = command->collar_bp;
+    taker->collar_bp = is_market(command->order_type) ? command->collar_bp : 0;
     const int64_t display = command->display_lots < command->size_lots ? command->display_lots : 0;
     if (display > 0 || command->expire_at_ms > 0 || is_stop(command)) {
         node->flags |= NODE_EXTRA;
@@ -319,16 +320,15 @@ static inline enum reject_code check_place(struct run *run, const struct command
     if (id_find(run, &command->order_id) != NONE) {
         return DUPLICATE_ORDER_ID;
     }
-    const int can_rest = plain ? command->time_in_force == GTC : may_rest(command->order_type, command->time_in_force);
-    if (run->book->mode != OPEN && is_closed(run, can_rest || is_stop(command))) {
+    if (run->book->mode != OPEN && is_closed(run, may_rest(command->order_type, command->time_in_force) || is_stop(command))) {
         return MARKET_HALTED;
     }
-    read_order(command, taker, plain);
+    read_order(run, command, taker, plain);
     if (!plain && command->order_type == LIMIT &&
         is_outside_band(run, command->side, command->price_ticks, command->collar_bp)) {
         return OUTSIDE_BAND;
     }
-    if (can_rest && (plain || command->order_type == LIMIT)) {
+    if (taker->can_rest && command->order_type == LIMIT) {
         taker->own_level = level_find(run, command->side, command->price_ticks);
     }
     if (overflows(run, command, taker->own_level) || (!plain && overflows_beside(run, command))) {

@@ -109,6 +109,15 @@ static uint32_t fill_lane(struct run *run, uint32_t index, uint64_t *number, str
     return level->worse;
 }
 
+static uint64_t count_orders(struct run *run, uint32_t side)
+{
+    uint64_t orders = 0;
+    for (uint32_t index = run->book->best[side - 1]; index != NONE; index = level_at(run, index)->worse) {
+        orders += level_at(run, index)->orders;
+    }
+    return orders;
+}
+
 /* A queue is a chain: only one load at a time. So many levels are walked side by side, each to its place in the bytes. */
 static void write_side(struct run *run, uint32_t side, uint64_t number, unsigned char *bytes)
 {
@@ -166,9 +175,9 @@ static void write_snapshot(struct run *run, unsigned char *bytes, int64_t size)
         .auction_price_ticks = book->auction_price_ticks, .state_hash = state_hash(book)};
     uint64_t number = 0;
     for (uint32_t side = BUY; side <= SIDES; side++) {
-        header.orders[side - 1] = book->orders[side - 1];
+        header.orders[side - 1] = count_orders(run, side);
         write_side(run, side, number, bytes);
-        number += book->orders[side - 1];
+        number += header.orders[side - 1];
     }
     REQUIRE(number == book->order_count);
     if (book->extra_count > 0) {

@@ -35,7 +35,7 @@ static void wait_for_price(struct run *run, struct taker *taker, const struct co
 {
     struct order *order = &taker->order;
     const uint32_t side = stop_side(command);
-    order->node.opened = run->book->sequence;
+    order->node->opened = run->book->sequence;
     order->extra.limit_ticks = command->price_ticks;
     order->extra.funds = command->funds;
     order->extra.collar_bp = command->collar_bp;
@@ -50,12 +50,15 @@ static void read_stop(struct run *run, uint32_t index, struct taker *taker)
 {
     const struct extra *extra = &run->extras[index];
     REQUIRE(extra->order_type == STOP_LIMIT || extra->order_type == STOP_MARKET);
-    *taker = (struct taker){.order = {.node = *node_at(run, index), .price_ticks = extra->limit_ticks,
+    *taker = (struct taker){.order = {.price_ticks = extra->limit_ticks,
                                       .extra = {.display = extra->display, .expire_at_ms = extra->expire_at_ms}},
-        .limit_ticks = limit_for(node_at(run, index)->side, extra->limit_ticks), .funds = extra->funds, .collar_bp = extra->collar_bp,
-        .order_type = extra->order_type, .time_in_force = extra->time_in_force, .by_funds = extra->funds > 0};
+        .limit_ticks = limit_for(node_at(run, index)->side, extra->limit_ticks), .funds = extra->funds,
+        .collar_bp = is_market(extra->order_type) ? extra->collar_bp : 0, .order_type = extra->order_type,
+        .can_rest = may_rest(extra->order_type, extra->time_in_force), .by_funds = extra->funds > 0};
+    set_node(run, &taker->order);
+    *taker->order.node = *node_at(run, index);
     if (extra->display == 0 && extra->expire_at_ms == 0) {
-        taker->order.node.flags = 0;
+        taker->order.node->flags = 0;
     }
 }
 
@@ -68,9 +71,9 @@ static uint32_t trigger(struct run *run, uint32_t index)
     read_stop(run, index, &taker);
     emit_order(run, TRIGGERED, 0, FLAG_STOP | funds_flag(&taker), node, stop_price_ticks, node->lots, taker.funds);
     remove_order(run, index);
-    if (may_rest(taker.order_type, taker.time_in_force)) {
-        taker.own_level = level_find(run, taker.order.node.side, taker.order.price_ticks);
-        if (is_too_large(taker.order.price_ticks, taker.order.node.lots + total_at(run, taker.own_level))) {
+    if (taker.can_rest) {
+        taker.own_level = level_find(run, taker.order.node->side, taker.order.price_ticks);
+        if (is_too_large(taker.order.price_ticks, taker.order.node->lots + total_at(run, taker.own_level))) {
             emit_taker(run, DONE, LEVEL_FULL, &taker, 0);
             return 0;
         }
