@@ -9,7 +9,9 @@
 #define MC_FILE 14
 
 #define LOOK_AHEAD 4
+#ifndef LOOK_AHEAD_FROM /* tests look ahead from 0 */
 #define LOOK_AHEAD_FROM 30000 /* orders: a smaller book stays in the cache by itself */
+#endif
 
 static int64_t mc_block_bytes(uint32_t capacity)
 {

@@ -320,7 +320,7 @@ static inline enum reject_code check_place(struct run *run, const struct command
     if (id_find(run, &command->order_id) != NONE) {
         return DUPLICATE_ORDER_ID;
     }
-    if (run->book->mode != OPEN && is_closed(run, may_rest(command->order_type, command->time_in_force) || is_stop(command))) {
+    if (run->book->mode != OPEN && is_closed(run, may_rest(command->order_type, command->time_in_force) | is_stop(command))) {
         return MARKET_HALTED;
     }
     read_order(run, command, taker, plain);
