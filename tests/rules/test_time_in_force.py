@@ -1,10 +1,16 @@
-"""GTC rests, IOC cancels what it cannot trade at once, FOK trades whole or is refused."""
+"""GTC rests, GTT until its time, IOC cancels what it cannot trade at once, FOK trades whole or is refused."""
 
 import pytest
 
 from tests.rules.tables import play, show
 
 TABLES = {
+    "gtt trades and rests like gtc": """
+        s1 alice sells 2 at 100                 | s1 opened 2
+        b2 bob buys 5 at 100 gtt until 50       | b2 traded 2 at 100 with s1, s1 filled, b2 opened 3
+        s2 alice sells 3 at 100                 | s2 traded 3 at 100 with b2, b2 filled, s2 filled
+        after 50 tick                           |
+    """,
     "ioc trades what is there, the rest is cancelled": """
         s1 alice sells 2 at 100     | s1 opened 2
         b1 bob buys 5 at 100 ioc    | b1 traded 2 at 100 with s1, s1 filled, b1 ioc-remainder 3
@@ -42,9 +48,6 @@ TABLES = {
         b2 bob buys 3 at 101 fok cn | rejected fok-not-fillable
         b3 bob buys 3 at 101 fok cb | rejected fok-not-fillable
         b4 bob buys 3 at 101 fok co | s1 self-trade 2, b4 traded 3 at 101 with s2, s2 filled, b4 filled
-    """,
-    "gtt belongs to a later core": """
-        b1 bob buys 3 at 101 gtt    | rejected unsupported
     """,
 }
 
