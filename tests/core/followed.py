@@ -30,6 +30,11 @@ class FollowedBook(Notes):
         for price_ticks in sorted(queues, reverse=side == Side.BUY):
             yield price_ticks, list(queues[price_ticks].values())
 
+    def visible_levels(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """(side, price) -> (visible lots, orders)."""
+        return {(side, price_ticks): (sum(order.lots for order in queue.values()), len(queue))
+                for side, queues in self.queues.items() for price_ticks, queue in queues.items()}
+
     def on_level(self, side: int, price_ticks: int) -> int:
         return sum(order.left for order in self.queues[side].get(price_ticks, {}).values())
 

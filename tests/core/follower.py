@@ -7,7 +7,7 @@ batch `check` compares it with the core's snapshot. On its way it counts the rar
 
 from collections import Counter
 
-from matching_core.records import CommandKind, DoneReason, EventKind, OrderType, RejectCode, Side, Stp, TimeInForce
+from matching_core.records import NIL, CommandKind, DoneReason, EventKind, OrderType, RejectCode, Side, Stp, TimeInForce
 from tests.core.commands import MAX, Fields, malformed, other_side
 from tests.core.followed import FollowedBook
 from tests.core.known import (
@@ -40,11 +40,10 @@ class Follower(FollowedBook):
         """Follows the batch's events (the tuples of EVENT) and asserts what can be known of them."""
         self.at_ms = at_ms
         per_command: list[list[tuple]] = [[] for _ in commands]
-        levels = 0
+        levels, before = [], self.visible_levels()
         for event in events:
             if event[0] == EventKind.LEVEL:
-                levels += 1
-                assert event[4] == 0 and event[5] == events[-1][5]
+                levels.append(event)
             else:
                 assert not levels, "an event behind a LEVEL"
                 per_command[event[4]].append(event)
@@ -53,8 +52,17 @@ class Follower(FollowedBook):
             self.note("1,200 events of one command", when=len(events) >= 1_200)
         for command, own in zip(commands, per_command, strict=True):
             self._command(command, own)
+        assert levels == self._changed_levels(before), "the LEVEL events are not what changed"
         self.note_levels(events)
         self.note("empty batch with an order that is due", when=not commands and any(map(self.due, self.orders.values())))
+
+    def _changed_levels(self, before: dict) -> list[tuple]:
+        """The LEVEL events that a batch must end with."""
+        after = self.visible_levels()
+        changed = [at for at in before.keys() | after.keys() if before.get(at) != after.get(at)]
+        changed.sort(key=lambda at: (at[0], -at[1] if at[0] == Side.BUY else at[1]))
+        return [(EventKind.LEVEL, at[0], 0, 0, 0, self.sequence, 0, NIL, NIL, 0, 0, at[1], *after.get(at, (0, 0)))
+                for at in changed]
 
     def _command(self, command: Fields, events: list[tuple]) -> None:
         self.command, self.mode_before = command, self.mode
@@ -72,6 +80,9 @@ class Follower(FollowedBook):
             counts = kind in COUNTED or (kind == EventKind.REJECTED and command.kind == CommandKind.PLACE)
             assert event[5] == self.sequence + counts, (EventKind(kind), event[5], self.sequence)
             self.sequence = event[5]
+            if kind != EventKind.TRADE:
+                assert (event[6], event[8], event[10]) == (0, NIL, 0), "an event names a trade or a maker"
+            assert event[2] == 0 or kind in (EventKind.REJECTED, EventKind.DONE), "an event has a code"
             getattr(self, f"_on_{HANDLERS[kind]}")(*event)
             self.previous = event
         assert self.taker is None, "an order is on its way and never ended"
@@ -168,6 +179,7 @@ class Follower(FollowedBook):
         assert maker.account != account == (self.taker or self.orders[order_id]).account and not self.due(maker)
         assert (side, maker_account) == (maker.side, maker.account)
         if flags & IN_AUCTION:
+            assert flags == IN_AUCTION
             self._uncross_trade(maker, self.orders[order_id], price, lots)
         else:
             assert self.mode == OPEN
@@ -214,7 +226,7 @@ class Follower(FollowedBook):
         if flags & (RESTED | STOP):
             order = self.orders[order_id]
             assert order is not self.taker and bool(flags & STOP) == order.waits == (order_id in self.waiting)
-            assert bool(flags & BY_FUNDS) == (order.by_funds and order.waits)
+            assert flags == ((STOP | BY_FUNDS if order.by_funds else STOP) if order.waits else RESTED)
             assert size == (0 if reason == DoneReason.FILLED else order.left)
             assert remaining == (order.funds if order.waits else 0)
             assert (order.left == 0 and not order.waits) == (reason == DoneReason.FILLED)
@@ -224,7 +236,7 @@ class Follower(FollowedBook):
         else:
             order = self.taker
             assert order is not None and order.order_id == order_id
-            assert bool(flags & BY_FUNDS) == order.by_funds and remaining == order.funds
+            assert flags == (BY_FUNDS if order.by_funds else 0) and remaining == order.funds
             assert size == order.left and order.way
             fok = order.order_type == OrderType.LIMIT and order.time_in_force == TimeInForce.FOK
             assert not fok or reason == DoneReason.FILLED, "a FOK did not fill"
@@ -274,6 +286,7 @@ class Follower(FollowedBook):
 
     def _on_reduced(self, _k, side, _c, flags, _i, _s, _t, order_id, _m, account, _a, price, size, remaining) -> None:
         taker, maker = self.taker, self.first(other_side(self.taker.side))
+        assert flags == (RESTED if order_id == maker.order_id else BY_FUNDS if taker.by_funds else 0)
         assert taker.stp == Stp.DECREASE_AND_CANCEL and taker.account == maker.account
         self._touch(maker)
         wants, left = taker.wants(maker.price_ticks), maker.left
@@ -346,7 +359,8 @@ class Follower(FollowedBook):
             self.taker = order
 
     def _on_mode(self, kind, *rest) -> None:
-        price = rest[10]
+        side, code, flags, price = rest[0], rest[1], rest[2], rest[10]
+        assert (side, code, flags, rest[6], rest[8], *rest[11:]) == (0, 0, 0, NIL, 0, 0, 0)
         self.last_mode_event = kind
         if kind == EventKind.RESUMED:
             if self.mode == UNCROSSING:

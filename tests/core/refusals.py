@@ -4,7 +4,7 @@
 """
 
 from matching_core.records import CommandKind, OrderType, RejectCode, Stp, TimeInForce
-from tests.core.commands import MAX, Fields, malformed, other_side
+from tests.core.commands import MAX, STOP_ENTRY, Fields, malformed, other_side
 from tests.core.known import AUCTION, HALTED, MAX_FILLS, MODES, UNCROSSING, Known
 
 STALE_AFTER_MS = 240_000
@@ -111,6 +111,10 @@ def _too_large(book, place: Fields, may_rest: bool) -> str:
             return name
     if place.price_ticks * place.size_lots > MAX:
         return "price x size"
+    if place.stop_price_ticks:
+        there = sum(stop.lots for stop in book.waiting.values()
+                    if stop.entry == bool(place.flags & STOP_ENTRY) and stop.stop_price_ticks == place.stop_price_ticks)
+        return "stops at one price" if place.size_lots + there > MAX else ""
     queue = book.queues[place.side].get(place.price_ticks, {}).values()
     visible = sum(order.lots for order in queue)
     if may_rest and place.price_ticks * (place.size_lots + visible) > MAX:

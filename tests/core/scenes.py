@@ -94,7 +94,8 @@ def icebergs(stream) -> Batches:
     step = 1 if side == Side.SELL else -1
     bergs, total = [], 0
     for number in range(draw.randint(1, 5)):
-        lots = draw.choice((3, 40, 130, 200, MAX_FILLS, MAX_FILLS + 1))
+        lots = draw.choice((3, 40, 130, 200, MAX_FILLS, MAX_FILLS + 1, 1 + draw.choice((2**32, 2**32 + 9, 2**31, 2**40))
+                            if stream.chance(40) else 30))
         away = number % levels
         berg = stream.rest(side=side, price_ticks=stream.middle + step * away, size_lots=lots,
                            display_lots=draw.choice((1, 1, 1, 2, 7)), account=draw.choice((3, 4, 5, 7)))
@@ -293,6 +294,8 @@ def full_level(stream) -> Batches:
         stream.market(side=other_side(side), funds=MAX - draw.randrange(2)),
         stream.market(side=other_side(side), size_lots=MAX - draw.randrange(2)),
         stream.stop(side=other_side(side), stop_price_ticks=stream.middle, size_lots=room),
+        *(stream.place(side=stream.side(), order_type=OrderType.STOP_MARKET, stop_price_ticks=7, size_lots=lots)
+          for lots in (MAX - 1, MAX, 1, 2)),
     )
     yield from pieces(stream, [full, small, *draw.sample(more, draw.randint(2, 9))])
     if stream.chance(30):
@@ -306,10 +309,15 @@ def bands(stream) -> Batches:
     draw = stream.random
     yield 0, [*clean(stream, 60), *first_trade(stream)]
     last, basis = stream.middle, draw.choice((1, 9, 10, 11, 50, 99, 10_000))
+    if stream.chance(25):  # where a collar is as large as numbers may be
+        last = draw.choice((1, 2, 2**50 + 7, 2**61, 2**61 + 1, MAX // 2, MAX // 2 + 1, MAX - 1, MAX))
+        yield 0, [stream.rest(side=side, price_ticks=last, size_lots=1, account=90 + side) for side in (Side.SELL, Side.BUY)]
     collar = last * basis // 10_000
-    edges = [stream.rest(side=side, price_ticks=max(1, last + sign * (collar + beyond)), size_lots=stream.lots(),
+    edges = [stream.rest(side=side, price_ticks=max(1, last + sign * (collar + beyond)), size_lots=max(1, min(
+        stream.lots(), MAX // last)),
                          collar_bp=basis) for side, sign in ((Side.BUY, 1), (Side.SELL, -1)) for beyond in (-1, 0, 1)]
-    ladder = [stream.rest(side=side, price_ticks=max(1, last + away), size_lots=draw.randint(1, 3), account=9)
+    ladder = [stream.rest(side=side, price_ticks=max(1, last + away), account=9,
+                          size_lots=draw.randint(1, 3) if last < 2**60 else 1)
               for away in range(-8, 9) if away for side in (Side.BUY if away < 0 else Side.SELL,)]
     draw.shuffle(edges)
     yield from pieces(stream, [*edges[:3], *ladder, *edges[3:]])

@@ -37,7 +37,8 @@ def random_profile(seed: int) -> Profile:
         largest_lots=draw.choice((1, 2, 8, 20, 500)), cancels=share(20), takers=share(20), stops=share(20), amends=share(20),
         cancel_alls=share(3), modes=share(6), ticks=share(3), hostile=share(10), sweeps=share(2), post_only=share(30),
         icebergs=share(80), ends=share(80), collars=share(40), jumps=share(30), narrow_room=share(30), wild_prices=share(10),
-        scenes=scenes, scene_share=draw.choice((0, 2, 10, 50)), first_scene=draw.choice(("", "", "auction")))
+        ids=draw.choice(("random", "low", "high")), scenes=scenes,
+        scene_share=draw.choice((0, 2, 10, 50)), first_scene=draw.choice(("", "", "auction")))
 
 
 def check_snapshots(snapshot: bytes, seed: int, rounds: int = 20) -> int:

@@ -50,6 +50,7 @@ class Profile:
     jumps: int = 2  # of time
     narrow_room: int = 4  # an event buffer that may be too small
     wild_prices: int = 0  # of the prices: any magnitude
+    ids: str = "random"  # or counted, in the low or in the high word
     scenes: tuple[str, ...] = ()
     scene_share: int = 0  # percent of the turns that play a scene
     first_scene: str = ""
@@ -71,15 +72,15 @@ PROFILES = (
             collars=10),
     Profile(name="narrow-room", batches=900, narrow_room=60, spread_ticks=5, takers=20, stops=10, amends=10, icebergs=30,
             ends=10, cancel_alls=1, modes=2),
-    Profile(name="churn-in-batch", batches=500, largest_batch=60, spread_ticks=3, cancels=35, takers=20, accounts=3,
+    Profile(name="churn-in-batch", batches=500, ids="low", largest_batch=60, spread_ticks=3, cancels=35, takers=20, accounts=3,
             amends=10, icebergs=20),
     Profile(name="stops", batches=800, drift=3, spread_ticks=8, stops=30, takers=20, cancels=10, icebergs=10, ends=10,
             largest_lots=8, cancel_alls=1),
     Profile(name="cascades", batches=1500, scenes=("cascade", "cascade", "dominoes", "backlog", "tall_cascade"),
             scene_share=80, stops=15,
             takers=15, cancels=10, narrow_room=25, icebergs=10, ends=5),
-    Profile(name="ends", batches=1200, ends=60, jumps=25, icebergs=15, stops=10, amends=8, cancels=8, takers=15, spread_ticks=5,
-            scenes=("crowd",), scene_share=15, narrow_room=15),
+    Profile(name="ends", batches=1200, ids="high", ends=60, jumps=25, icebergs=15, stops=10, amends=8, cancels=8, takers=15,
+            spread_ticks=5, scenes=("crowd",), scene_share=15, narrow_room=15),
     Profile(name="icebergs", batches=700, icebergs=80, spread_ticks=3, takers=25, cancels=10, amends=10, accounts=4,
             largest_lots=12, ends=10, scenes=("icebergs",), scene_share=10, narrow_room=15),
     Profile(name="walls", batches=250, scenes=("wall", "wall", "wall", "icebergs", "own_crowd"), scene_share=80, spread_ticks=8,
@@ -162,12 +163,18 @@ class Stream:
         return self.random.choice((Side.BUY, Side.SELL))
 
     def place(self, **fields: int) -> Fields:
-        order_id = self.random.randbytes(16)
+        order_id = self._new_id()
         place = Fields(**{"order_id": order_id, "account": self.account(), "stp": self.random.randint(0, 4),
                           "issued_at_ms": self.at_ms, **fields})
         self.used_ids.append(order_id)
         self.live.append((order_id, place.account, place.price_ticks, place.size_lots))
         return place
+
+    def _new_id(self) -> bytes:
+        if self.profile.ids == "random":
+            return self.random.randbytes(16)
+        number = (len(self.used_ids) + 1).to_bytes(8, "little")
+        return number + bytes(8) if self.profile.ids == "low" else bytes(8) + number
 
     def rest(self, **fields: int) -> Fields:
         """A limit order that may rest, as given."""

@@ -329,10 +329,12 @@ def test_the_same_commands_make_the_same_book(tmp_path) -> None:
         import hashlib
         from matching_core import Book
         from tests.core.streams import PROFILES, Stream
-        book, digest = Book.create(orders=4), hashlib.sha256()
-        for at_ms, commands, _ in Stream(PROFILES[0], 9, book).batches():
-            digest.update(book.apply(at_ms, commands, 10**7))
-        print(digest.hexdigest(), book.state_hash())
+        for profile in PROFILES:
+            if profile.name in ("shallow", "auctions", "everything"):
+                book, digest = Book.create(orders=4), hashlib.sha256()
+                for at_ms, commands, _ in Stream(profile, 9, book).batches():
+                    digest.update(book.apply(at_ms, commands, 10**7))
+                print(digest.hexdigest(), book.state_hash())
     """)
     outputs = {subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
                               env={"PYTHONHASHSEED": seed}, cwd=__file__.rsplit("/tests/", 1)[0]).stdout

@@ -229,6 +229,7 @@ DAMAGES = {
     "a stop counted as an ask": _counted_as("loss_stops", "asks"),
     "a level beyond 62 bits": _both(_order("b1", lots=MAX // 99 - 2), _order("b2", lots=3)),
     "a level beyond 62 bits with its hidden lots": _order("b3", hidden=MAX // 98 - 3),
+    "stops of more lots than 62 bits at one price": _both(_order("e2", funds=0, lots=MAX - 2), _order("e3", lots=3)),
     "an order beyond 62 bits": _order("b1", lots=MAX // 99 + 1),
     "another state hash": lambda saved: None,
 }
@@ -256,7 +257,8 @@ ODD = {
     "two of one age on two levels": _order("b3", opened=2), "an old end": _order("b2", expire_at=1),
     "an end beyond 62 bits": _order("b2", expire_at=2**63 - 1), "much traded": _order("b1", traded=MAX),
     "a level that is full": _both(_order("b1", lots=MAX // 99 - 3)),
-    "stops beyond 62 bits at one price": _both(_order("l1", lots=MAX // 94), _order("l2", lots=MAX // 95)),
+    "stops of all lots at one price": _both(_order("e2", funds=0, lots=MAX - 2), _order("e3", lots=2)),
+    "stops beyond 62 bits of price x lots": _both(_order("l1", lots=MAX // 94), _order("l2", lots=MAX // 95)),
     "a by-funds stop of all funds": _order("e2", funds=MAX), "an iceberg that shows less": _order("b3", lots=1),
     "a post-only GTT": _order("b2", flags=3), "a stop that is met": _order("l1", price=103),
     "a largest account": _order("b1", account=2**64 - 1), "a stop-market with an end": _order("l3", expire_at=FAR),

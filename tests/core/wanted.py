@@ -28,6 +28,7 @@ WANTED = (
         "DUPLICATE_ORDER_ID: of a due order", "MARKET_HALTED: HALTED", "MARKET_HALTED: UNCROSSING", "MARKET_HALTED: AUCTION",
         "OUTSIDE_BAND: side 1", "OUTSIDE_BAND: side 2", "OVERFLOW: size_lots", "OVERFLOW: funds", "OVERFLOW: price_ticks",
         "OVERFLOW: stop_price_ticks", "OVERFLOW: price x size", "OVERFLOW: level", "OVERFLOW: level with hidden lots",
+        "OVERFLOW: stops at one price",
         "POST_ONLY_WOULD_CROSS: an own order", "POST_ONLY_WOULD_CROSS: a due order", "POST_ONLY_WOULD_CROSS: another's order",
         "POST_ONLY_WOULD_CROSS: in AUCTION", "FOK_NOT_FILLABLE: too many makers", "FOK_NOT_FILLABLE: too many slices",
         "FOK_NOT_FILLABLE: own order in the way", "FOK_NOT_FILLABLE: too few lots")),
