@@ -35,7 +35,9 @@ static inline int crosses(uint32_t side, int64_t limit_ticks, int64_t price_tick
 
 static inline int64_t best_price(struct run *run, uint32_t side)
 {
-    return run->levels[run->book->best[side - 1]].price_ticks; /* level 0 stands for none and has price 0 */
+    const uint32_t best = run->book->best[side - 1];
+    REQUIRE(best <= run->book->capacity);
+    return run->levels[best].price_ticks; /* level 0 stands for none and has price 0 */
 }
 
 /* Whether a limit order of `side` would trade at once, own orders included. */
