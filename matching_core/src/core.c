@@ -9,6 +9,7 @@
 #define MC_FILE 14
 
 #define LOOK_AHEAD 4
+#define AHEAD (4 * LOOK_AHEAD)
 #ifndef LOOK_AHEAD_FROM /* tests look ahead from 0 */
 #define LOOK_AHEAD_FROM 30000 /* orders: a smaller book stays in the cache by itself */
 #endif
@@ -80,64 +81,60 @@ static int are_nodes_free(const mc_book *book, const struct command *commands, i
 /* A function that only prefetches does nothing in the compiler's eyes: called, it is left out. Inlined, it stays. */
 #define LOOKS __attribute__((always_inline))
 
-/* Begins to load what a command some way ahead will look at, in steps of one load each: the slot of its id, the node
- * there, that node's neighbours and level; for an order that comes in, the last order of its level. */
-LOOKS static inline void look_ahead_slot(const struct run *run, const struct command *command)
+/* Begins to load what a command some way ahead will look at, in steps of one load each: the bucket of its id, the node
+ * there, that node's neighbours and level; for an order that comes in, its level and that level's last order. Wrong guesses
+ * cost nothing but time. Kinds come at random, so everything is done for all of them. */
+LOOKS static inline void look_ahead_bucket(const struct run *run, const struct command *command, uint32_t *hash)
 {
-    __builtin_prefetch(&run->ids[(uint32_t)id_hash(&command->order_id) & run->id_mask], 1);
+    *hash = (uint32_t)id_hash(&command->order_id);
+    __builtin_prefetch(&run->ids[*hash & run->id_mask], 1);
 }
 
-LOOKS static inline uint32_t guess_node(const struct run *run, const struct command *command)
+LOOKS static inline uint32_t guess_node(const struct run *run, uint32_t hash)
 {
-    const uint32_t hash = (uint32_t)id_hash(&command->order_id);
     const struct bucket *bucket = &run->ids[hash & run->id_mask];
-    const uint32_t places = equal_places(bucket->hash, hash) & ALL_PLACES;
-    return places != 0 ? bucket->node[first_place(places)] : NONE;
+    const uint32_t places = equal_places(bucket->hash, hash) | 1u << ID_PLACES; /* behind the last place stands 0 */
+    return bucket->node[first_place(places)];
 }
 
 LOOKS static inline uint32_t guess_level(struct run *run, const struct command *command)
 {
+    const uint64_t price = (uint64_t)command->price_ticks;
     const uint32_t side = command->side == SELL ? SELL : BUY;
-    const struct fork *leaf = known_leaf(run, side, (uint64_t)command->price_ticks);
-    return leaf != NULL ? leaf->child[child_of((uint64_t)command->price_ticks, 0)] >> 1 : NONE;
+    return remembered_leaf(run, side, price)->child[child_of(price, 0)] >> 1;
 }
 
-LOOKS static inline void look_ahead_node(struct run *run, const struct command *command)
+LOOKS static inline void look_ahead_node(struct run *run, const struct command *command, uint32_t hash)
 {
-    if (command->kind == PLACE) {
-        const uint32_t spare = run->book->spare_count;
-        __builtin_prefetch(&run->levels[guess_level(run, command)], 1);
-        __builtin_prefetch(&run->nodes[run->spare[spare < LOOK_AHEAD ? 0 : spare - LOOK_AHEAD]], 1);
-    } else {
-        __builtin_prefetch(&run->nodes[guess_node(run, command)], 1);
-    }
+    const uint32_t spare = run->book->spare_count;
+    __builtin_prefetch(&run->nodes[guess_node(run, hash)], 1);
+    __builtin_prefetch(&run->levels[guess_level(run, command)], 1);
+    __builtin_prefetch(&run->nodes[run->spare[spare < LOOK_AHEAD ? 0 : spare - LOOK_AHEAD]], 1);
 }
 
-LOOKS static inline void look_ahead_neighbours(struct run *run, const struct command *command)
+LOOKS static inline void look_ahead_neighbours(struct run *run, const struct command *command, uint32_t hash)
 {
-    if (command->kind == PLACE) {
-        __builtin_prefetch(&run->nodes[run->levels[guess_level(run, command)].tail], 1);
-        return;
-    }
-    const struct node *node = &run->nodes[guess_node(run, command)];
+    const struct node *node = &run->nodes[guess_node(run, hash)];
     __builtin_prefetch(&run->nodes[node->prev], 1);
     __builtin_prefetch(&run->nodes[node->next], 1);
     __builtin_prefetch(&run->levels[node->level], 1);
+    __builtin_prefetch(&run->nodes[run->levels[guess_level(run, command)].tail], 1);
 }
 
 /* Runs the commands; the number of events, or a code and the book as before. */
 static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *commands, int64_t command_count)
 {
     const mc_book before = *run->book;
+    uint32_t hashes[AHEAD] = {0}; /* of the ids of the commands ahead */
     const int is_large = before.order_count >= LOOK_AHEAD_FROM;
     int quiet = is_quiet(&before) && before.low_ticks == before.high_ticks;
     run->book->batch++;
     run->book->at_ms = at_ms;
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
         if (is_large && i + 3 * LOOK_AHEAD < command_count) {
-            look_ahead_slot(run, &commands[i + 3 * LOOK_AHEAD]);
-            look_ahead_node(run, &commands[i + 2 * LOOK_AHEAD]);
-            look_ahead_neighbours(run, &commands[i + LOOK_AHEAD]);
+            look_ahead_bucket(run, &commands[i + 3 * LOOK_AHEAD], &hashes[(i + 3 * LOOK_AHEAD) % AHEAD]);
+            look_ahead_node(run, &commands[i + 2 * LOOK_AHEAD], hashes[(i + 2 * LOOK_AHEAD) % AHEAD]);
+            look_ahead_neighbours(run, &commands[i + LOOK_AHEAD], hashes[(i + LOOK_AHEAD) % AHEAD]);
         }
         run->index_bits = (uint64_t)i << 32;
         quiet = run_command(run, &commands[i], quiet);

@@ -60,10 +60,15 @@ static inline uint64_t leaf_key(uint32_t side, uint64_t price)
     return price >> FORK_BITS << 3 | side; /* never 0 */
 }
 
+static inline struct fork *remembered_leaf(struct run *run, uint32_t side, uint64_t price)
+{
+    return &run->forks[run->leaves[(side - 1) * LEAVES + (price >> FORK_BITS & (LEAVES - 1))]];
+}
+
 /* The fork of the 64 prices around this one, if it is the one remembered; NONE may mean that it is another. */
 static inline struct fork *known_leaf(struct run *run, uint32_t side, uint64_t price)
 {
-    struct fork *fork = &run->forks[run->leaves[(side - 1) * LEAVES + (price >> FORK_BITS & (LEAVES - 1))]];
+    struct fork *fork = remembered_leaf(run, side, price);
     return fork->leaf_key == leaf_key(side, price) ? fork : NULL;
 }
 
