@@ -1,63 +1,65 @@
 """The same answers from every build (I5), no undefined behaviour, and planted bugs that the streams must find.
 
-Determinism across compilers and optimisation levels by a digest of all events and snapshots; the address and undefined
-behaviour sanitizers abort the process on their first finding. A planted bug that answers like the naive core would mean
-that the differential test is blind there.
+Determinism across compilers, optimisation levels and machines: the recorded commands give the same events, state hashes,
+levels and snapshots, byte for byte. A planted bug that answers like the sound core would mean that the streams, and with
+them the differential test, are blind there.
 """
 
-import subprocess
 import sys
 
 import pytest
 
-from matching_core.naive import NaiveBook
-from tests.core.variants import answers, answers_of_variant, build_variant
+from tests.core.planted import PLANTED
+from tests.core.variants import (
+    answer_of,
+    answers_as_recorded,
+    compile_driver,
+    compile_for_arm64,
+    copy_sources,
+    needs,
+    recording,
+)
 
-PROFILES = "shallow,self-trades,wild-prices,churn-in-batch"
-
-
-@pytest.fixture(scope="module")
-def wanted() -> str:
-    return answers(NaiveBook, PROFILES)
-
-
-@pytest.mark.parametrize(("cc", "cflags"), [
-    ("cc", ""),
-    ("cc", "-O0"),
-    ("python -m ziglang cc -target x86_64-linux-gnu.2.34", "-O2"),
-], ids=["release", "unoptimised", "clang"])
-def test_every_build_answers_the_same(tmp_path, wanted: str, cc: str, cflags: str) -> None:
-    folder = build_variant(tmp_path, cc=cc.replace("python", sys.executable), cflags=cflags)
-    assert answers_of_variant(folder, PROFILES) == wanted
-
-
-def test_sanitizers_find_nothing(tmp_path, wanted: str) -> None:
-    libraries = [subprocess.run(["cc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
-                 for name in ("libasan.so", "libubsan.so")]
-    if not all(library.startswith("/") for library in libraries):
-        pytest.skip("the system compiler has no sanitizer libraries")
-    folder = build_variant(tmp_path, cflags="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all")
-    assert answers_of_variant(folder, PROFILES, preload=" ".join(libraries)) == wanted
-
-
-PLANTED = {
-    "a level's queue is taken from its end": ("match.h", "const uint32_t maker = level->head;",
-                                              "const uint32_t maker = level->tail;"),
-    "a sell crosses one tick too far": ("rules.h", "return price_ticks >= limit;", "return price_ticks >= limit - 1;"),
-    "the undo forgets reductions": ("orders.h", "node->lots += step.lots;", ";"),
-    "a neighbour is linked on the wrong side": ("levels.h", "higher == (side == BUY)", "higher == (side == SELL)"),
-    "a dropped level stays in the near table": ("levels.h", "    if (*slot == index) {\n        *slot = NONE;\n    }\n", ""),
-    "deletion leaves a hole in the id table": ("ids.h", "            hole = slot;", "            hole = slot; break;"),
-    "fok counts own orders": ("rules.h", "} else if (taker->stp != CANCEL_OLDEST) {\n                return 0;",
-                              "} else if (taker->stp != CANCEL_OLDEST) {\n                wanted -= maker->lots;"),
-    "the level's total misses self-trade reductions": ("orders.h", "    node->lots -= lots;\n    level->lots -= lots;",
-                                                       "    node->lots -= lots;"),
-    "a level change is reported though nothing differs": (
-        "changes.h", "lots == before->lots && orders == before->orders", "lots == before->lots && orders == 0"),
+ZIG = (sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-gnu.2.34")
+BUILDS = {
+    "gcc-O0": (("cc",), ("-O0",)),
+    "gcc-O3": (("cc",), ("-O3",)),
+    "clang-O0": (("clang-19",), ("-O0",)),
+    "clang-O3": (("clang-19",), ("-O3",)),
+    "looking-ahead": (("cc",), ("-O2", "-DLOOK_AHEAD_FROM=1")),
+    "without-sse": (("cc",), ("-O2", "-U__SSE2__")),
+    "ziglang-O3": (ZIG, ("-O3",)),
 }
+SANITIZERS = ("-O1", "-g", "-DLOOK_AHEAD_FROM=1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_every_build_answers_the_same(tmp_path, name: str) -> None:
+    compiler, flags = BUILDS[name]
+    if compiler[0] == "clang-19":
+        needs("clang-19")
+    driver = compile_driver(copy_sources(tmp_path), [*compiler], [*flags])
+    _same(answer_of(driver))
+    assert answers_as_recorded(driver)
+
+
+def test_64_bit_arm_answers_the_same(tmp_path) -> None:
+    """What runs in Lambda: the same compiler, the other machine, instruction by instruction under an emulator."""
+    needs("qemu-aarch64")
+    _same(answer_of(compile_for_arm64(copy_sources(tmp_path)), runner=("qemu-aarch64",)))
+
+
+def test_sanitizers_find_nothing(tmp_path) -> None:
+    """Address and undefined-behaviour sanitizers end the process on their first finding."""
+    needs("clang-19", "fuzzer")
+    _same(answer_of(compile_driver(copy_sources(tmp_path), ["clang-19"], [*SANITIZERS])))
+
+
+def _same(answer: bytes | None) -> None:
+    assert answer is not None, "it died"
+    assert not recording().first_difference(answer)
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_bug_is_found(tmp_path, wanted: str, name: str) -> None:
-    folder = build_variant(tmp_path, cflags="-O1", plant=PLANTED[name])
-    assert answers_of_variant(folder, PROFILES) != wanted
+def test_a_planted_bug_is_found(tmp_path, name: str) -> None:
+    assert not answers_as_recorded(compile_driver(copy_sources(tmp_path, PLANTED[name]), ["cc"], ["-O0"]))
