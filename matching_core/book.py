@@ -97,6 +97,12 @@ class Book:
         return self._head.at_ms
 
     @property
+    def work_waits(self) -> bool:
+        """Orders that are over, stops that are met or an unfinished uncross wait: one command does a bounded share of it. Any
+        command takes it further; a TICK is enough."""
+        return self._checked(lib.mc_work_waits(self._block)) == 1
+
+    @property
     def order_count(self) -> int:
         """Orders on the book: resting, and stops that wait."""
         return self._head.order_count

@@ -47,6 +47,7 @@ int64_t mc_apply(void *block, int64_t at_ms, const void *commands, int64_t comma
 uint64_t mc_state_hash(const void *block);
 int64_t mc_levels(void *block, int side, int64_t limit, mc_level *levels);
 int64_t mc_indicative(void *block, mc_level *found);
+int64_t mc_work_waits(void *block);
 int64_t mc_snapshot_bytes(const void *block);
 int64_t mc_snapshot(void *block, void *snapshot, int64_t snapshot_bytes);
 int64_t mc_snapshot_orders(const void *snapshot, int64_t snapshot_bytes);

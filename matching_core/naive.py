@@ -138,6 +138,12 @@ class NaiveBook(BookState):
             break
         return steps
 
+    @property
+    def work_waits(self) -> bool:
+        """Whether the next command finds work that waits."""
+        due = self.timed and self.timed[0][0] <= self.at_ms
+        return bool(due or self.mode == Mode.UNCROSSING or (self.mode == Mode.OPEN and self._met_stop() is not None))
+
     def _met_stop(self) -> Order | None:
         """The stop to trigger next: loss stops first, the highest stop price first; then entry stops, the lowest first."""
         if self.last_price_ticks == 0:

@@ -30,7 +30,6 @@ engine = MatchingEngine(
     command_queue_url=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{MARKET}.fifo",
     nudge_queue_urls=[os.environ["SETTLE_QUEUE_URL"], os.environ["FEED_QUEUE_URL"]],
     now_ms=lambda: time.time_ns() // 1_000_000,
-    events_full=matching_core.EventsFull,
 )
 
 

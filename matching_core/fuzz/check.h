@@ -242,6 +242,18 @@ static void check_indicative(const struct book *book, const struct side_levels *
     }
 }
 
+/* An unfinished uncross waits, and so does a stop that is met; orders that are over are the snapshot's to tell. */
+static void check_waiting(const struct market *market, const struct side_levels *sides)
+{
+    const mc_book *head = head_of(&market->main);
+    const int64_t waits = mc_work_waits(market->main.block);
+    CHECK(waits == mc_work_waits(market->twin.block) && (waits == 0 || waits == 1));
+    CHECK(head->mode != UNCROSSING || waits == 1);
+    const int is_loss_met = sides[2].count > 0 && sides[2].levels[0].price_ticks >= head->low_ticks;
+    const int is_entry_met = sides[3].count > 0 && sides[3].levels[0].price_ticks <= head->high_ticks;
+    CHECK(head->mode != OPEN || head->last_price_ticks == 0 || !(is_loss_met || is_entry_met) || waits == 1);
+}
+
 /* Everything that must hold between batches. */
 static void check_book(struct market *market)
 {
@@ -251,6 +263,7 @@ static void check_book(struct market *market)
     }
     check_figures(head, market->shown);
     check_indicative(&market->main, market->shown);
+    check_waiting(market, market->shown);
     const struct snapshot snapshot = snapshot_of(&market->main);
     const struct snapshot of_twin = snapshot_of(&market->twin);
     CHECK(same_snapshot(snapshot, of_twin));

@@ -5,7 +5,7 @@
  *
  *   in:   per batch  i64 at_ms, i64 commands, i64 room for events, then 112 B per command;
  *         commands = -1: a new, empty book with capacity `room`; -2: so many bytes of a snapshot to restore aside
- *   out:  per batch  i64 events or code, 96 B per event, u64 state hash, and for each side u32 levels, then price, lots, orders
+ *   out:  per batch  i64 events or code, 96 B per event, u64 state hash, i64 work waits, for each side i64 levels, then price, lots, orders
  *         of the best LEVELS_SHOWN; after every SNAPSHOT_EVERY-th batch of a book i64 bytes and the snapshot.
  *         For a snapshot to restore: i64 code, and u64 state hash if it was one
  */
@@ -225,6 +225,7 @@ static void replay(void)
         put_number(code);
         put(events, code > 0 ? code * (int64_t)sizeof(struct event) : 0);
         put_number((int64_t)CALL(mc_state_hash(block)));
+        put_number(CALL(mc_work_waits(block)));
         put_levels();
         if (batch % SNAPSHOT_EVERY == 0) {
             put_snapshot();

@@ -85,6 +85,13 @@ static uint32_t work_step(struct run *run)
     return 0;
 }
 
+/* Whether a command that comes now finds work waiting. */
+static int does_work_wait(struct run *run)
+{
+    const uint64_t mode = run->book->mode;
+    return next_due(run) != NONE || mode == UNCROSSING || (mode == OPEN && next_met_stop(run) != NONE);
+}
+
 /* Whether nothing can wait: an open market without stops and orders with an end, the usual case. */
 static inline int is_quiet(const mc_book *book)
 {

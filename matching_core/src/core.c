@@ -219,6 +219,19 @@ static int64_t mc_indicative(void *block, mc_level *found)
     return 0;
 }
 
+/* 1 if orders that are over, stops that are met or an unfinished uncross wait for the next command; else 0. */
+static int64_t mc_work_waits(void *block)
+{
+    if (!is_book(block)) {
+        return MC_BAD_INPUT;
+    }
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    BROKEN_CALLS_RETURN(run);
+    return does_work_wait(run);
+}
+
 static int64_t mc_snapshot_bytes(const void *block)
 {
     const mc_book *book = block;

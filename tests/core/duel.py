@@ -17,7 +17,8 @@ from tests.core.snapshots import Snapshot
 from tests.core.streams import SIDES, Profile, Stream
 
 COMMAND_BYTES, EVENT_BYTES = 112, 96
-FIGURES = ("sequence", "last_trade_id", "at_ms", "mode", "halted", "last_price_ticks", "order_count")
+FIGURES = ("sequence", "last_trade_id", "at_ms", "mode", "halted", "last_price_ticks", "order_count",
+           "work_waits")
 
 
 class Difference(AssertionError):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from simulation.fakes import FakeSnapshots
 from simulation.world import COMMANDS, CORE, FEED, MARKET, SETTLE, World
 
 import matching_core
@@ -346,3 +347,28 @@ def test_the_command_with_most_events_fits_an_entry() -> None:
     sweep = _order(4000, 1003, at_ms, side=Side.BUY, price_ticks=5000, size_lots=500)
     events = unpack_events(book.apply(at_ms + 10, sweep, MAX_EVENT_BYTES))
     assert 2400 < len(events) <= MAX_EVENTS_OF_A_COMMAND
+
+
+@pytest.mark.parametrize("kill_at", [None, *range(1, 14)])
+def test_the_engine_goes_on_while_work_waits(kill_at: int | None) -> None:
+    """1,000 orders end at once; one command takes 50 of them off. The engine does the rest before it answers, in entries of
+    its own; killed in the middle, it goes on when the batch comes again."""
+    world = World(seed=5)
+    ends_at_ms = world.now_ms + 10
+    orders = [Command(kind=CommandKind.PLACE, order_id=UUID(int=number), account=1000, side=Side.BUY,
+                      order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTT, price_ticks=100, size_lots=1,
+                      issued_at_ms=world.now_ms, expire_at_ms=ends_at_ms).pack() for number in range(1, 1001)]
+    for start in range(0, 1000, 250):
+        world.send_records(orders[start:start + 250])
+    engine = world.new_engine()
+    while world.engine_step(engine):
+        pass
+    world.now_ms = ends_at_ms
+    world.send_records([Command(kind=CommandKind.TICK, issued_at_ms=world.now_ms).pack()])
+    world.faults.points, world.faults.kill_at = 0, kill_at
+    assert world.until_killed(lambda: world.engine_step(engine)) == (kill_at is not None)
+    world.drain(tick=False)
+    world.check()
+    replica = BookReplica.recover(MARKET, CORE, world.journal, FakeSnapshots())
+    assert (replica.book.order_count, replica.book.work_waits) == (0, False)
+    assert world.own_entries([decode_entry(raw) for raw in world.journal.entries[MARKET]])

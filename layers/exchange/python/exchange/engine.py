@@ -5,6 +5,10 @@
     a crash left of it: nothing happened, the batch comes again | right of it: the entry stands, the batch comes again,
                                                                | is recognised by its sequence numbers and nudged again
 
+One command does a bounded share of the work that waits in the book (orders that are over, stops that are met, an unfinished
+uncross). While some is left behind the last command, the engine goes on with TICKs of its own, so that nobody's stop waits for
+the next order; they are journaled as if they had come with the last message.
+
 The book is a cache. Whatever raises between applying and appending drops it, so the next batch starts from the journal.
 Keeps I4 (one writer per seq: the append is the fence), I5 (what is appended is what replay gives) and, with the sweep, I8.
 
@@ -15,15 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exchange import commands
-from exchange.commands import BadMessage, decode_message
+from exchange.commands import BadMessage, Command, CommandKind, decode_message
 from exchange.journal import MAX_COMMANDS, MAX_EVENT_BYTES, JournalEntry, decode_entry
 from exchange.nudges import encode_nudge
 from exchange.ports import CommandQueue, Journal, SnapshotStore
 from exchange.replica import BookReplica, Core
 
-
-class EventsFull(Exception):
-    """Raised by a core's `apply` when the events do not fit; its book is unchanged."""
+OWN_TICKS = 20  # in one entry at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,6 @@ class MatchingEngine:
     def __init__(
         self, *, market: str, core: Core, journal: Journal, snapshots: SnapshotStore, queue: CommandQueue,
         command_queue_url: str, nudge_queue_urls: list[str], now_ms: Callable[[], int],
-        events_full: type[Exception] = EventsFull,
     ) -> None:
         self._market = market
         self._core = core
@@ -71,7 +72,6 @@ class MatchingEngine:
         self._command_queue_url = command_queue_url
         self._nudge_queue_urls = nudge_queue_urls
         self._now_ms = now_ms
-        self._events_full = events_full
         self._replica: BookReplica | None = None
         self._identity: int | None = None
 
@@ -95,7 +95,9 @@ class MatchingEngine:
         if redelivered:
             self._nudge_head(replica)
         entries = matched = events = 0
-        while pending:
+        while pending or (bad is None and replica.book.work_waits):
+            if not pending:
+                pending = self._ticks(replica)
             entry = self._match_some(replica, pending)
             self._journal.append(market=self._market, seq=entry.seq, entry=entry.encoded)
             replica.position.advance(entry)
@@ -141,6 +143,12 @@ class MatchingEngine:
                 pending.append(_Pending(record, delivery.sequence, 0 if done == count else done))
         return pending, None
 
+    def _ticks(self, replica: BookReplica) -> list[_Pending]:
+        """Commands of the engine's own that only do waiting work; the queue's position stays as it is."""
+        at = replica.position
+        tick = Command(kind=CommandKind.TICK, issued_at_ms=at.at_ms).pack()
+        return [_Pending(tick, at.last_queue_sequence, at.resume_offset)] * OWN_TICKS
+
     def _match_some(self, replica: BookReplica, pending: list[_Pending]) -> JournalEntry:
         """Applies as many commands as fit one entry to the book; the entry to append. At least one always fits, since
         the core bounds the fills of a command."""
@@ -152,7 +160,7 @@ class MatchingEngine:
             try:
                 events = replica.book.apply(at_ms, records, MAX_EVENT_BYTES)
                 break
-            except self._events_full:
+            except self._core.events_full:
                 if taken == 1:
                     raise
                 taken //= 2

@@ -36,6 +36,7 @@ class Book(Protocol):
     """What the exchange asks of `matching_core.Book`."""
 
     sequence: int
+    work_waits: bool
 
     def apply(self, at_ms: int, commands: bytes, max_event_bytes: int) -> bytes: ...
 
@@ -51,7 +52,8 @@ class Core:
     create: Callable[[], Book]
     restore: Callable[[bytes], Book]
     version: int
-    damaged: type[Exception] = ValueError  # what `restore` raises for bytes that are no sound book
+    damaged: type[Exception]  # what `restore` raises for bytes that are no sound book
+    events_full: type[Exception]  # what `apply` raises, with the book unchanged, when the events do not fit
 
 
 class BadSnapshot(Exception):
