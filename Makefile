@@ -10,6 +10,7 @@ DATA ?= .local
 FRESH ?=
 EMAIL ?= you@example.com
 ARGS ?=
+SECONDS ?= 60
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -37,7 +38,7 @@ status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"
 
 .PHONY: test
-test: setup node-packages ## everything that CI runs
+test: setup core-tools node-packages ## everything that CI runs
 	@$(PY) -m ruff check .
 	@$(PY) -m pytest tests $(ARGS)
 
@@ -53,6 +54,18 @@ bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU ea
 .PHONY: bench-core
 bench-core: setup ## the matching core beside its peers
 	@$(PY) -m bench.core $(ARGS)
+
+.PHONY: coverage-core
+coverage-core: setup core-tools ## the tests must run every line, branch and condition of the C core
+	@$(PY) -m pytest tests/core/test_coverage.py -q $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup core-tools ## fuzz the C core under sanitizers, each entry point for SECONDS=60 (ARGS=--keep: into the corpus)
+	@$(PY) -m tests.core.fuzzing --seconds $(SECONDS) $(ARGS)
+
+.PHONY: soak
+soak: setup ## the C core against the naive core on ever new streams, for SECONDS=60
+	@$(PY) -m tests.core.soak --seconds $(SECONDS) $(ARGS)
 
 .PHONY: synth
 synth: setup ## build the layers and synthesise the templates into cdk.out
@@ -80,6 +93,23 @@ tools:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
 	@command -v node >/dev/null || { echo "Node.js 20 or newer is needed (the CDK runs on it)" >&2; exit 1; }
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed, for example Debian's gcc" >&2; exit 1; }
+
+# What the proofs of the C core need besides: a compiler that counts coverage and fuzzes, an emulator of the other machine.
+CORE_PACKAGES := clang-19 llvm-19 libclang-rt-19-dev qemu-user
+HAS_CORE_TOOLS := command -v clang-19 llvm-cov-19 llvm-profdata-19 qemu-aarch64 >/dev/null && \
+	ls $$(clang-19 -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1
+
+.PHONY: core-tools
+core-tools:
+	@if $(HAS_CORE_TOOLS); then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(CORE_PACKAGES) (once)"; \
+		install="apt-get install -y -qq --no-install-recommends $(CORE_PACKAGES)"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ $$install || { apt-get update -qq && $$install; } || true; } >/dev/null 2>&1; \
+	fi; \
+	$(HAS_CORE_TOOLS) || echo "the proofs of the C core need the Debian packages $(CORE_PACKAGES)" \
+		"(CORE_TOOLS=skip leaves those tests out)" >&2
 
 # A fresh environment each time: what is no longer required must not linger. The stamp comes last, so that an
 # interrupted set-up starts over.

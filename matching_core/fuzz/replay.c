@@ -5,8 +5,8 @@
  *
  *   in:   per batch  i64 at_ms, i64 commands, i64 room for events, then 112 B per command;
  *         commands = -1: a new, empty book with capacity `room`; -2: so many bytes of a snapshot to restore aside
- *   out:  per batch  i64 events or code, 96 B per event, u64 state hash, i64 work waits, for each side i64 levels, then price, lots, orders
- *         of the best LEVELS_SHOWN; after every SNAPSHOT_EVERY-th batch of a book i64 bytes and the snapshot.
+ *   out:  per batch  i64 events or code, 96 B per event, u64 state hash, i64 work waits, for each side i64 levels, then price,
+ *         lots, orders of the best LEVELS_SHOWN; after every SNAPSHOT_EVERY-th batch of a book i64 bytes and the snapshot
  *         For a snapshot to restore: i64 code, and u64 state hash if it was one
  */
 #include <sys/mman.h>

@@ -130,6 +130,8 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "amend.h", "(node->flags & NODE_POST_ONLY) != 0 && would_trade(run, node->side, price_ticks)", "0"),
     "an order that is due can be amended": ("amend.h", "*index == NONE || is_due(run, *index)", "*index == NONE"),
     "a stop can be amended": ("amend.h", "if (is_waiting(run, *index)) {", "if (0) {"),
+    "nobody is told that an uncross is unfinished": (
+        "commands.h", "next_due(run) != NONE || mode == UNCROSSING ||", "next_due(run) != NONE ||"),
     # hashes and snapshots
     "the state hash does not see the mode": ("hash.h", "K4, book->mode ^ K5);", "K4, K5);"),
     "the state hash does not see what an iceberg hides": ("hash.h", "(uint64_t)extra->hidden ^ K0", "K0"),

@@ -146,6 +146,7 @@ BAD_INPUT: dict[str, Callable[[Book], int]] = {
     "levels of side 5": lambda book: lib.mc_levels(book._block, 5, 0, ffi.NULL),
     "fewer than no levels": lambda book: lib.mc_levels(book._block, 1, -1, ffi.NULL),
     "the opening price of no book": _no_book(lambda book: lib.mc_indicative(book._block, ffi.new("mc_level *"))),
+    "the work that waits in no book": _no_book(lambda book: lib.mc_work_waits(book._block)),
     "the length of no book's snapshot": _no_book(lambda book: lib.mc_snapshot_bytes(book._block)),
     "a snapshot of no book": _no_book(lambda book: lib.mc_snapshot(book._block, ffi.NULL, lib.MC_BAD_INPUT)),
     "a snapshot of another length": lambda book: lib.mc_snapshot(book._block, ffi.NULL, 8),

@@ -14,12 +14,13 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.core.fuzzing import CORPUS, HARNESSES, build_harness, run_on
-from tests.core.variants import CORE, ROOT, answer_of, compile_driver, copy_sources, needs
+from tests.core.variants import CORE, ROOT, answer_of, compile_driver, copy_sources, needs, recording
 
 FLAGS = ["-O1", "-DMC_COVERAGE", "-DLOOK_AHEAD_FROM=1", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc",
          "-Werror", "-Wno-unused", "-Wno-unused-parameter"]
@@ -36,8 +37,12 @@ CODE, BRANCHES = 0, (4, 6)  # llvm::coverage::CounterMappingRegion::RegionKind
 @pytest.mark.slow
 def test_every_line_branch_and_condition_is_covered(tmp_path: Path) -> None:
     needs("clang-19", "llvm-cov-19", "llvm-profdata-19", "fuzzer")
-    objects = [_tests(tmp_path / "python"), _streams(tmp_path / "streams"), _streams(tmp_path / "arm", "-U__SSE2__"),
-               *(_corpus(tmp_path / name, name) for name in HARNESSES)]
+    recording()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = [pool.submit(_tests, tmp_path / "tests"), pool.submit(_streams, tmp_path / "streams"),
+                pool.submit(_streams, tmp_path / "without-sse", "-U__SSE2__"),
+                *(pool.submit(_corpus, tmp_path / name, name) for name in HARNESSES)]
+        objects = [run.result() for run in runs]
     missing = Coverage(tmp_path, objects).missing()
     known = {line for line in missing if _without_number(line) in EXCEPTIONS}
     assert not sorted(set(missing) - known), "not covered:\n" + "\n".join(line for line in missing if line not in known)

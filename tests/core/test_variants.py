@@ -33,7 +33,7 @@ BUILDS = {
 SANITIZERS = ("-O1", "-g", "-DLOOK_AHEAD_FROM=1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if "clang" in name else ()) for name in BUILDS])
 def test_every_build_answers_the_same(tmp_path, name: str) -> None:
     compiler, flags = BUILDS[name]
     if compiler[0] == "clang-19":
@@ -43,12 +43,14 @@ def test_every_build_answers_the_same(tmp_path, name: str) -> None:
     assert answers_as_recorded(driver)
 
 
+@pytest.mark.slow
 def test_64_bit_arm_answers_the_same(tmp_path) -> None:
     """What runs in Lambda: the same compiler, the other machine, instruction by instruction under an emulator."""
     needs("qemu-aarch64")
     _same(answer_of(compile_for_arm64(copy_sources(tmp_path)), runner=("qemu-aarch64",)))
 
 
+@pytest.mark.slow
 def test_sanitizers_find_nothing(tmp_path) -> None:
     """Address and undefined-behaviour sanitizers end the process on their first finding."""
     needs("clang-19", "fuzzer")
@@ -60,6 +62,7 @@ def _same(answer: bytes | None) -> None:
     assert not recording().first_difference(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(tmp_path, name: str) -> None:
     assert not answers_as_recorded(compile_driver(copy_sources(tmp_path, PLANTED[name]), ["cc"], ["-O0"]))

@@ -93,7 +93,7 @@ def _records(batches: Batches) -> list[tuple[int, bytes, int]]:
 
 
 def _shown(book, number: int) -> bytes:
-    parts = [struct.pack("<Q", book.state_hash())]
+    parts = [struct.pack("<2Q", book.state_hash(), book.work_waits)]
     for side in (1, 2, 3, 4):
         levels = book.levels(side, LEVELS_SHOWN)
         parts += [_number(len(levels)), *(struct.pack("<3q", *level) for level in levels)]
