@@ -208,6 +208,7 @@ def _told(event: Event) -> list[str]:
     if event.kind == EventKind.REJECTED:
         return [f"rejected {_spoken(RejectCode(event.code))}"]
     if event.kind == EventKind.ACCEPTED:
+        assert not flags & (FLAG_RESTED | FLAG_AUCTION)
         return [f"{name} waits"] if flags & FLAG_STOP else []
     if event.kind == EventKind.OPENED:
         verb = "shows" if flags & FLAG_RESTED else "opened"

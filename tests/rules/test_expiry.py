@@ -116,8 +116,10 @@ def test_a_command_brings_at_most_50_of_them(book) -> None:
     _rest_with_end(book, 2 * MAX_BACKGROUND + 5)
     events = run(book, "tick", after_ms=50)
     assert told(events) == [f"e{number} expired 1" for number in range(MAX_BACKGROUND)]
+    assert book.work_waits
     assert len(told(run(book, "tick"))) == MAX_BACKGROUND, "before and after the command together"
     assert len(told(run(book, "tick"))) == 5
+    assert not book.work_waits
 
 
 def test_each_command_of_a_batch_brings_50(book) -> None:
@@ -131,6 +133,7 @@ def test_an_empty_batch_brings_none(book) -> None:
     _rest_with_end(book, 1)
     assert book.apply(NOW_MS + 50, b"", ROOM) == b""
     assert book.at_ms == NOW_MS + 50
+    assert book.work_waits
     assert show(book) == ("", "e0 1@100")
 
 
@@ -194,6 +197,15 @@ def test_a_due_order_is_the_touch_that_a_collar_counts_from(book) -> None:
     run(book, "s1 carol sells 3 at 158")
     lines = told(run(book, "b1 bob buys 2 market collar 500", after_ms=50))
     assert lines[50:] == ["e50 expired 1", "b1 no-liquidity 2"], "5 % from 150 is 157"
+
+
+def test_an_end_counts_in_the_state(book) -> None:
+    hashes = set()
+    for end in ("", " gtt until 50", " gtt until 51"):
+        other = type(book).create()
+        run(other, f"b1 bob buys 5 at 100{end}")
+        hashes.add(other.state_hash())
+    assert len(hashes) == 3
 
 
 def test_the_events(book) -> None:

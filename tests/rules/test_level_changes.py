@@ -47,6 +47,25 @@ def test_from_a_book_with_bids(book, commands: list[str], wanted: list[str]) -> 
     assert levels(book.apply(NOW_MS, b"".join(map(parse, commands)), ROOM)) == wanted
 
 
+@pytest.mark.parametrize(("command", "wanted"), [
+    ("s1 bob sells 2 at 100", ["1 100: 3 of 1"]),  # reduced by self-trade prevention
+    ("amend b1 to 4", ["1 100: 4 of 1"]),
+    ("amend b1 to 6", ["1 100: 6 of 1"]),
+    ("amend b1 at 98", ["1 100: 0 of 0", "1 98: 5 of 1"]),
+    ("cancel-all", ["1 100: 0 of 0"]),
+    ("s1 alice sells 2 at 100", ["1 100: 3 of 1"]),
+])
+def test_from_one_bid(book, command: str, wanted: list[str]) -> None:
+    book.apply(NOW_MS, parse("b1 bob buys 5 at 100"), ROOM)
+    assert levels(book.apply(NOW_MS, parse(command), ROOM)) == wanted
+
+
+def test_it_belongs_to_the_batch_not_to_a_command(book) -> None:
+    events = book.apply(NOW_MS, parse("tick") + parse("tick") + parse("b1 bob buys 5 at 100"), ROOM)
+    assert [(row[0], row[4]) for row in EVENT.iter_unpack(events)] == [
+        (EventKind.ACCEPTED, 2), (EventKind.OPENED, 2), (EventKind.LEVEL, 0)]
+
+
 def test_its_sequence_is_the_books(book) -> None:
     events = book.apply(NOW_MS, parse("b1 bob buys 5 at 100"), ROOM)
     assert [row[5] for row in EVENT.iter_unpack(events)] == [1, 2, 2]

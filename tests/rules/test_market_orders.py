@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.rules.tables import play
+from matching_core.records import FLAG_BY_FUNDS, EventKind
+from tests.rules.tables import order_id, play, read, run
 
 TABLES = {
     "by size, through the book": """
@@ -74,3 +75,16 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 def test_market_orders(book, name: str) -> None:
     play(book, TABLES[name])
+
+
+@pytest.mark.parametrize(("amount", "flags", "size_lots", "funds"), [("7", 0, 7, 0), ("funds 750", FLAG_BY_FUNDS, 0, 750)])
+def test_the_events(book, amount: str, flags: int, size_lots: int, funds: int) -> None:
+    run(book, "s1 alice sells 9 at 100")
+    accepted, trade, done, _ = read(run(book, f"b1 bob buys {amount} market 300"))
+    assert (accepted.kind, accepted.side, accepted.flags, accepted.account) == (EventKind.ACCEPTED, 1, flags, 2)
+    assert (accepted.price_ticks, accepted.size_lots, accepted.remaining) == (300, size_lots, funds)
+    assert (trade.kind, trade.side, trade.flags, trade.trade_id) == (EventKind.TRADE, 2, flags, 1)
+    assert (trade.order_id, trade.maker_order_id, trade.account, trade.maker_account) == (order_id("b1"), order_id("s1"), 2, 1)
+    assert (trade.price_ticks, trade.size_lots, trade.remaining) == (100, 7, 2)
+    assert (done.kind, done.flags, done.price_ticks, done.size_lots, done.remaining) == (
+        EventKind.DONE, flags, 300, 0, 50 if funds else 0)

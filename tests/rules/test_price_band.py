@@ -75,6 +75,12 @@ TABLES = {
         x1 bob buys 1 at 200 stop-entry 100 collar 500   | x1 waits, x1 triggered at 100, x1 traded 1 at 150 with s1, s1 filled
                                                          | x1 filled
     """,
+    "a limit order within it trades up to its limit, however far from the touch": LAST_100 + """
+        s1 alice sells 1 at 50                           | s1 opened 1
+        s2 alice sells 1 at 90                           | s2 opened 1
+        b1 bob buys 2 at 105 collar 500                  | b1 traded 1 at 50 with s1, s1 filled, b1 traded 1 at 90 with s2
+                                                         | s2 filled, b1 filled
+    """,
     "an auction's trade is the last one, too": """
         auction                                          | collecting
         b1 bob buys 1 at 200                             | b1 opened 1

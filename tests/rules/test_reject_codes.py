@@ -68,6 +68,9 @@ MALFORMED = {
     "an iceberg at market": MARKET | dict(display_lots=1),
     "an iceberg ioc, as large as its display": LIMIT | IOC | dict(display_lots=5),
     "a stop price without a stop": LIMIT | dict(stop_price_ticks=90),
+    "the smallest stop price without a stop": LIMIT | dict(stop_price_ticks=1),
+    "the smallest funds of a limit order": LIMIT | dict(funds=1),
+    "gtc with an end long ago": LIMIT | dict(expire_at_ms=1),
     "a stop price at market": MARKET | dict(stop_price_ticks=90),
     "the entry flag without a stop": LIMIT | dict(flags=STOP_ENTRY),
     "the entry flag at market": MARKET | dict(flags=STOP_ENTRY),
@@ -97,6 +100,10 @@ MALFORMED = {
 }
 WELL_FORMED = {
     "a collar of 100 %": LIMIT | dict(collar_bp=10_000),
+    "the smallest price and size": LIMIT | dict(price_ticks=1, size_lots=1),
+    "the smallest stop price": STOP_LIMIT | dict(stop_price_ticks=1),
+    "the smallest size at market": MARKET | dict(size_lots=1),
+    "the smallest funds": MARKET | dict(size_lots=0, funds=1),
     "the last stp": LIMIT | dict(stp=Stp.CANCEL_BOTH),
     "ioc with an end": LIMIT | IOC | dict(expire_at_ms=NOW_MS + 1),
     "fok with an end": LIMIT | FOK | dict(expire_at_ms=NOW_MS + 1, side=Side.SELL),

@@ -277,7 +277,9 @@ def test_a_command_triggers_about_50(book) -> None:
     lines = told(run(book, "b1 carol buys 1 at 95"))[3:]
     assert lines == [line for number in range(MAX_BACKGROUND)
                      for line in (f"x{number} triggered at 95", f"x{number} no-liquidity 1")]
+    assert book.work_waits
     assert len(told(run(book, "tick"))) == 20
+    assert not book.work_waits
 
 
 def test_the_range_is_kept_for_what_could_not_be_checked_yet(book) -> None:
