@@ -251,7 +251,8 @@ static void check_waiting(const struct market *market, const struct side_levels 
     CHECK(head->mode != UNCROSSING || waits == 1);
     const int is_loss_met = sides[2].count > 0 && sides[2].levels[0].price_ticks >= head->low_ticks;
     const int is_entry_met = sides[3].count > 0 && sides[3].levels[0].price_ticks <= head->high_ticks;
-    CHECK(head->mode != OPEN || head->last_price_ticks == 0 || !(is_loss_met || is_entry_met) || waits == 1);
+    const int is_met = head->last_price_ticks > 0 && (is_loss_met || is_entry_met);
+    CHECK(head->mode != OPEN || !is_met || waits == 1);
 }
 
 /* Everything that must hold between batches. */

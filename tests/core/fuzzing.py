@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -92,7 +93,10 @@ def seeds(name: str, folder: Path) -> None:
     """The streams' beginnings as inputs of a harness: commands near enough to the recorded ones, and their snapshots."""
     from matching_core import Book, EventsFull
 
-    if name == "restore":
+    if name == "apply":
+        for content in _by_hand():
+            _seed(folder, b"\3" + content)
+    else:
         for snapshot in damaged_snapshots():
             _seed(folder, bytes((0, 0)) + snapshot)
     for profile in PROFILES:
@@ -117,6 +121,40 @@ def seeds(name: str, folder: Path) -> None:
                 _seed(folder, bytes((2, len(few) // 12)) + few + snapshot)
             instructions.clear()
             snapshot = book.snapshot()
+
+
+def _by_hand() -> Iterator[bytes]:
+    """What takes hundreds of orders or numbers at their limit, which neither streams nor chance bring in a few bytes."""
+    def code(what: int, *, side: int = 0, kind: int = 1, time: int = 1, stp: int = 0, order: int = 0,
+             account: int = 1, price: int = 100, lots: int = 1, stop: int = 0, display: int = 0, end: int = 0,
+             more: int = 0) -> bytes:
+        return bytes((what | side << 4 | ENDS_BATCH, kind - 1 | time << 2 | stp << 5, order, account, price, lots, 0, stop,
+                      display, end, 0, more))
+
+    many, place, amend, modes, wait = 11, 0, 7, MODE, code(END, more=50)
+    due = code(many, side=1, time=2, end=40, more=60)
+    auction, uncross, tick = code(modes, kind=4, time=0), code(modes, kind=1, time=1), code(modes, kind=1, time=0)
+    hides = code(many, side=1, account=2, lots=9, display=2, time=2, end=40, more=40)
+    for taker in (code(place, order=9, account=3, lots=30, time=time, stp=2) for time in (1, 3, 4)):
+        yield due + hides + code(place, side=1, order=8, account=4, lots=90) + wait + taker
+        yield (due + wait + code(many, side=1, account=2, more=220) + taker
+               + code(place, order=7, account=3, lots=199, time=4) * 3)
+    yield code(many, side=1, more=220) + code(many, side=1, more=10) + code(place, order=9, account=3, lots=217, time=4)
+    for side in (0, 1):
+        due = code(many, side=side, price=100, time=2, end=40, more=90)
+        yield auction + due + code(place, side=1 - side, order=9, account=3, lots=40) + wait + uncross + tick * 4
+        yield due + wait + b"".join(code(amend, order=order, account=128 | 1, lots=5) for order in (0, 2, 20, 70))
+        crossing = code(many, side=1 - side, account=3, price=100, more=200)
+        yield auction + code(many, side=side, more=200) + crossing + uncross + code(12, more=30) + uncross + tick
+    full = [code(place, order=2, account=2, price=200 + 10, lots=200 + 3, display=display) for display in (0, 5)]
+    last = code(place, side=1, order=3, account=4) + code(place, order=4, account=5)
+    for stop in (code(place, kind=3, order=5, account=3, price=200 + 10, lots=1, stop=100),
+                 code(place, kind=4, order=5, account=3, price=0, lots=200 + 3, stop=100, time=0) * 2,
+                 code(many, kind=4, account=3, price=0, lots=1, stop=100, time=0, more=40, side=1)):
+        for level in full:
+            yield level + stop + last + tick * 2
+            yield (level + code(many, side=1, account=6, price=150) + stop
+                   + code(place, side=1, order=6, account=7, price=200 + 10))
 
 
 def _seed(folder: Path, content: bytes) -> None:

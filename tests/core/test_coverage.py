@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.fuzzing import CORPUS, HARNESSES, build_harness, run_on
-from tests.core.variants import CORE, ROOT, answer_of, compile_driver, copy_sources, needs, recording
+from tests.core.variants import CORE, ROOT, WARNINGS, answer_of, compile_driver, copy_sources, needs, recording
 
 FLAGS = ["-O1", "-DMC_COVERAGE", "-DLOOK_AHEAD_FROM=1", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc",
          "-Werror", "-Wno-unused", "-Wno-unused-parameter"]
@@ -48,6 +48,15 @@ def test_every_line_branch_and_condition_is_covered(tmp_path: Path) -> None:
     assert not sorted(set(missing) - known), "not covered:\n" + "\n".join(line for line in missing if line not in known)
     unused = set(EXCEPTIONS) - {_without_number(line) for line in known}
     assert not unused, f"exceptions that are covered by now: {unused}"
+
+
+@pytest.mark.slow
+def test_every_condition_can_be_counted(tmp_path: Path) -> None:
+    """Clang leaves out what it cannot count, with a warning that it does not turn into an error."""
+    needs("clang-19")
+    run = subprocess.run(["clang-19", *WARNINGS, *FLAGS, "-I", str(CORE / "src"), "-c", str(CORE / "fuzz" / "unit.c"), "-o",
+                          str(tmp_path / "unit.o")], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def _tests(folder: Path) -> Path:
