@@ -144,7 +144,10 @@ class Duel:
         mode = MODES[follower.mode]
         self.note(f"snapshot in {mode}")
         self.note(f"snapshot in {mode}, crossed", when=follower.crossed())
-        self.note("snapshot with orders due", when=any(map(follower.due, follower.orders.values())))
+        due = any(map(follower.due, follower.orders.values()))
+        met = any(follower.met(stop, follower.low, follower.high) for stop in follower.waiting.values())
+        assert self.naive.work_waits == (due or mode == "UNCROSSING" or (mode == "OPEN" and met)), "work_waits"
+        self.note("snapshot with orders due", when=due)
         self.note("snapshot with a wide trigger range", when=follower.low < follower.high)
         self.note("indicative volume beyond 62 bits", when=self.naive.indicative()[1] == 2**62 - 1)
 
