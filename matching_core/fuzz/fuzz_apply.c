@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     }
     struct player *player = new_player(capacities[data[0] & 3]);
     CHECK(mc_create(player->market.main.block, player->market.main.bytes, player->market.main.capacity) == 0);
+    record(-1, 0, NULL, 0);
     restore_twin(&player->market);
     check_book(&player->market);
     play(player, data + 1, size - 1);

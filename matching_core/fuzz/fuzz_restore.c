@@ -83,6 +83,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     CHECK(code == 0 || mc_snapshot_bytes(market->main.block) == MC_BAD_INPUT);
     CHECK(code == orders || orders >= 0);
     if (code == 0) {
+        record(-1, snapshot.size, snapshot.bytes, snapshot.size);
         const struct snapshot again = snapshot_of(&market->main);
         CHECK(same_snapshot(snapshot, again));
         free(again.bytes);

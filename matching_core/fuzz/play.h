@@ -100,6 +100,21 @@ static struct command command_of(const struct player *player, const unsigned cha
     return command;
 }
 
+/* What is played, for the naive core to play it too (tests/core/test_fuzz.py): i64 at_ms, i64 commands, then the commands;
+ * or -1 and 0 for an empty book, -1 and the length of a snapshot for the book of the snapshot that follows. */
+static void record(int64_t first, int64_t second, const void *bytes, int64_t size)
+{
+#ifdef MC_RECORD
+    FILE *file = fopen(getenv("MC_RECORD"), "ab");
+    CHECK(file != NULL);
+    CHECK(fwrite(&first, sizeof first, 1, file) == 1 && fwrite(&second, sizeof second, 1, file) == 1);
+    CHECK(fwrite(bytes, 1, (size_t)size, file) == (size_t)size);
+    CHECK(fclose(file) == 0);
+#else
+    (void)first, (void)second, (void)bytes, (void)size;
+#endif
+}
+
 /* --- a batch */
 
 static int64_t apply(struct player *player, struct book *book, int64_t room, struct event *events)
@@ -177,6 +192,7 @@ static void run_commands(struct player *player)
         CHECK(of_twin == count);
     }
     CHECK(memcmp(player->events, player->twin_events, (size_t)count * sizeof *player->events) == 0);
+    record(market->at_ms, player->count, player->batch, player->count * (int64_t)sizeof *player->batch);
     check_events(player->events, count, player->count, &before, market->shown, &market->main);
     player->count = 0;
     check_book(market);

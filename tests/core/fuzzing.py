@@ -4,13 +4,15 @@
     python -m tests.core.fuzzing --seconds 60 --keep     and the corpus anew, of what reached something new
     python -m tests.core.fuzzing --seconds 60 --seeds    begin with the recorded streams too, not only with the corpus
 
-Each finding is a file in .local/fuzz; `matching_core/fuzz/fuzz_apply FILE` (built there) plays it again.
+What was reached is played on the naive core too, and both cores must agree. A finding is a file in .local/fuzz: in a test,
+`run_on(build_harness(folder, name), [file])` plays it again.
 """
 
 import argparse
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,53 @@ def fuzz(harness: Path, name: str, corpus: Path, seconds: int, findings: Path) -
     if run.returncode:
         print("\n".join(lines[-60:]))
     return run.returncode == 0
+
+
+def play_on_both(name: str, inputs: list[Path], folder: Path) -> int:
+    """The harness writes down what it makes of the inputs; the C core and the naive core then play it side by side. How many
+    batches that were; AssertionError where they differ."""
+    recorder = build_harness(folder, name, ["-O1", "-DMC_RECORD", "-fsanitize=fuzzer"])
+    batches = 0
+    for first in range(0, len(inputs), 100):
+        some = inputs[first:first + 100]
+        try:
+            batches += _play_on_both(_recorded(recorder, some))
+        except AssertionError:  # which one was it?
+            for path in some:
+                try:
+                    _play_on_both(_recorded(recorder, [path]))
+                except AssertionError as difference:
+                    raise AssertionError(f"{path}: {difference}") from difference
+            raise
+    return batches
+
+
+def _recorded(recorder: Path, inputs: list[Path]) -> bytes:
+    file = recorder.parent / "recorded"
+    file.write_bytes(b"")
+    run_on(recorder, inputs, MC_RECORD=str(file))
+    return file.read_bytes()
+
+
+def _play_on_both(content: bytes) -> int:
+    from matching_core import Book
+    from matching_core.naive import NaiveBook
+
+    at = batches = 0
+    fast = naive = None
+    while at < len(content):
+        at_ms, count = struct.unpack_from("<2q", content, at)
+        records = content[at + 16:at + 16 + (count if at_ms < 0 else 112 * count)]
+        at += 16 + len(records)
+        if at_ms < 0:  # a book begins, empty or with a snapshot
+            fast, naive = (core.restore(records) if records else core.create() for core in (Book, NaiveBook))
+            continue
+        batches += 1
+        where = f"batch {batches}"
+        assert fast.apply(at_ms, records, 10**8) == naive.apply(at_ms, records, 10**8), where
+        assert fast.snapshot() == naive.snapshot(), where
+        assert (fast.indicative(), fast.work_waits) == (naive.indicative(), naive.work_waits), where
+    return batches
 
 
 def minimise(harness: Path, name: str, sources: list[Path]) -> None:
@@ -201,6 +250,13 @@ def main() -> int:
                 seeds(name, reached)
             print(f"fuzz_{name}: {asked.seconds} s from {len(list(reached.iterdir()))} inputs", flush=True)
             sound &= fuzz(harness, name, reached, asked.seconds, findings)
+            try:
+                print(f"both cores answer {play_on_both(name, sorted(reached.iterdir()), Path(scratch))} batches alike")
+            except AssertionError as difference:
+                sound = False
+                print(difference)
+                for path in filter(Path.is_file, [Path(str(difference).partition(":")[0])]):
+                    shutil.copy(path, findings)
             if asked.keep:
                 minimise(harness, name, [CORPUS / name, reached])
     print("nothing found" if sound else f"findings are in {findings}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.fuzzing import CORPUS, HARNESSES, OPTIONS, SANITIZED, build_harness, run_on
+from tests.core.fuzzing import CORPUS, HARNESSES, OPTIONS, SANITIZED, build_harness, play_on_both, run_on
 from tests.core.planted import PLANTED
 from tests.core.variants import copy_sources, needs
 
@@ -31,6 +31,13 @@ def test_a_second_of_fuzzing_finds_nothing(harness: tuple[str, Path], tmp_path: 
     run = subprocess.run([str(binary), str(tmp_path), str(CORPUS / name), "-runs=3000", "-seed=1", "-max_len=1200"],
                          cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=100, env=OPTIONS)
     assert run.returncode == 0, run.stderr[-6000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HARNESSES)
+def test_both_cores_play_the_corpus_alike(name: str, tmp_path: Path) -> None:
+    needs("clang-19", "fuzzer")
+    assert play_on_both(name, sorted((CORPUS / name).iterdir()), tmp_path) > 500
 
 
 # Bugs that no sanitizer and no assertion sees: what the harness checks from outside must.
