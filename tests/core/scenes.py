@@ -31,7 +31,7 @@ def wall(stream) -> Batches:
     yield 0, clean(stream)
     side, count = stream.side(), MAX_FILLS + draw.choice((-2, -1, 0, 0, 1, 2, 9))
     away = 1 if side == Side.SELL else -1
-    levels, odd, taker_account = draw.choice((1, 2, 40, 400)), draw.choice((0, 0, 1, 3)), 7
+    levels, odd, taker_account = draw.choice((1, 40, 400, 400)), draw.choice((0, 0, 1, 3)), 7
     many = stream.chance(40)  # all of one account, for a CANCEL_ALL that does not take them all
     makers = [stream.rest(side=side, price_ticks=stream.middle + away * (number % levels), size_lots=1,
                           account=3 if many else draw.randint(10, 20)) for number in range(count)]
@@ -56,7 +56,7 @@ def wall(stream) -> Batches:
     if stream.chance(50):
         taker = stream.place(**fok, size_lots=MAX_FILLS)
         yield 0, [stream.place(**fok, size_lots=MAX_FILLS + 1)]
-    if stream.chance(20):  # by way of an amend
+    if stream.chance(30):  # by way of an amend
         taker = stream.rest(side=other_side(side), price_ticks=max(1, stream.middle - away), size_lots=size, stp=2,
                             account=taker_account)
         yield 0, [taker, stream.amend(order_id=taker.order_id, account=0, price_ticks=worst, size_lots=0, collar_bp=0)]
@@ -198,13 +198,13 @@ def backlog(stream) -> Batches:
     yield 0, [*stops, *(stream.rest(side=side, price_ticks=max(1, stream.middle + away), size_lots=stream.lots())
                         for away in range(-9, 10) if away for side in (Side.BUY if away < 0 else Side.SELL,))]
     ending = [stream.rest(side=Side.BUY, price_ticks=max(1, stream.middle - 300), size_lots=1, time_in_force=TimeInForce.GTT,
-                          expire_at_ms=stream.at_ms + 45) for _ in range(draw.choice((0, 5, 30)))]
+                          expire_at_ms=stream.at_ms + 45) for _ in range(draw.choice((5, 20, 35)))]
     yield 0, ending
     shock = stream.market(side=Side.SELL, size_lots=8 * stream.profile.largest_lots)
     close = stream.of_kind(draw.choice((CommandKind.HALT, CommandKind.AUCTION, CommandKind.TICK)))
     late = [stream.stop(), *noise(stream, 2), stream.cancel_all() if stream.chance(20) else stream.tick()]
     yield from pieces(stream, [shock, close, *late])
-    yield draw.choice((0, 0, 45)), [stream.reopen(), *noise(stream, 2)]
+    yield draw.choice((0, 45, 45)), [stream.reopen(), *noise(stream, 2)]
     yield 0, [stream.tick(), stream.tick()]
 
 
@@ -238,7 +238,7 @@ def crowd(stream) -> Batches:
     stop = next((order for order in reversed(orders) if order.order_type > OrderType.MARKET), due[0])
     side = stream.side()
     worst = max(1, stream.middle + (7 if side == Side.BUY else -7))
-    first = draw.choice((
+    first, second = draw.sample((
         any_taker(stream, side, stream.lots(4), worst), any_taker(stream, side, stream.lots(8), worst),
         any_taker(stream, side, stream.lots(4), worst, account=due[0].account, stp=draw.randint(1, 4)),
         stream.place(side=side, order_type=OrderType.LIMIT, time_in_force=TimeInForce.FOK, price_ticks=worst, account=99,
@@ -249,7 +249,7 @@ def crowd(stream) -> Batches:
         stream.cancel_all(), stream.rest(side=side, price_ticks=worst, size_lots=1, order_id=due[3].order_id),
         *(stream.amend(order_id=draw.choice([order for order in late if order.side == side]).order_id, account=0,
                        price_ticks=worst, size_lots=0, collar_bp=0) for _ in range(2)),
-        stream.of_kind(CommandKind.HALT), stream.stop(side=side, stop_price_ticks=stream.middle)))
+        stream.of_kind(CommandKind.HALT), stream.stop(side=side, stop_price_ticks=stream.middle)), 2)
     wait = draw.choice((3, 4, 300))
     if stream.chance(25):
         yield 0, [stream.of_kind(CommandKind.AUCTION), *(stream.rest(
@@ -257,7 +257,7 @@ def crowd(stream) -> Batches:
             for side in (Side.BUY, Side.SELL))]
         yield wait, [stream.reopen(), *noise(stream, 2)]
     else:
-        yield wait, [first, *noise(stream, 2)]
+        yield wait, [first, second, *noise(stream, 2)]
     if stream.chance(50):
         yield 0, []
     yield 0, [stream.tick(), stream.reopen()]
