@@ -71,7 +71,7 @@ struct fork {
 
 struct bucket {
     uint32_t hash[ID_PLACES], passed; /* how many ids found no place here and went on */
-    uint32_t node[ID_PLACES], reserved;
+    uint32_t node[ID_PLACES + 1]; /* the last stays 0 */
 };
 
 _Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 64 && sizeof(struct fork) == 288 &&

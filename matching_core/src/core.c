@@ -93,7 +93,7 @@ LOOKS static inline void look_ahead_bucket(const struct run *run, const struct c
 LOOKS static inline uint32_t guess_node(const struct run *run, uint32_t hash)
 {
     const struct bucket *bucket = &run->ids[hash & run->id_mask];
-    const uint32_t places = equal_places(bucket->hash, hash) | 1u << ID_PLACES; /* behind the last place stands 0 */
+    const uint32_t places = equal_places(bucket->hash, hash) | 1u << ID_PLACES; /* the last, always empty, ends the search */
     return bucket->node[first_place(places)];
 }
 
