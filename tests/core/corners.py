@@ -90,6 +90,12 @@ CORNERS: dict[str, Batches] = {
         (NOW_MS, [limit("s", 8, SELL, 1, 100), limit("b", 9, BUY, 1, 100, IOC), limit("o", 1, SELL, 1, 101), AUCTION,
                   *(stop_market(f"l{number:02}", 1, BUY, 1, 100, stp=Stp.CANCEL_NEWEST) for number in range(60))]),
         (NOW_MS, [RESUME])],
+    # Twenty-five stops, each with the one maker that it meets, are all the steps of one command.
+    "a stop does not see prices of before it came": [
+        (NOW_MS, [limit("x", 3, BUY, 1, 101), *(limit(f"b{number:02}", 3, BUY, 1, 100 - number) for number in range(25)),
+                  *(stop_market(f"l{number:02}", 2, SELL, 1, 101) for number in range(25))]),
+        (NOW_MS, [limit("t", 4, SELL, 1, 101, IOC)]),
+        (NOW_MS, [stop_market("e", 5, BUY, 1, 95, entry=True)]), (NOW_MS, [stop_market("l", 5, SELL, 1, 95)])],
     "the lots that wait at one price stay in range": [
         (NOW_MS, [stop_market("a", 2, SELL, MAX - 1, 5), stop_market("b", 2, SELL, 2, 5), stop_market("c", 2, BUY, 1, 5),
                   stop_market("d", 2, BUY, 1, 5), stop_market("e", 2, BUY, 1, 5, entry=True), stop_market("f", 2, BUY, 1, 6)])],

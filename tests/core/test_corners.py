@@ -65,6 +65,12 @@ EXPECTED: dict[str, list[list[str]]] = {
         triggered(50, 60, "NO_LIQUIDITY")],
     # Each trigger is a step, and so is its meeting.
     "a meeting with an own order is a step": [["RESUMED 0 at 0", *triggered(0, 25, "SELF_TRADE")]],
+    "a stop does not see prices of before it came": [
+        ["t trades 1 at 101 with x", "x FILLED 0", "t FILLED 0",
+         *(line for number in range(25) for line in (
+             f"TRIGGERED l{number:02} 1 at 101", f"l{number:02} trades 1 at {100 - number} with b{number:02}",
+             f"b{number:02} FILLED 0", f"l{number:02} FILLED 0"))],
+        [], ["TRIGGERED l 1 at 95", "l NO_LIQUIDITY 1"]],
     "the lots that wait at one price stay in range": [["PLACE b refused: OVERFLOW", "PLACE d refused: OVERFLOW"]],
     "an order is amended up to a full level": [
         ["AMEND a refused: OVERFLOW"], [f"AMENDED a {FULL - 2} at 100", "OPENED a 7 at 100"]],
