@@ -32,6 +32,19 @@ def noise(stream, most: int) -> list[Fields]:
     return [stream.command() for _ in range(stream.random.randint(0, most))]
 
 
+def any_taker(stream, side: int, lots: int, worst: int, **fields: int) -> Fields:
+    """A taker of `lots` by any way that is none of a stop."""
+    kind = stream.random.choice(("GTC", "IOC", "FOK", "FOK", "FOK", "size", "funds"))
+    if kind in ("GTC", "IOC", "FOK"):
+        return stream.place(**{"side": side, "order_type": OrderType.LIMIT, "time_in_force": TimeInForce[kind],
+                               "price_ticks": worst, "size_lots": lots, **fields})
+    worst = stream.random.choice((0, worst))
+    if kind == "size":
+        return stream.market(**{"side": side, "size_lots": lots, "price_ticks": worst, **fields})
+    return stream.market(**{"side": side, "funds": lots * stream.middle + stream.random.randint(0, 999), "price_ticks": worst,
+                            **fields})
+
+
 def auction(stream) -> Batches:
     """An auction that crosses: icebergs, ends, own orders on both sides, stops, amends, cancels; then it uncrosses."""
     draw = stream.random

@@ -354,6 +354,7 @@ class Follower(FollowedBook):
         else:
             self._remove(order)
             order.price_ticks, order.lots, order.hidden, order.way, order.touches = new_price, left, 0, "AMEND", 0
+            order.aged_anew = True
             first = self.first(other_side(side))
             assert not order.post_only or first is None or not order.crosses(first.price_ticks)
             self.taker = order

@@ -40,6 +40,7 @@ class Known:
     prices: int = 0  # that it traded at on this way
     last_price: int = 0
     mode: int = OPEN  # when it was placed
+    aged_anew: bool = False  # refreshed or amended since it came to rest first
 
     @classmethod
     def of(cls, place: Fields) -> "Known":

@@ -69,6 +69,7 @@ class Notes:
             self.note("order rests across the touch in AUCTION", when=first is not None and order.crosses(first.price_ticks))
 
     def note_refreshed(self, order: Known, behind_others: bool) -> None:
+        order.aged_anew = True
         self.note("iceberg refreshed behind others", when=behind_others)
         self.note("iceberg shows its last lots", when=order.hidden == 0)
         self.note("iceberg shows less than its display", when=order.lots < order.display)
@@ -128,6 +129,8 @@ class Notes:
             self.note(f"due {'bid' if order.side == Side.BUY else 'ask'} met in uncross")
         else:
             self.note(f"expired in the background in {MODES[self.mode]}")
+            others = sum(other.expire_at_ms == order.expire_at_ms for other in self.orders.values())
+            self.note("aged anew, expired among others of its end", when=order.aged_anew and others > 1)
             self.note("iceberg expired", when=order.hidden > 0)
 
     def note_done_taker(self, order: Known, reason: int) -> None:

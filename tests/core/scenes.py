@@ -7,23 +7,22 @@ at the book. Everything is drawn from the stream's random numbers.
 from collections.abc import Callable
 
 from matching_core.records import CommandKind, OrderType, Side, TimeInForce
-from tests.core.auctions import Batches, auction, clean, first_trade, huge_auction, long_uncross, noise, pieces, wide_uncross
-from tests.core.commands import MAX, POST_ONLY, STOP_ENTRY, Fields, other_side
+from tests.core.auctions import (
+    Batches,
+    any_taker,
+    auction,
+    clean,
+    first_trade,
+    huge_auction,
+    long_uncross,
+    noise,
+    pieces,
+    wide_uncross,
+)
+from tests.core.commands import MAX, POST_ONLY, STOP_ENTRY, other_side
+from tests.core.endings import crowd, ends_together
 
 MAX_FILLS, MAX_BACKGROUND = 400, 50
-
-def any_taker(stream, side: int, lots: int, worst: int, **fields: int) -> Fields:
-    """A taker of `lots` by any way that is none of a stop."""
-    kind = stream.random.choice(("GTC", "IOC", "FOK", "FOK", "FOK", "size", "funds"))
-    if kind in ("GTC", "IOC", "FOK"):
-        return stream.place(**{"side": side, "order_type": OrderType.LIMIT, "time_in_force": TimeInForce[kind],
-                               "price_ticks": worst, "size_lots": lots, **fields})
-    worst = stream.random.choice((0, worst))
-    if kind == "size":
-        return stream.market(**{"side": side, "size_lots": lots, "price_ticks": worst, **fields})
-    return stream.market(**{"side": side, "funds": lots * stream.middle + stream.random.randint(0, 999), "price_ticks": worst,
-                            **fields})
-
 
 def wall(stream) -> Batches:
     """About MAX_FILLS makers of one lot, some of them own, due or icebergs; then takers about as large as that."""
@@ -208,61 +207,6 @@ def backlog(stream) -> Batches:
     yield 0, [stream.tick(), stream.tick()]
 
 
-def crowd(stream) -> Batches:
-    """More orders end at once than the background takes off: commands meet the others."""
-    draw = stream.random
-    yield 0, clean(stream)
-    yield 0, first_trade(stream)
-    orders, at_ms = [], stream.at_ms
-    for number in range(draw.choice((49, 51, 60, 90, 120, 150))):
-        side = stream.side()
-        away = draw.randint(1, 4) + (60 if number < 30 else 0)
-        order = stream.rest(side=side, price_ticks=max(1, stream.middle + (away if side == Side.SELL else -away)),
-                            size_lots=stream.lots(), time_in_force=TimeInForce.GTT)
-        if stream.chance(20):
-            order = stream.stop(order_type=OrderType.STOP_MARKET, price_ticks=0)
-        if order.order_type == OrderType.STOP_LIMIT and order.time_in_force == TimeInForce.GTC:
-            order.time_in_force = TimeInForce.GTT
-        order.expire_at_ms = at_ms + draw.choice((1, 2)) if number < 30 else at_ms + draw.choice((2, 3, 3, 3))
-        if order.order_type == OrderType.LIMIT and stream.chance(20):
-            order.display_lots = draw.randint(1, order.size_lots)
-        orders.append(order)
-    late = [stream.rest(side=side, price_ticks=max(1, stream.middle + away), size_lots=stream.lots())
-            for away in range(-6, 7) if away for side in (Side.BUY if away < 0 else Side.SELL,)]
-    draw.shuffle(late)
-    everything = [*orders, *late]
-    if stream.chance(30):
-        draw.shuffle(everything)
-    yield 0, everything
-    due = [order for order in orders if order.order_type == OrderType.LIMIT and order.expire_at_ms == at_ms + 3][-8:]
-    stop = next((order for order in reversed(orders) if order.order_type > OrderType.MARKET), due[0])
-    side = stream.side()
-    worst = max(1, stream.middle + (7 if side == Side.BUY else -7))
-    first, second = draw.sample((
-        any_taker(stream, side, stream.lots(4), worst), any_taker(stream, side, stream.lots(8), worst),
-        any_taker(stream, side, stream.lots(4), worst, account=due[0].account, stp=draw.randint(1, 4)),
-        stream.place(side=side, order_type=OrderType.LIMIT, time_in_force=TimeInForce.FOK, price_ticks=worst, account=99,
-                     size_lots=stream.lots(2)),
-        stream.amend(order_id=stop.order_id, account=0), stream.of_kind(CommandKind.CANCEL, order_id=stop.order_id),
-        stream.rest(side=side, price_ticks=worst, size_lots=stream.lots(), flags=POST_ONLY),
-        stream.amend(order_id=due[1].order_id, account=0), stream.of_kind(CommandKind.CANCEL, order_id=due[2].order_id),
-        stream.cancel_all(), stream.rest(side=side, price_ticks=worst, size_lots=1, order_id=due[3].order_id),
-        *(stream.amend(order_id=draw.choice([order for order in late if order.side == side]).order_id, account=0,
-                       price_ticks=worst, size_lots=0, collar_bp=0) for _ in range(2)),
-        stream.of_kind(CommandKind.HALT), stream.stop(side=side, stop_price_ticks=stream.middle)), 2)
-    wait = draw.choice((3, 4, 300))
-    if stream.chance(25):
-        yield 0, [stream.of_kind(CommandKind.AUCTION), *(stream.rest(
-            side=side, price_ticks=max(1, stream.middle + (8 if side == Side.BUY else -8)), size_lots=stream.lots(3))
-            for side in (Side.BUY, Side.SELL))]
-        yield wait, [stream.reopen(), *noise(stream, 2)]
-    else:
-        yield wait, [first, second, *noise(stream, 2)]
-    if stream.chance(50):
-        yield 0, []
-    yield 0, [stream.tick(), stream.reopen()]
-
-
 def full_level(stream) -> Batches:
     """A level that is full or nearly so: OVERFLOW, LEVEL_FULL, and what still fits to the last lot."""
     draw = stream.random
@@ -371,4 +315,4 @@ def amends(stream) -> Batches:
 
 SCENES: dict[str, Callable[..., Batches]] = {scene.__name__: scene for scene in (
     wall, own_crowd, icebergs, cascade, tall_cascade, dominoes, backlog, crowd, auction, long_uncross, wide_uncross,
-    huge_auction, full_level, bands, amends)}
+    huge_auction, full_level, ends_together, bands, amends)}

@@ -73,6 +73,7 @@ WANTED = (
     "collar of 100 % on a sell is none",
     # background
     *(f"expired in the background in {mode}" for mode in MODES), "iceberg expired",
+    "aged anew, expired among others of its end",
     "empty batch with an order that is due",
     "background limit reached by expiry", "background limit reached by stops", "background limit reached by uncross",
     "background limit reached by expiry and stops", "background does all there is: expiry, uncross, stops",
