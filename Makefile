@@ -45,7 +45,7 @@ test: setup core-tools node-packages ## everything that CI runs
 .PHONY: check
 check: setup ## the quick loop, under a minute: lint, unit, rules, core, simulation
 	@$(PY) -m ruff check .
-	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow" $(ARGS)
+	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 .PHONY: bench
 bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU each part used
