@@ -27,6 +27,7 @@
 
 #define LEAVES 256u
 #define ID_PLACES 7u
+#define PASSED ID_PLACES
 #define FEWEST_ID_BUCKETS 128u
 #define BLOCK_MAGIC UINT64_C(0x324b4c4258434d00)
 #define NONE 0u
@@ -70,7 +71,7 @@ struct fork {
 };
 
 struct bucket {
-    uint32_t hash[ID_PLACES], passed; /* how many ids found no place here and went on */
+    uint32_t hash[ID_PLACES + 1]; /* the last: how many ids found no place here and went on */
     uint32_t node[ID_PLACES + 1]; /* the last stays 0 */
 };
 

@@ -73,7 +73,7 @@ static inline uint32_t id_find_hashed(struct run *run, const struct order_id *id
                 return node;
             }
         }
-        if (__builtin_expect(bucket->passed == 0, 1)) {
+        if (__builtin_expect(bucket->hash[PASSED] == 0, 1)) {
             return NONE;
         }
         at = (at + 1) & run->id_mask;
@@ -92,7 +92,7 @@ static inline void id_put(struct run *run, uint32_t node, uint32_t hash)
     uint32_t free_places;
     for (uint32_t steps = 0; (free_places = equal_places(run->ids[at].node, NONE) & ALL_PLACES) == 0; steps++) {
         REQUIRE(steps <= run->id_mask);
-        run->ids[at].passed++;
+        run->ids[at].hash[PASSED]++;
         at = (at + 1) & run->id_mask;
     }
     const unsigned place = first_place(free_places);
@@ -134,8 +134,8 @@ static inline void id_remove(struct run *run, uint32_t node, uint64_t hash)
     uint32_t at = (uint32_t)hash & run->id_mask;
     uint32_t places;
     for (uint32_t steps = 0; (places = equal_places(run->ids[at].node, node) & ALL_PLACES) == 0; steps++) {
-        REQUIRE(steps <= run->id_mask && run->ids[at].passed > 0);
-        run->ids[at].passed--;
+        REQUIRE(steps <= run->id_mask && run->ids[at].hash[PASSED] > 0);
+        run->ids[at].hash[PASSED]--;
         at = (at + 1) & run->id_mask;
     }
     const unsigned place = first_place(places);

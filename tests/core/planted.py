@@ -37,7 +37,7 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "prices.h", "const unsigned above = lowest_child(leaf->used);", "const unsigned above = highest_child(leaf->used);"),
     "the trie forgets the prices below": ("prices.h", "below = lower != 0 ? fork->child[highest_child(lower)] : below;", ""),
     "a fork with one child stays": ("prices.h", "if ((fork->used & (fork->used - 1)) == 0) {", "if (0) {"),
-    "a search for an id stops at its home": ("ids.h", "if (__builtin_expect(bucket->passed == 0, 1)) {", "if (1) {"),
+    "a search for an id stops at its home": ("ids.h", "if (__builtin_expect(bucket->hash[PASSED] == 0, 1)) {", "if (1) {"),
     "ids are told apart by their hashes alone": (
         "ids.h", "node != NONE && same_id(&run->nodes[node].order_id, id)", "node != NONE"),
     "two orders with the same end leave youngest first": (

@@ -24,6 +24,7 @@ from tests.core.endings import crowd, ends_together
 
 MAX_FILLS, MAX_BACKGROUND = 400, 50
 
+
 def wall(stream) -> Batches:
     """About MAX_FILLS makers of one lot, some of them own, due or icebergs; then takers about as large as that."""
     draw = stream.random
