@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from exchange.adapters.market_status import Status
+from exchange.adapters.redis.market_views import MarketViews
 from exchange.adapters.redis.view_store import RedisViewStore
 from exchange.commands import CommandKind, Side
 from exchange.feed.publisher import FeedPublisher
@@ -133,6 +134,26 @@ def test_statistics_count_the_last_24_hours_of_the_clock(world, monkeypatch):
         row = orjson.loads(handler.lambda_handler(event, None)["body"])
         assert (row.get("open"), row["volume"], row["volume_30day"], row["last"]) == (
             open_, volume, "0.40000000", "100.00")
+
+
+def test_volumes_and_spark_lines_of_all_markets_in_one_look(world, redis_url):
+    def trade(price: str, size: str, later_ms: int) -> None:
+        world.at_ms += later_ms
+        world.publish(world.run(world.place("sell", price, size), world.place("buy", price, size, account=2)))
+    trade("100.00", "0.4", 0)
+    trade("101.00", "0.1", 2 * 3_600_000)
+    trade("102.00", "0.1", 60_000)
+    market = world.market
+    views = MarketViews(now_ms=lambda: world.at_ms)
+    assert views.volumes([MARKET, "ETH-USD"]) == {
+        MARKET: (market.size_lots("0.6"), market.size_lots("0.6")), "ETH-USD": (0, 0)}
+    lines = views.spark_lines([MARKET, "ETH-USD"], step_s=3600)
+    assert [price for _, price in lines[MARKET]] == [market.price_ticks("102.00"), market.price_ticks("100.00")]
+    assert lines["ETH-USD"] == [] and all(at % 3600 == 0 for at, _ in lines[MARKET])
+    views = MarketViews(now_ms=lambda: world.at_ms + 23 * 3_600_000)
+    assert views.volumes([MARKET])[MARKET] == (market.size_lots("0.2"), market.size_lots("0.6"))
+    assert [price for _, price in views.spark_lines([MARKET])[MARKET]] == [market.price_ticks("102.00")]
+    assert views.volumes([]) == {} == views.spark_lines([])
 
 
 def test_products(monkeypatch):

@@ -1,7 +1,7 @@
 """Reading the views: what the public REST operations and the order's price band need. One round trip each."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import redis
@@ -12,7 +12,7 @@ from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
-from exchange.feed.statistics import Figures, Statistics
+from exchange.feed.statistics import DAY_MINUTES, Bucket, Figures, Statistics
 
 Row = tuple[int, int, int]  # price in ticks, lots, orders
 
@@ -93,6 +93,44 @@ class MarketViews:
         statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
         return TickerView(int(sequence or 0), bid, ask, Trade.unpack(trade) if trade else None,
                           statistics.figures(self._now_ms()))
+
+    def minutes(self, market: str) -> dict[int, Bucket]:
+        """The trades of each minute (by its number since the epoch) of the last 24 hours that had any."""
+        return keys.decode_buckets(self._read(lambda: self._client.hgetall(keys.key(market, "minutes"))))
+
+    def volumes(self, markets: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """(lots of 24 h, lots of 30 days) of each market, in one round trip; what `/products/volume-summary` lists."""
+        now_ms = self._now_ms()
+        figures = {}
+        for market, (minutes, hours) in self._each(markets, "minutes", "hours").items():
+            statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
+            found = statistics.figures(now_ms)
+            figures[market] = (found.lots, found.lots_30d)
+        return figures
+
+    def spark_lines(self, markets: Iterable[str], step_s: int = 900) -> dict[str, list[tuple[int, int]]]:
+        """(start of the step in seconds since the epoch, last price in ticks) of each step of the last 24 h that had
+        trades, newest first, in one round trip; what `/products/spark-lines` lists. `step_s`: whole minutes."""
+        first = self._now_ms() // 60_000 - DAY_MINUTES
+        lines = {}
+        for market, (minutes,) in self._each(markets, "minutes").items():
+            buckets = sorted(keys.decode_buckets(minutes).items())
+            closes = {minute * 60 // step_s * step_s: bucket.close for minute, bucket in buckets if minute > first}
+            lines[market] = sorted(closes.items(), reverse=True)
+        return lines
+
+    def _each(self, markets: Iterable[str], *parts: str) -> dict[str, list[dict[bytes, bytes]]]:
+        """These hashes of each market. Not as of one moment: markets may live on different nodes."""
+        names = list(markets)
+
+        def run() -> list:
+            pipeline = self._client.pipeline(transaction=False)
+            for market in names:
+                for part in parts:
+                    pipeline.hgetall(keys.key(market, part))
+            return pipeline.execute()
+        found = self._read(run) if names else []
+        return {market: found[number * len(parts):(number + 1) * len(parts)] for number, market in enumerate(names)}
 
     def _together(self, add: Callable[[redis.client.Pipeline], list]) -> list:
         """Several reads as of one moment."""
