@@ -15,6 +15,7 @@ import psycopg
 
 from exchange.adapters import api_keys, halt, market_status, ports
 from exchange.adapters.embedded import QueueSpec, install
+from exchange.adapters.postgres import fee_rates
 from exchange.api import auth
 from exchange.api.auth import signature
 from exchange.commands import Command, decode_message
@@ -57,6 +58,7 @@ class Api:
             cached.cache_clear()
         auth._callers.clear()
         api_keys._found.clear()
+        fee_rates._volumes.clear()
         client = boto3.client("dynamodb")
         for table, key in (("market-status", "market"), ("api-keys", "key")):
             client.create_table(TableName=table, BillingMode="PAY_PER_REQUEST",

@@ -15,6 +15,7 @@ from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import command_queue
 from exchange.adapters.postgres import orders
 from exchange.adapters.postgres.connection import DatabaseUnavailable
+from exchange.adapters.postgres.fee_rates import fee_rates
 from exchange.api.door import operation
 from exchange.api.errors import BadRequest, Unavailable
 from exchange.api.render import order_object, placed_order
@@ -39,8 +40,9 @@ def lambda_handler(request: Request) -> dict:
         market = terms.market
         if market_status.get(market.id).halted:
             raise OrderRefused("cancel_only", f"Cancel only mode: {market.id} is halted")
+        maker_ppm, taker_ppm = fee_rates(caller.account, market)
         order = build_order(terms, order_id=uuid4(), account=caller.account, now_ms=request.received_at_ms,
-                            maker_fee_ppm=market.maker_fee_ppm, taker_fee_ppm=market.taker_fee_ppm,
+                            maker_fee_ppm=maker_ppm, taker_fee_ppm=taker_ppm,
                             touch=_touch(market.id) if terms.type == "market" else None)
         standing = _place(order)
         if standing is None:

@@ -111,11 +111,29 @@ def _steps(value: object, increment: str, what: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class FeeTier:
+    """From `volume` on, in US dollars over 30 days, these rates hold where they are less than the market's own."""
+
+    volume: Decimal
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """All listed assets and markets, in the order of `markets.yaml`."""
+    """All listed assets and markets, in the order of `markets.yaml`, and the fee tiers by volume."""
 
     assets: dict[str, Asset]
     markets: dict[str, Market]
+    fee_tiers: tuple[FeeTier, ...] = ()
+
+    def fee_rates(self, market: Market, volume: Decimal) -> tuple[int, int]:
+        """(maker, taker) in parts per million for an account with this 30-day volume. A tier never makes a market dearer."""
+        maker, taker = market.maker_fee_ppm, market.taker_fee_ppm
+        for tier in self.fee_tiers:
+            if volume >= tier.volume:
+                maker, taker = min(maker, tier.maker_fee_ppm), min(taker, tier.taker_fee_ppm)
+        return maker, taker
 
 
 def parse_listing(document: dict) -> Listing:
@@ -138,7 +156,16 @@ def parse_listing(document: dict) -> Listing:
             min_funds=str(row["min_funds"]), max_size=str(row["max_size"]), max_price=str(row["max_price"]),
             price_band_ppm=int(row["price_band_ppm"]), maker_fee_ppm=int(row["maker_fee_ppm"]),
             taker_fee_ppm=int(row["taker_fee_ppm"]), capacity_orders=int(row["capacity_orders"]))
-    return Listing(assets=assets, markets=markets)
+    return Listing(assets=assets, markets=markets, fee_tiers=_fee_tiers(document.get("fee_tiers", [])))
+
+
+def _fee_tiers(rows: list[dict]) -> tuple[FeeTier, ...]:
+    tiers = tuple(FeeTier(volume=parse_decimal(row["volume"]), maker_fee_ppm=int(row["maker_fee_ppm"]),
+                          taker_fee_ppm=int(row["taker_fee_ppm"])) for row in rows)
+    volumes = [tier.volume for tier in tiers]
+    if volumes != sorted(set(volumes)) or any(min(tier.maker_fee_ppm, tier.taker_fee_ppm) < 0 for tier in tiers):
+        raise ValueError("fee_tiers: volumes must grow and fees must not be negative")
+    return tiers
 
 
 @lru_cache(maxsize=1)

@@ -87,14 +87,6 @@ def list_fills(account: int, *, order_id: UUID | None, market: str | None, page:
     return _page("fills", columns, conditions, values, market, page)
 
 
-def volume_30_days(account: int, quote: str) -> str:
-    """The account's traded value in `quote` over the last 30 days (UTC), as decimal text."""
-    return repeatable(lambda connection: connection.execute(
-        "SELECT coalesce(sum(value), 0)::numeric(32,8)::text FROM trading_volumes WHERE account_no = %s"
-        " AND day > (now() AT TIME ZONE 'UTC')::date - 30 AND split_part(market, '-', 2) = %s",
-        (account, quote)).fetchone())[0]
-
-
 def _page(table: str, columns: str, conditions: list[str], values: list, market: str | None, page: Page) -> list[dict]:
     if market is not None:
         conditions.append("market = %s")
