@@ -16,8 +16,7 @@ class Use(Enum):
 
     DATABASE = "the ledger in PostgreSQL"
     VIEWS = "the feed's views in Valkey"
-    SEND_COMMANDS = "send to every market's command queue"
-    NAME_COMMANDS = "know the command queues' names"
+    SEND_COMMANDS = "send to every market's command queue; a market's own function only to its own market's"
     SEND_NUDGES = "send to the settle and feed queues"
     SEND_FEED = "send to the feed queue"
     SEND_PUSH = "send to the push queue"
@@ -163,11 +162,10 @@ OPERATIONS: tuple[Operation, ...] = (
     # journal only. Two warm environments: the one that holds the book, and one for when Lambda recycles it.
     Operation(name="engine_match_orders", queue=Queue.COMMANDS, per_market=True, provisioned=2, memory_mb=HOT_MB,
               timeout_s=10,
-              uses=frozenset({Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.NAME_COMMANDS,
-                              Use.WRITE_STATUS, Use.CORE})),
+              uses=HALT | {Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.CORE}),
     Operation(name="engine_send_ticks", every_minutes=1, uses=frozenset({Use.SEND_COMMANDS}), memory_mb=256),
     Operation(name="engine_snapshot_book", every_minutes=5, memory_mb=HOT_MB, timeout_s=120,
-              uses=frozenset({Use.READ_JOURNAL, Use.SNAPSHOTS, Use.WRITE_STATUS, Use.CORE})),
+              uses=HALT | {Use.READ_JOURNAL, Use.SNAPSHOTS, Use.CORE}),
     Operation(name="engine_halt_market", queue=Queue.COMMANDS_DEAD, uses=HALT, memory_mb=256),
     # --- ledger
     Operation(name="ledger_settle_fills", queue=Queue.SETTLE, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},

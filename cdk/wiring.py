@@ -71,7 +71,6 @@ class Wiring:
             Use.DATABASE: {"DATABASE_DSN": r.database_dsn, "DATABASE_IAM_AUTH": r.database_iam_auth},
             Use.VIEWS: {"REDIS_URL": r.redis_url},
             Use.SEND_COMMANDS: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix},
-            Use.NAME_COMMANDS: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix},
             Use.SEND_NUDGES: {"SETTLE_QUEUE_URL": r.queues.settle.queue.queue_url,
                               "FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
             Use.SEND_FEED: {"FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
@@ -100,7 +99,8 @@ class Wiring:
             case Use.DATABASE:
                 return [_allow(["rds-db:connect"], [r.database_user_arn])]
             case Use.SEND_COMMANDS:
-                return [_allow([send], [pair.queue.queue_arn for pair in r.queues.commands.values()])]
+                return [_allow([send], [pair.queue.queue_arn for name, pair in r.queues.commands.items()
+                                        if market in (None, name)])]
             case Use.SEND_NUDGES:
                 return [_allow([send], [settle.queue_arn, feed.queue_arn])]
             case Use.SEND_FEED:
@@ -133,8 +133,8 @@ class Wiring:
                                 "dynamodb:Scan"], [r.connections.table_arn])]
             case Use.POST_TO_CONNECTIONS:
                 return [_allow(["execute-api:ManageConnections"], r.connections_arns)]
-            case Use.VIEWS | Use.NAME_COMMANDS | Use.USER_POOL | Use.CORE:
-                return []  # reached through the security group, a name, public, a layer
+            case Use.VIEWS | Use.USER_POOL | Use.CORE:
+                return []  # reached through the security group, public, a layer
 
 
 def in_order(uses: frozenset[Use]) -> list[Use]:

@@ -12,4 +12,5 @@ statuses = MarketStatus()
 @operation(public=True)
 def lambda_handler(request: Request) -> dict:
     market = product_of(request)
-    return product_row(market, halted=statuses.get(market.id).halted)
+    status = statuses.get(market.id)
+    return product_row(market, halted=status.halted, collecting=status.collecting)

@@ -11,4 +11,5 @@ statuses = MarketStatus()
 
 @operation(public=True)
 def lambda_handler(request: Request) -> list:
-    return [product_row(market, halted=statuses.get(market.id).halted) for market in listing().markets.values()]
+    shown = [(market, statuses.get(market.id)) for market in listing().markets.values()]
+    return [product_row(market, halted=status.halted, collecting=status.collecting) for market, status in shown]

@@ -21,6 +21,7 @@ from exchange.api.errors import BadRequest, Unavailable
 from exchange.api.render import order_object, placed_order
 from exchange.api.request import Request
 from exchange.commands import encode_message
+from exchange.market_modes import refuse_in_auction
 from exchange.markets import listing
 from exchange.orders import NewOrder, OrderRefused, OrderTerms, Touch, build_order, parse_order
 
@@ -38,12 +39,14 @@ def lambda_handler(request: Request) -> dict:
     try:
         terms = parse_order(request.json(), listing())
         market = terms.market
-        if market_status.get(market.id).halted:
+        status = market_status.get(market.id)
+        if status.halted:
             raise OrderRefused("cancel_only", f"Cancel only mode: {market.id} is halted")
         maker_ppm, taker_ppm = fee_rates(caller.account, market)
         order = build_order(terms, order_id=uuid4(), account=caller.account, now_ms=request.received_at_ms,
                             maker_fee_ppm=maker_ppm, taker_fee_ppm=taker_ppm,
                             touch=_touch(market.id) if terms.type == "market" else None)
+        refuse_in_auction(status, order.command, market.id)
         standing = _place(order)
         if standing is None:
             raise OrderRefused("insufficient_funds", "Insufficient funds")

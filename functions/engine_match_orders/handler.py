@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 
 import matching_core
 from exchange.adapters.core import core_for
-from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.halt import halt_market
 from exchange.adapters.ports import command_queue, journal, snapshot_store
 from exchange.engine import Delivery, MatchingEngine
 from exchange.journal import JournalBroken
@@ -40,7 +40,7 @@ def lambda_handler(event: dict, context: object) -> dict:
         outcome = engine.handle(batch)
     except (JournalBroken, matching_core.CoreInvariantBroken) as broken:
         logger.critical("invariant broken, market halted", error=str(broken))
-        MarketStatus().halt(MARKET, reason=str(broken))
+        halt_market(MARKET, str(broken))
         raise
     if outcome.refused_snapshot:
         logger.error("snapshot refused, replayed from the start", error=outcome.refused_snapshot)

@@ -7,7 +7,7 @@ halt the market.
 from aws_lambda_powertools import Logger
 
 from exchange.adapters.core import core_for
-from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.halt import halt_market
 from exchange.adapters.ports import journal, snapshot_store
 from exchange.journal import JournalBroken, NewerCore
 from exchange.markets import listing
@@ -29,7 +29,7 @@ def lambda_handler(event: dict, context: object) -> dict:
             continue
         except JournalBroken as error:
             logger.critical("book cannot be rebuilt, market halted", market=market.id, error=str(error))
-            MarketStatus().halt(market.id, reason=str(error))
+            halt_market(market.id, str(error))
             broken.append(market.id)
             continue
         if replica.refused_snapshot:

@@ -9,6 +9,7 @@ import pytest
 
 from exchange.adapters import halt, market_status
 from exchange.commands import SIZE, Command, CommandKind, OrderType, Side, TimeInForce, decode_message, encode_message
+from exchange.market_modes import AUCTION, HALTED, ONLINE, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKET = "BTC-USD"
@@ -33,7 +34,12 @@ class Sent:
 def halted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The markets whose status row was set to halted."""
     markets: list[str] = []
-    monkeypatch.setattr(market_status.MarketStatus, "halt", lambda self, market, reason: markets.append(market))
+
+    def halt_row(self: object, market: str, reason: str) -> Status:
+        markets.append(market)
+        return Status(HALTED, reason, "2026-01-01T00:00:00+00:00", broken=True)
+
+    monkeypatch.setattr(market_status.MarketStatus, "halt", halt_row)
     return markets
 
 
@@ -107,3 +113,71 @@ def test_dead_ticks_and_halts_breed_no_more(kind: CommandKind, halted: list[str]
 def test_an_unreadable_message_halts_too(halted: list[str], sent: Sent, handler: ModuleType) -> None:
     handler.lambda_handler(dead_letter("not a message"), None)
     assert (halted, sent.kinds()) == ([MARKET], [[CommandKind.HALT]])
+
+
+# --- the status row, in a real table
+
+
+@pytest.fixture
+def status(api) -> market_status.MarketStatus:
+    return market_status.MarketStatus(max_age_s=0)
+
+
+def test_the_first_reason_stays(status: market_status.MarketStatus) -> None:
+    first = status.halt(MARKET, reason="I1: entry 7")
+    assert status.halt(MARKET, reason="I3: account 1000") == first == status.newest(MARKET)
+    assert (first.status, first.broken, first.by) == (HALTED, True, "")
+
+
+def test_a_broken_invariant_takes_the_place_of_an_operators_halt_only(status: market_status.MarketStatus) -> None:
+    assert status.halt(MARKET, reason="maintenance", by="olga", broken=False).broken is False
+    broken = status.halt(MARKET, reason="I1: entry 7")
+    assert (broken.reason, broken.broken, broken.by) == ("I1: entry 7", True, "")
+    assert status.halt(MARKET, reason="maintenance", by="olga", broken=False) == broken
+
+
+def test_who_has_not_seen_a_halt_cannot_lift_it(status: market_status.MarketStatus) -> None:
+    seen = status.halt(MARKET, reason="maintenance", by="olga", broken=False)
+    status.halt(MARKET, reason="I1: entry 7")
+    with pytest.raises(market_status.StatusChanged):
+        status.move(MARKET, seen, to=ONLINE, reason="done", by="olga")
+    assert status.newest(MARKET).broken
+    with pytest.raises(market_status.StatusChanged):
+        status.move(MARKET, Status(), to=AUCTION, reason="done", by="olga")
+
+
+def test_the_last_halt_is_remembered(status: market_status.MarketStatus) -> None:
+    halted_at = status.halt(MARKET, reason="I1: entry 7").since
+    after = status.move(MARKET, status.newest(MARKET), to=ONLINE, reason="repaired", by="olga")
+    assert status.newest(MARKET) == after
+    assert (after.last_halt.reason, after.last_halt.at, after.last_halt.broken) == ("I1: entry 7", halted_at, True)
+
+
+def test_a_halt_after_a_resume_is_sent_again(api, status: market_status.MarketStatus) -> None:
+    """The same reason within the queue's deduplication window, but the market was open in between."""
+    for _ in range(2):
+        halt.halt_market(MARKET, "I1: entry 7")
+    status.move(MARKET, status.newest(MARKET), to=ONLINE, reason="repaired", by="olga")
+    halt.halt_market(MARKET, "I1: entry 7")
+    assert [command.kind for command in api.sent(MARKET)] == [CommandKind.HALT, CommandKind.HALT]
+
+
+def test_a_row_of_an_earlier_version_counts_as_broken(status: market_status.MarketStatus) -> None:
+    market_status._Row(MARKET, status=HALTED, reason="I1", since="2026-01-01T00:00:00+00:00").save()
+    assert status.newest(MARKET).broken
+
+
+# --- what a halted or collecting market takes
+
+
+def test_a_collecting_market_takes_what_can_rest(api, status: market_status.MarketStatus) -> None:
+    status.move(MARKET, Status(), to=AUCTION, reason="opening", by="olga")
+    api.fund("ann", USD="1000")
+    assert api.place("ann").status == 200
+    for fields in ({"time_in_force": "IOC"}, {"time_in_force": "FOK"}):
+        answer = api.place("ann", **fields)
+        assert (answer.status, answer.body["code"]) == (400, "limit_only")
+        assert answer.body["message"].startswith("Limit only mode")
+    row = api.call("api_get_product", parameters={"product_id": MARKET}).body
+    assert (row["auction_mode"], row["limit_only"], row["cancel_only"], row["trading_disabled"]) == (True, True, False, False)
+    assert "auction" in row["status_message"]

@@ -1,6 +1,8 @@
 """Halting a market: the status row stops the API at once, a HALT command stops the engine in the journal's order.
 
-Called by whatever finds a broken invariant. Cancels stay possible; an operator resumes.
+Called by whatever finds a broken invariant, the engine itself included: one whose journal is broken takes nothing from its
+queue, the HALT neither, but when the journal is sound again (the version that wrote it is back, say) the HALT is journaled
+behind the orders that were acknowledged before it. Cancels stay possible; an operator resumes.
 """
 
 import hashlib
@@ -15,11 +17,16 @@ from exchange.commands import Command, CommandKind, encode_message
 def halt_market(market: str, reason: str) -> None:
     """Writes the status row, then sends HALT; exceptions of both pass through.
 
-    One HALT per reason within the queue's deduplication window: a HALT is journaled, its entry's nudge finds the same
-    fault again and would ask for the next one, without end.
+    One HALT per halt and reason within the queue's deduplication window: a HALT is journaled, its entry's nudge finds the
+    same fault again and would ask for the next one, without end.
     """
-    MarketStatus().halt(market, reason=reason)
-    halt = Command(kind=CommandKind.HALT, issued_at_ms=time.time_ns() // 1_000_000)
-    command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market,
-                         dedup_id=f"halt:{hashlib.sha256(reason.encode()).hexdigest()[:40]}",
-                         body=encode_message([halt.pack()]))
+    standing = MarketStatus().halt(market, reason=reason)
+    of_this_halt = hashlib.sha256(f"{standing.since} {reason}".encode()).hexdigest()[:40]
+    send_command(market, CommandKind.HALT, dedup_id=f"halt:{of_this_halt}")
+
+
+def send_command(market: str, kind: CommandKind, *, dedup_id: str) -> None:
+    """Sends a command that names no order: HALT, AUCTION, UNCROSS, TICK."""
+    command = Command(kind=kind, issued_at_ms=time.time_ns() // 1_000_000)
+    command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market, dedup_id=dedup_id,
+                         body=encode_message([command.pack()]))

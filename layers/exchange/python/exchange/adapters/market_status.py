@@ -1,19 +1,23 @@
 """The status row of each market (DynamoDB, MARKET_STATUS_TABLE): may new orders come in?
 
-The row stops the API at once; the HALT command in the market's queue stops the engine in the journal's order. A market
-without a row is online. Read by `api_place_order` and the products; written by what halts a market and by operators.
+A market without a row is online; `exchange.market_modes` says what a status means. Each write names the row it replaces, so
+that of two writers one starts over: an operator who resumes cannot undo a halt that he has not seen. Read by the order
+operations and the products; written by what halts a market (`adapters.halt`) and by operators (`adapters.steering`).
 """
 
 import os
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError
 from pynamodb.models import Model
 
-ONLINE = "online"
-HALTED = "halted"
+from exchange.faults import RetryableFault
+from exchange.market_modes import HALTED, LastHalt, Status
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+REASON_LENGTH = 1000
 
 
 class _Row(Model):
@@ -25,20 +29,17 @@ class _Row(Model):
     market = UnicodeAttribute(hash_key=True)
     status = UnicodeAttribute()
     reason = UnicodeAttribute()
-    since = UnicodeAttribute()
+    since = UnicodeAttribute()  # also the row's version: it differs in every write
+    by = UnicodeAttribute(null=True)
+    broken = BooleanAttribute(null=True)
+    halt_reason = UnicodeAttribute(null=True)
+    halt_since = UnicodeAttribute(null=True)
+    halt_by = UnicodeAttribute(null=True)
+    halt_broken = BooleanAttribute(null=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A market's status; `reason` and `since` (ISO 8601) are empty for a market that was never halted."""
-
-    status: str = ONLINE
-    reason: str = ""
-    since: str = ""
-
-    @property
-    def halted(self) -> bool:
-        return self.status == HALTED
+class StatusChanged(RetryableFault):
+    """The row is not the one that was read: somebody else has steered or halted the market meanwhile."""
 
 
 class MarketStatus:
@@ -54,28 +55,55 @@ class MarketStatus:
         cached = self._cached.get(market)
         if cached and now - cached[0] < self._max_age_s:
             return cached[1]
-        try:
-            row = _Row.get(market)
-            status = Status(row.status, row.reason, row.since)
-        except _Row.DoesNotExist:
-            status = Status()
+        status = self._read(market)
         self._cached[market] = (now, status)
         return status
 
-    def halt(self, market: str, *, reason: str) -> None:
-        """No new orders from now on. The first reason stays: later ones are often its consequences."""
-        if self._read(market).halted:
-            return
-        self._write(market, HALTED, reason)
+    def newest(self, market: str) -> Status:
+        """The market's status as the table has it now."""
+        return self._read(market, consistent=True)
 
-    def resume(self, market: str, *, reason: str) -> None:
-        """New orders are taken again."""
-        self._write(market, ONLINE, reason)
+    def halt(self, market: str, *, reason: str, by: str = "", broken: bool = True) -> Status:
+        """No new orders from now on; the row that stands. The first reason stays, later ones are often its consequences;
+        but a broken invariant takes the place of an operator's halt, which is lifted more easily."""
+        for _ in range(5):
+            seen = self.newest(market)
+            if seen.halted and (seen.broken or not broken):
+                return seen
+            try:
+                return self.move(market, seen, to=HALTED, reason=reason, by=by, broken=broken)
+            except StatusChanged:
+                continue
+        raise StatusChanged(f"{market}: the status row changed five times while it was being halted")
 
-    def _read(self, market: str) -> Status:
-        self._cached.pop(market, None)
-        return self.get(market)
+    def move(self, market: str, seen: Status, *, to: str, reason: str, by: str, broken: bool = False) -> Status:
+        """Replaces the row `seen`; the new one. Raises StatusChanged where the table holds another by now."""
+        since, reason = datetime.now(UTC).isoformat(timespec="microseconds"), reason[:REASON_LENGTH]
+        last = LastHalt(reason=reason, at=since, by=by, broken=broken) if to == HALTED else seen.last_halt
+        row = _Row(market, status=to, reason=reason, since=since, by=by or None, broken=broken)
+        if last is not None:
+            row.halt_reason, row.halt_since, row.halt_by, row.halt_broken = last.reason, last.at, last.by or None, last.broken
+        try:
+            row.save(_Row.since == seen.since if seen.since else _Row.market.does_not_exist())
+        except PutError as error:
+            if error.cause_response_code == CONDITION_FAILED:
+                raise StatusChanged(f"{market}: the status row is not that of {seen.since or 'no time'}") from None
+            raise
+        finally:
+            self._cached.pop(market, None)
+        return Status(to, reason, since, by, broken, last)
 
-    def _write(self, market: str, status: str, reason: str) -> None:
-        _Row(market, status=status, reason=reason[:1000], since=datetime.now(UTC).isoformat()).save()
-        self._cached.pop(market, None)
+    @staticmethod
+    def _read(market: str, *, consistent: bool = False) -> Status:
+        try:
+            row = _Row.get(market, consistent_read=consistent)
+        except _Row.DoesNotExist:
+            return Status()
+        # A row without `broken` is by an earlier version, when only a broken invariant halted a market.
+        broken = row.status == HALTED if row.broken is None else row.broken
+        last = None
+        if row.halt_since is not None:
+            last = LastHalt(row.halt_reason or "", row.halt_since, row.halt_by or "", bool(row.halt_broken))
+        elif row.status == HALTED:
+            last = LastHalt(row.reason, row.since, "", broken)
+        return Status(row.status, row.reason, row.since, row.by or "", broken, last)

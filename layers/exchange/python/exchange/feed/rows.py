@@ -9,15 +9,17 @@ from exchange.markets import Asset, Market
 from exchange.money import format_units
 
 
-def product_row(market: Market, *, halted: bool) -> dict:
-    """A halted market takes cancels only."""
+def product_row(market: Market, *, halted: bool, collecting: bool = False) -> dict:
+    """A halted market takes cancels only; one that collects orders for an auction takes what can rest."""
+    message = ("trading is halted, orders can be canceled" if halted else
+               "collecting orders for an auction, nothing is matched until it ends" if collecting else "")
     return {
         "id": market.id, "base_currency": market.base.id, "quote_currency": market.quote.id,
         "base_increment": market.base_increment, "quote_increment": market.quote_increment,
         "min_market_funds": market.min_funds, "display_name": f"{market.base.id}/{market.quote.id}",
-        "status": "online", "status_message": "trading is halted, orders can be canceled" if halted else "",
-        "trading_disabled": halted, "post_only": False, "limit_only": False, "cancel_only": halted,
-        "auction_mode": False, "margin_enabled": False, "fx_stablecoin": False,
+        "status": "online", "status_message": message,
+        "trading_disabled": halted, "post_only": False, "limit_only": collecting, "cancel_only": halted,
+        "auction_mode": collecting, "margin_enabled": False, "fx_stablecoin": False,
         "max_slippage_percentage": format_units(market.price_band_ppm, 6), "high_bid_limit_percentage": ""}
 
 
