@@ -26,7 +26,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1|/' | column -t -s '|'
 
 .PHONY: run
-run: setup ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, ARGS="--ports free")
+run: setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, ARGS="--ports free")
 	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(ARGS)
 
 .PHONY: user
@@ -38,13 +38,15 @@ status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"
 
 .PHONY: test
-test: setup core-tools node-packages ## everything that CI runs
+test: setup core-tools node-packages screen browser ## everything that CI runs
 	@$(PY) -m ruff check .
+	@cd web && npm run --silent lint
 	@$(PY) -m pytest tests $(ARGS)
 
 .PHONY: check
-check: setup ## the quick loop, under a minute: lint, unit, rules, core, simulation
+check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, unit, rules, core, simulation, the screen's calculators
 	@$(PY) -m ruff check .
+	@cd web && npm run --silent lint && npm test --silent
 	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 .PHONY: bench
@@ -72,12 +74,12 @@ synth: setup ## build the layers and synthesise the templates into cdk.out
 	@$(PY) -m cdk.synth
 
 .PHONY: deploy
-deploy: setup node-packages ## deploy to the AWS account of the environment's credentials
+deploy: setup node-packages screen ## deploy to the AWS account of the environment's credentials
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npx cdk deploy --all $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built and downloaded; data in $(DATA) stays
-	@rm -rf $(VENV) .venv-ministack node_modules build cdk.out .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-ministack node_modules web/node_modules build cdk.out .ruff_cache .hypothesis
 	@find matching_core -name '_core*.so*' -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "clean: the next make sets everything up again"
@@ -132,3 +134,33 @@ node_modules/.ready: package.json package-lock.json | tools
 	@echo "installing node packages (once)"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# --- the screen: built when its sources change, served from build/screen by the gateway and, in the cloud, from a bucket
+
+SCREEN_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts web/postcss.config.cjs
+
+.PHONY: screen
+screen: build/screen/.ready ## build the trading screen into build/screen
+
+build/screen/.ready: web/node_modules/.ready $(SCREEN_SOURCES)
+	@echo "building the screen (when its sources change)"
+	@cd web && npx vite build --logLevel warn
+	@touch $@
+
+web/node_modules/.ready: web/package.json web/package-lock.json | tools
+	@echo "installing the screen's node packages (once, about half a minute)"
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# What the browser tests drive. From Debian, because a download of Playwright's own is not from a package registry.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing chromium (once)"; \
+		install="apt-get install -y -qq --no-install-recommends chromium"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ $$install || { apt-get update -qq && $$install; } || true; } >/dev/null 2>&1; \
+	fi; \
+	command -v chromium >/dev/null || echo "the browser tests need Debian's package chromium" \
+		"(or CHROMIUM=/path/to/one; CHROMIUM=skip leaves those tests out)" >&2

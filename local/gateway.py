@@ -21,6 +21,7 @@ from local.jwt_check import JwtAuthorizer
 from local.plan import Plan, read_plan
 from local.processes import report_ready
 from local.schedules import Schedules
+from local.screen import Screen
 from local.websocket_door import MAX_MESSAGE_BYTES, Limits, WebSocketDoor
 
 
@@ -47,7 +48,8 @@ class Gateway:
                 handler = self._websocket.handle
             else:
                 host = "{}:{}".format(*listener.getsockname())
-                handler = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host).handle
+                screen = Screen.read(self._plan.screen) if api.door == "application" else None
+                handler = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host, screen=screen).handle
             await self._listen(HttpServer(handler), listener)
         internal = InternalDoor(connections=self._websocket, invoker=self._background, health=self._health)
         await self._listen(HttpServer(internal.handle, max_body_bytes=MAX_MESSAGE_BYTES * 64), listeners["internal"])

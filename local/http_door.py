@@ -21,6 +21,7 @@ from local.jwt_check import JwtAuthorizer, Unauthorized
 from local.plan import ApiPlan
 from local.resources import function_name
 from local.routes import Router
+from local.screen import Screen
 from local.servers import ACCOUNT
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -32,12 +33,14 @@ _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 class HttpDoor:
     """Answers the requests of one HTTP API; `handle` is an aiohttp low-level handler."""
 
-    def __init__(self, api: ApiPlan, *, invoker: Invoker, jwt: JwtAuthorizer, host: str) -> None:
+    def __init__(self, api: ApiPlan, *, invoker: Invoker, jwt: JwtAuthorizer, host: str,
+                 screen: Screen | None = None) -> None:
         self._api = api
         self._router = Router(api)
         self._invoker = invoker
         self._jwt = jwt
         self._host = host
+        self._screen = screen
         self._cors = Cors(api.cors) if api.cors else None
         self._id_head = base64.urlsafe_b64encode(os.urandom(6)).decode().rstrip("=")
         self._id_next = 0
@@ -62,7 +65,8 @@ class HttpDoor:
             path = "/" + path.partition("://")[2].partition("/")[2]
         match = self._router.match(request.method, path)
         if match is None:
-            return error(404, "Not Found", request_id)
+            page = self._screen.answer(request, path) if self._screen is not None else None
+            return page if page is not None else error(404, "Not Found", request_id)
         if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > MAX_HEADER_BYTES:
             return error(431, "Request Header Fields Too Large", request_id)
         claims = None

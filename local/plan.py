@@ -91,6 +91,7 @@ class Plan:
     schedules: list[SchedulePlan] = field(default_factory=list)
     user_pool_id: str = ""
     user_pool_client_id: str = ""
+    screen: dict[str, Any] = field(default_factory=dict)  # the screen's /config.json
 
     def by_operation(self, operation: str) -> list[FunctionPlan]:
         return [function for function in self.functions.values() if function.operation == operation]
@@ -108,7 +109,7 @@ def read_plan(path: Path) -> Plan:
         apis=[ApiPlan(**{**row, "routes": [RoutePlan(**route) for route in row["routes"]]}) for row in raw["apis"]],
         queues=[QueuePlan(**row) for row in raw["queues"]], mappings=[MappingPlan(**row) for row in raw["mappings"]],
         schedules=[SchedulePlan(**row) for row in raw["schedules"]], user_pool_id=raw["user_pool_id"],
-        user_pool_client_id=raw["user_pool_client_id"])
+        user_pool_client_id=raw["user_pool_client_id"], screen=raw["screen"])
 
 
 def door_of(assembly: Assembly, api: Resource) -> str:

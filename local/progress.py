@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from local.addresses import Run
+from local.screen import BUILT
 
 
 class Progress:
@@ -30,8 +31,10 @@ class Progress:
         self._print(f"               {text}")
 
     def ready(self, run: Run) -> None:
+        screen = "open it in a browser" if BUILT.is_dir() else "not built: make screen"
         self._print(
             f"\nThe exchange is ready after {time.monotonic() - self._began:.1f} s.\n\n"
+            f"  screen            {run.application}      {screen}\n"
             f"  application API   {run.application}      Cognito token\n"
             f"  trading API       {run.trading}      API key\n"
             f"  WebSocket feed    {run.websocket}\n"

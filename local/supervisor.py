@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 
+from cdk.screen import config_document
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.embedded.queue import PostgresQueue
 from local import assembly
@@ -183,6 +184,9 @@ class Supervisor:
             folder, data=self._folder.path, emulator_url=run.emulator, database_dsn=run.dsn, redis_url=run.redis,
             connections_url=run.connections,
             endpoints={"application": run.application, "trading": run.trading, "websocket": run.websocket})
+        plan.screen = config_document(
+            api="", feed=run.websocket, region=REGION, user_pool_id=plan.user_pool_id, stage="local", sandbox=True,
+            user_pool_client_id=plan.user_pool_client_id, cognito_endpoint=run.emulator)
         plan.write(self._plan_file)
         run.user_pool_id, run.user_pool_client_id = plan.user_pool_id, plan.user_pool_client_id
         install(run.dsn, [QueueSpec(name=queue.name, visibility_ms=queue.visibility_s * 1000,
