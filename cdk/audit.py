@@ -1,4 +1,4 @@
-"""The audit lane: what goes over orders and money every minute and may halt a market."""
+"""The audit lane: what goes over orders, journal and money, every minute or every day, and may halt a market."""
 
 from constructs import Construct
 

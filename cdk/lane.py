@@ -37,6 +37,10 @@ class Lane:
         if operation.every_minutes is not None:
             events.Rule(function, "Schedule", targets=[targets.LambdaFunction(function.target)],
                         schedule=events.Schedule.rate(Duration.minutes(operation.every_minutes)))
+        if operation.daily_at is not None:
+            hour, minute = operation.daily_at.split(":")
+            events.Rule(function, "Daily", targets=[targets.LambdaFunction(function.target)],
+                        schedule=events.Schedule.cron(hour=str(int(hour)), minute=str(int(minute))))
         return function
 
     def functions(self, scope: Construct, lane: str, *,

@@ -79,6 +79,7 @@ class Operation:
     routes: tuple[Route, ...] = ()
     queue: Queue | None = None
     every_minutes: int | None = None  # a schedule
+    daily_at: str | None = None  # another: `03:20`, UTC
     websocket_route: str | None = None
     cognito_trigger: str | None = None
     at_deploy: bool = False  # invoked once by every deploy that changed it
@@ -177,6 +178,7 @@ OPERATIONS: tuple[Operation, ...] = (
               timeout_s=50),
     Operation(name="audit_check_ledger", every_minutes=1, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
               memory_mb=1024, timeout_s=55),
+    Operation(name="audit_check_whole_ledger", daily_at="03:20", uses=HALT | {Use.DATABASE}, timeout_s=900),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,
               uses=HALT | {Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),

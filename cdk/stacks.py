@@ -90,9 +90,9 @@ class TradingStack(Stack):
         lane = Lane(settings=settings, wiring=self.wiring, layers=Layers(self, "Layers", settings=settings))
         engine = Engine(self, "Engine", lane=lane, markets=settings.markets)
         Ledger(self, "Ledger", lane=lane, emulator=emulator)
-        Audit(self, "Audit", lane=lane)
+        audit = Audit(self, "Audit", lane=lane)
         Feed(self, "Feed", lane=lane, feed_api=feed_api)
-        Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine)
+        Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, audit=audit)
         emulator.providers_cloud_only()
         CfnOutput(self, "FeedUrl", value=f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}/{STAGE}")
 

@@ -15,6 +15,8 @@ from uuid import uuid4
 
 from exchange.adapters.ports import command_queue, journal
 from exchange.adapters.postgres.audit import Unanswered, unanswered
+from exchange.adapters.postgres.audit_runs import record as record_run
+from exchange.audits import AuditReport
 from exchange.commands import Command, CommandKind, encode_message
 from exchange.journal import decode_entry
 from exchange.markets import listing
@@ -30,11 +32,13 @@ logger = logging.getLogger("exchange.audit_sweep_orders")
 def lambda_handler(event: dict, context: object) -> dict:
     """Answers how many orders and cancels were sent again, per market that had any. Raises when a service fails."""
     sent = {}
+    report = AuditReport("audit_sweep_orders", started_at_ms=time.time_ns() // 1_000_000)
     for market in listing().markets:
         head = journal().head(market=market)
         found = _unanswered(market, decode_entry(head).seq if head else 0)
         if found is None:
             logger.warning("%s: settlement is more than %s s behind the journal, nothing is sent again", market, WAIT_S)
+            report.behind = True
             continue
         for order_id, record in found.orders:
             _send(market, str(order_id), record)
@@ -44,6 +48,10 @@ def lambda_handler(event: dict, context: object) -> dict:
         if found.orders or found.cancels:
             sent[market] = {"orders": len(found.orders), "cancels": len(found.cancels)}
             logger.warning("%s: sent %s orders and %s cancels again", market, len(found.orders), len(found.cancels))
+            report.rows_checked += len(found.orders) + len(found.cancels)
+    report.details = {"sent_again": sent}
+    report.duration_ms = time.time_ns() // 1_000_000 - report.started_at_ms
+    record_run(report)
     return sent
 
 

@@ -79,13 +79,19 @@ def test_schedules_are_those_of_the_table(local_assembly: Assembly) -> None:
         made[local_assembly.operation_of(stack, target["Arn"])] = rule["Properties"]["ScheduleExpression"]
     wanted = {operation.name: "rate(1 minute)" if operation.every_minutes == 1
               else f"rate({operation.every_minutes} minutes)" for operation in OPERATIONS if operation.every_minutes}
+    for operation in OPERATIONS:
+        if operation.daily_at:
+            hour, minute = map(int, operation.daily_at.split(":"))
+            wanted[operation.name] = f"cron({minute} {hour} * * ? *)"
     assert made == wanted
-    assert len(made) == 4
+    assert {"audit_check_ledger", "audit_check_whole_ledger", "audit_sweep_orders", "engine_send_ticks",
+            "engine_snapshot_book"} <= made.keys()
 
 
 def test_each_operation_has_one_caller_at_least() -> None:
     for operation in OPERATIONS:
-        assert operation.routes or operation.queue or operation.every_minutes or operation.websocket_route \
+        assert operation.routes or operation.queue or operation.every_minutes or operation.daily_at \
+            or operation.websocket_route \
             or operation.cognito_trigger or operation.at_deploy, operation.name
 
 
