@@ -125,7 +125,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_get_ticker", routes=(public("GET", "/products/{product_id}/ticker"),),
               uses=frozenset({Use.VIEWS})),
     Operation(name="api_list_trades", routes=(public("GET", "/products/{product_id}/trades"),),
-              uses=frozenset({Use.VIEWS})),
+              uses=frozenset({Use.VIEWS, Use.DATABASE})),
+    Operation(name="api_list_candles", routes=(public("GET", "/products/{product_id}/candles"),),
+              uses=frozenset({Use.VIEWS, Use.DATABASE})),
     Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
               uses=frozenset({Use.VIEWS})),
     # --- orders
@@ -182,6 +184,8 @@ OPERATIONS: tuple[Operation, ...] = (
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,
               uses=HALT | {Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),
+    Operation(name="feed_record_candles", every_minutes=1, uses=frozenset({Use.DATABASE, Use.READ_JOURNAL}),
+              timeout_s=55),
     # Outside the VPC, and so without the ledger: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),

@@ -83,8 +83,8 @@ def test_an_unknown_product(world, name, product, monkeypatch):
     assert (answer["message"], answer["code"]) == ("NotFound", "not_found")
 
 
-@pytest.mark.parametrize("name", ["api_get_book", "api_list_trades", "api_get_ticker", "api_get_stats"])
-def test_a_market_without_an_entry_and_without_redis(world, name, monkeypatch):
+@pytest.mark.parametrize("name", ["api_get_book", "api_list_trades", "api_list_candles", "api_get_ticker", "api_get_stats"])
+def test_a_market_without_an_entry_and_without_redis(world, ledger_dsn, name, monkeypatch):
     get(name)
     from exchange.adapters.redis import connection
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
