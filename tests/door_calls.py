@@ -16,7 +16,7 @@ import psycopg
 from exchange.adapters import api_keys, halt, market_status, ports
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.postgres import fee_rates
-from exchange.api import auth
+from exchange.api import auth, placing
 from exchange.api.auth import signature
 from exchange.commands import Command, decode_message
 from exchange.markets import listing
@@ -57,6 +57,7 @@ class Api:
         for cached in (ports.command_queue, ports.journal, api_keys._kms):
             cached.cache_clear()
         auth._callers.clear()
+        placing.market_status._cached.clear()
         api_keys._found.clear()
         fee_rates._volumes.clear()
         client = boto3.client("dynamodb")

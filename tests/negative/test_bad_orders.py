@@ -49,7 +49,7 @@ def test_every_refused_field(ann):
     hostile = ["", " ", "x", "-1", "0", "1e400", "0x10", "\u0661", "1,5", "NaN", -1, 0, 10**30, True, [], {}, ["1"], "\x00",
                "\ud800", "'; DROP TABLE orders; --"]
     fields = ["product_id", "side", "type", "price", "size", "time_in_force", "stp", "post_only", "client_oid", "stop",
-              "stop_price", "cancel_after", "display_size", "funds"]
+              "stop_price", "stop_limit_price", "cancel_after", "expire_time", "deadline", "display_size", "max_floor", "funds"]
     harmless = {("client_oid", ""), ("post_only", True)}
 
     def run():
@@ -72,7 +72,7 @@ def test_every_refused_field(ann):
     ({"size": "0.0000001"}, "size too precise"),
     ({"price": "100.001"}, "price too precise"),
     ({"size": "0"}, "size is too small"),
-    ({"type": "stop"}, "not supported yet"),
+    ({"type": "stop", "stop_price": None, "price": None}, "Invalid stop_price"),
 ])
 def test_words_that_clients_match_on(ann, fields, words):
     answer = unchanged(ann, lambda: ann.place("ann", **fields))

@@ -38,6 +38,16 @@ def calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names)
 
 
+def names_passed(tree: ast.Module, inside: dict[ast.AST, ast.FunctionDef], function: ast.FunctionDef) -> set[str]:
+    """What the module's calls of `function` give for its parameter `name`, through functions that hand theirs on."""
+    index = [argument.arg for argument in function.args.args].index("name")
+    names: set[str] = set()
+    for use in calls(tree, {function.name}):
+        given = use.args[index]
+        names |= {given.value} if isinstance(given, ast.Constant) else names_passed(tree, inside, inside[use])
+    return names
+
+
 def codes_in(tree: ast.Module) -> set[str]:
     """The codes of the errors that a module makes. An expression that this cannot read fails the test."""
     inside: dict[ast.AST, ast.FunctionDef] = {}
@@ -57,10 +67,7 @@ def codes_in(tree: ast.Module) -> set[str]:
             found.add(given.value)
         elif isinstance(given, ast.JoinedStr):
             pieces = [piece.value if isinstance(piece, ast.Constant) else "{}" for piece in given.values]
-            parameters = [argument.arg for argument in inside[call].args.args]
-            index = parameters.index("name")
-            names = {use.args[index].value for use in calls(tree, {inside[call].name})}
-            found |= {"".join(pieces).replace("{}", name) for name in names}
+            found |= {"".join(pieces).replace("{}", name) for name in names_passed(tree, inside, inside[call])}
         else:
             # What was refused as an OrderRefused is passed on with its own code.
             assert ast.unparse(given) == "refused.code", f"unreadable code: {ast.unparse(call)}"

@@ -9,6 +9,7 @@ import pytest
 from exchange.adapters.postgres import audit_runs, ledger_checks
 from exchange.adapters.postgres.ledger_checks import check_changes, check_whole
 from exchange.adapters.postgres.settlement import PostgresLedger
+from exchange.api import placing
 from exchange.commands import CommandKind
 from exchange.faults import BrokenInvariant
 from exchange.markets import listing
@@ -75,7 +76,7 @@ def test_planted_faults(world, capsys, damage, invariant, subject, audits):
         assert found[audit, invariant, subject]["times"] == 1
         assert found[audit, invariant, subject]["evidence"] or invariant == "I4"
     assert world.sent()[-1].kind == CommandKind.HALT
-    world._loaded.clear()
+    placing.market_status._cached.clear()
     refused = world.place("ann")
     assert refused.status == 400 and refused.body["message"].startswith("Cancel only mode")
 

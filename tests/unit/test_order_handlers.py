@@ -6,31 +6,12 @@ import psycopg
 import pytest
 
 from exchange.adapters.postgres.settlement import PostgresLedger
+from exchange.api import placing
 from exchange.commands import CommandKind
 from exchange.events import CORE_VERSION
 from exchange.journal import JournalEntry
 from exchange.markets import listing
-from matching_core.naive import NaiveBook
-
-
-class Engine:
-    """Matches what the API has sent, with the naive core, and settles it."""
-
-    def __init__(self, api):
-        self.api, self.book, self.ledger, self.taken = api, NaiveBook.create(), PostgresLedger(listing()), 0
-        self.seq, self.hash = self.ledger.cursor("BTC-USD")
-
-    def run(self):
-        commands = self.api.sent()[self.taken:]
-        self.taken += len(commands)
-        records = b"".join(command.pack() for command in commands)
-        at_ms = max(command.issued_at_ms for command in commands)
-        entry = JournalEntry(
-            market="BTC-USD", seq=self.seq + 1, at_ms=at_ms, queue_identity=1, first_queue_sequence=1,
-            last_queue_sequence=1, resume_offset=0, core_version=CORE_VERSION, state_hash=0, feed_sequence=0,
-            prev_hash=self.hash, commands=records, events=self.book.apply(at_ms, records, 10**6))
-        self.ledger.apply(entry)
-        self.seq, self.hash = entry.seq, entry.hash
+from tests.unit.order_engine import Engine
 
 
 @pytest.fixture
@@ -138,14 +119,12 @@ def test_pages_neither_skip_nor_repeat(api):
 
 def test_a_failed_send_leaves_the_order_pending_and_the_sweep_sends_it(api, monkeypatch):
     api.fund("ann", USD="1000")
-    module = api.load("api_place_order")
-
     class Broken:
         def send(self, **_):
             raise ConnectionError("no queue")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "command_queue", Broken)
+        patch.setattr(placing, "command_queue", Broken)
         answer = api.place("ann")
     assert (answer.status, answer.body["status"], api.sent()) == (200, "pending", [])
     cancel = api.call("api_cancel_order", user="ann", method="DELETE", parameters={"order_id": answer.body["id"]})

@@ -39,6 +39,9 @@ assert SIZE == 112
 MESSAGE_VERSION = 1
 MAX_COMMANDS_PER_MESSAGE = 500
 
+# The core refuses a PLACE or an AMEND that was issued longer before it arrives.
+STALE_AFTER_MS = 240_000
+
 NIL = UUID(int=0)
 
 

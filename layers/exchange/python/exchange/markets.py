@@ -17,6 +17,8 @@ from exchange.money import TooPrecise, decimal_places, format_units, parse_decim
 MAX_SCALE = 8
 # Largest price x size in ticks x lots; the core computes with signed 64 bits.
 MAX_NOTIONAL = 2**62 - 1
+# A command carries a band in hundredths of a percent, up to 100 %.
+MIN_BAND_PPM, MAX_BAND_PPM = 100, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Market:
     max_size: str
     max_price: str
     price_band_ppm: int  # how far from the touch a market order may trade
+    limit_band_ppm: int  # how far beyond the last trade a limit may be
     maker_fee_ppm: int
     taker_fee_ppm: int
     capacity_orders: int
@@ -70,6 +73,10 @@ class Market:
         set_field(self, "unit_per_tick_lot", int(product))
         if self.price_ticks(self.max_price) * self.size_lots(self.max_size) > MAX_NOTIONAL:
             raise ValueError(f"{self.id}: max_price x max_size is more than {MAX_NOTIONAL} ticks x lots")
+        for name in ("price_band_ppm", "limit_band_ppm"):
+            band = getattr(self, name)
+            if not MIN_BAND_PPM <= band <= MAX_BAND_PPM or band % MIN_BAND_PPM:
+                raise ValueError(f"{self.id}: {name} {band} is no multiple of {MIN_BAND_PPM} up to {MAX_BAND_PPM}")
 
     # --- decimal text -> whole ticks, lots, notional
 
@@ -154,8 +161,9 @@ def parse_listing(document: dict) -> Listing:
             id=market_id, base=assets[base], quote=assets[quote],
             base_increment=str(row["base_increment"]), quote_increment=str(row["quote_increment"]),
             min_funds=str(row["min_funds"]), max_size=str(row["max_size"]), max_price=str(row["max_price"]),
-            price_band_ppm=int(row["price_band_ppm"]), maker_fee_ppm=int(row["maker_fee_ppm"]),
-            taker_fee_ppm=int(row["taker_fee_ppm"]), capacity_orders=int(row["capacity_orders"]))
+            price_band_ppm=int(row["price_band_ppm"]), limit_band_ppm=int(row["limit_band_ppm"]),
+            maker_fee_ppm=int(row["maker_fee_ppm"]), taker_fee_ppm=int(row["taker_fee_ppm"]),
+            capacity_orders=int(row["capacity_orders"]))
     return Listing(assets=assets, markets=markets, fee_tiers=_fee_tiers(document.get("fee_tiers", [])))
 
 

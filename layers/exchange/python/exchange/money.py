@@ -47,7 +47,9 @@ def parse_decimal(value: object) -> Decimal:
         raise NotANumber(f"{value!r} is not a decimal number") from None
     if not number.is_finite():
         raise NotANumber(f"{value!r} is not a finite number")
-    if number and (number.adjusted() >= MAX_DIGITS or number.adjusted() < -MAX_DIGITS or number.as_tuple().exponent < -64):
+    if not number:
+        return Decimal(0)  # whatever exponent it was written with
+    if (number.adjusted() >= MAX_DIGITS or number.adjusted() < -MAX_DIGITS or number.as_tuple().exponent < -64):
         raise OutOfRange(f"{value} is out of range")
     return number
 

@@ -34,10 +34,15 @@ def order_object(row: dict, profile_id: str) -> dict:
         "filled_size": at_scale(row["filled_size"], base), "executed_value": at_scale(row["executed_value"], quote),
         "status": row["status"], "settled": row["status"] == "done", "market_type": "spot",
     }
-    for name, places in (("price", market.quote_places), ("size", base), ("funds", quote), ("specified_funds", quote)):
+    for name, places in (("price", market.quote_places), ("size", base), ("funds", quote), ("specified_funds", quote),
+                         ("stop_price", market.quote_places), ("display_size", base)):
         if row[name] is not None:
             shown[name] = at_scale(row[name], places)
-    for name in ("client_oid", "done_at", "done_reason", "reject_reason"):
+    if row["display_size"] is not None:
+        shown["max_floor"] = shown["display_size"]
+    if row["expire_at"] is not None:
+        shown["expire_time"] = row["expire_at"]
+    for name in ("client_oid", "stop", "done_at", "done_reason", "reject_reason"):
         if row[name] is not None:
             shown[name] = row[name]
     return shown
@@ -47,6 +52,8 @@ def placed_order(order: NewOrder, profile_id: str) -> dict:
     """The public order of one that was placed a moment ago, without reading it back."""
     terms = order.terms
     price, size, specified_funds = terms.decimals()
+    stop_price, display_size = terms.more_decimals()
+    expire_at_ms = order.command.expire_at_ms
     funds = terms.market.quote.format(order.funds_units) if order.funds_units is not None else None
     zero = "0.00000000"
     return order_object({
@@ -54,7 +61,9 @@ def placed_order(order: NewOrder, profile_id: str) -> dict:
         "time_in_force": terms.time_in_force, "post_only": terms.post_only, "price": price, "size": size, "funds": funds,
         "specified_funds": specified_funds, "client_oid": str(terms.client_oid) if terms.client_oid else None,
         "filled_size": zero, "executed_value": zero, "fill_fees": zero, "status": "pending", "done_at": None,
-        "done_reason": None, "reject_reason": None, "created_at": iso_time(order.created_at_ms)}, profile_id)
+        "done_reason": None, "reject_reason": None, "stop": terms.stop, "stop_price": stop_price,
+        "display_size": display_size, "expire_at": iso_time(expire_at_ms) if expire_at_ms else None,
+        "created_at": iso_time(order.created_at_ms)}, profile_id)
 
 
 def fill_object(row: dict, user_id: str, profile_id: str) -> dict:

@@ -20,7 +20,8 @@ def product_row(market: Market, *, halted: bool, collecting: bool = False) -> di
         "status": "online", "status_message": message,
         "trading_disabled": halted, "post_only": False, "limit_only": collecting, "cancel_only": halted,
         "auction_mode": collecting, "margin_enabled": False, "fx_stablecoin": False,
-        "max_slippage_percentage": format_units(market.price_band_ppm, 6), "high_bid_limit_percentage": ""}
+        "max_slippage_percentage": format_units(market.price_band_ppm, 6),
+        "high_bid_limit_percentage": format_units(market.limit_band_ppm, 6)}
 
 
 def currency_row(asset: Asset, sort_order: int) -> dict:

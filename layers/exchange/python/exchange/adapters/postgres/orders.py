@@ -16,10 +16,12 @@ _TIME = f"{ISO_TIME} AS {{0}}"
 
 _ORDER = f"""number, id::text, market, side, type, time_in_force, stp, post_only, price::text, size::text, funds::text,
     specified_funds::text, client_oid::text, filled_size::text, executed_value::text, fill_fees::text, status, done_reason,
-    reject_reason, {_TIME.format('created_at')}, {_TIME.format('done_at')}"""
+    reject_reason, stop, stop_price::text, display_size::text, {_TIME.format('expire_at')}, {_TIME.format('created_at')},
+    {_TIME.format('done_at')}"""
 
 _PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric, %s::text::numeric, %s::text::numeric,
-    %s::text::numeric, %b, %s, %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
+    %s::text::numeric, %b, %s, %s::text::numeric, to_timestamp(%b::float8 / 1000), %b, %s, %s::text::numeric,
+    %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
 
 LIVE = ("pending", "open", "active")
 
@@ -30,13 +32,17 @@ def place(order: NewOrder) -> UUID | None:
 
     May be repeated after a lost connection: the order's id makes a second try find the first one's row.
     """
+    return repeatable(lambda connection: connection.execute(_PLACE, _values(order)).fetchone())[0]
+
+
+def _values(order: NewOrder) -> tuple:
     terms = order.terms
     price, size, specified_funds = terms.decimals()
     funds = terms.market.quote.format(order.funds_units) if order.funds_units is not None else None
-    values = (order.id, order.account, terms.market.id, terms.side, terms.type, terms.time_in_force, terms.stp,
-              terms.post_only, price, size, funds, specified_funds, terms.client_oid, order.hold_asset, order.hold,
-              order.created_at_ms, order.command.pack())
-    return repeatable(lambda connection: connection.execute(_PLACE, values).fetchone())[0]
+    return (order.id, order.account, terms.market.id, terms.side, terms.type, terms.time_in_force, terms.stp,
+            terms.post_only, price, size, funds, specified_funds, terms.client_oid, order.hold_asset, order.hold,
+            order.created_at_ms, order.command.pack(), terms.stop, *terms.more_decimals(), order.command.expire_at_ms or None,
+            order.sent_in)
 
 
 def find(account: int, *, order_id: UUID | None = None, client_oid: UUID | None = None) -> dict | None:

@@ -1,0 +1,76 @@
+"""What every way to place orders shares: from a body to an order with its hold, and from what stands to the answer.
+
+Called by the order operations of the API. Nothing here writes: `adapters.postgres.orders` does.
+"""
+
+import logging
+import os
+from uuid import UUID, uuid4
+
+from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.ports import command_queue
+from exchange.adapters.postgres import orders
+from exchange.adapters.postgres.fee_rates import fee_rates
+from exchange.api.render import order_object
+from exchange.api.request import Caller
+from exchange.commands import encode_message
+from exchange.market_modes import Status, refuse_in_auction
+from exchange.markets import Market, listing
+from exchange.order_terms import OrderRefused, OrderTerms, parse_order
+from exchange.orders import NewOrder, Touch, build_order
+
+logger = logging.getLogger("exchange.placing")
+market_status = MarketStatus()
+
+
+def open_status(market: Market) -> Status:
+    """The market's status. Raises OrderRefused where it takes cancels only."""
+    status = market_status.get(market.id)
+    if status.halted:
+        raise OrderRefused("cancel_only", f"Cancel only mode: {market.id} is halted")
+    return status
+
+
+def new_order(body: dict, caller: Caller, now_ms: int, *, sent_in: UUID | None = None) -> NewOrder:
+    """The order that a body asks for, ready to be placed. Raises OrderRefused; ViewsUnavailable where it needs the market's
+    prices and they cannot be read."""
+    terms = parse_order(body, listing())
+    market = terms.market
+    status = open_status(market)
+    maker_ppm, taker_ppm = fee_rates(caller.account, market)
+    order = build_order(terms, order_id=uuid4(), account=caller.account, now_ms=now_ms, maker_fee_ppm=maker_ppm,
+                        taker_fee_ppm=taker_ppm, touch=_touch(market.id) if terms.needs_touch else None, sent_in=sent_in)
+    refuse_in_auction(status, order.command, market.id)
+    return order
+
+
+def earlier_order(caller: Caller, order_id: UUID, terms: OrderTerms) -> dict:
+    """The order that used this client_oid before, if it asked for the same. Raises OrderRefused if not.
+
+    An end that was counted from the order's arrival is another each time, and is not compared.
+    """
+    row = orders.find(caller.account, order_id=order_id)
+    asked = (terms.market.id, terms.side, terms.type, terms.time_in_force, terms.stp, terms.post_only, terms.stop,
+             *terms.decimals(), *terms.more_decimals())
+    if asked != tuple(row[name] for name in ("market", "side", "type", "time_in_force", "stp", "post_only", "stop", "price",
+                                             "size", "specified_funds", "stop_price", "display_size")):
+        raise OrderRefused("duplicate_client_oid", "client_oid was used before, for a different order")
+    return order_object(row, caller.profile_id)
+
+
+def send(market: str, records: list[bytes], *, dedup_id: str) -> bool:
+    """Puts the records of commands that are durable into their market's queue; whether that worked. If not, the sweep sends
+    them again: what was acknowledged stands, and an error here would invite a second order."""
+    try:
+        command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market, dedup_id=dedup_id,
+                             body=encode_message(records))
+    except Exception as fault:  # noqa: BLE001 - whatever failed, the sweep sends it again
+        logger.error("%s is durable but was not sent, the sweep will: %r", dedup_id, fault)
+        return False
+    return True
+
+
+def _touch(market: str) -> Touch:
+    from exchange.adapters.redis.market_views import MarketViews  # only market orders need the client
+
+    return Touch(*MarketViews().best(market))

@@ -1,0 +1,98 @@
+"""Stop orders, orders with an end, icebergs and deadlines through the door, the naive core and the ledger."""
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from tests.unit.ledger_world import check_books
+from tests.unit.order_engine import Engine
+
+
+@pytest.fixture
+def engine(api):
+    api.fund("ann", USD="10000", BTC="5")
+    api.fund("bob", USD="10000", BTC="5")
+    return Engine(api)
+
+
+def shown(api, order_id, user="ann"):
+    return api.call("api_get_order", user=user, parameters={"order_id": order_id}).body
+
+
+def trade_at(api, engine, price):
+    """Bob sells to and buys from himself by way of Ann: one trade at `price`."""
+    api.place("bob", side="sell", size="0.05", price=price)
+    api.place("ann", side="buy", size="0.05", price=price, time_in_force="IOC")
+    engine.run()
+
+
+def test_a_stop_waits_and_then_trades(api, engine):
+    stop = api.place("ann", side="sell", size="1", price="88", stop="loss", stop_price="90").body
+    assert (stop["type"], stop["stop"], stop["stop_price"], stop["status"]) == ("limit", "loss", "90.00", "pending")
+    engine.run()
+    assert shown(api, stop["id"])["status"] == "active"
+    assert [row["id"] for row in api.call("api_list_orders", user="ann", query="status=active").body] == [stop["id"]]
+    api.place("bob", side="buy", size="1", price="89")
+    trade_at(api, engine, "89.5")
+    done = shown(api, stop["id"])
+    assert (done["status"], done["done_reason"], done["filled_size"]) == ("done", "filled", "1.00000000")
+    with psycopg.connect(api.dsn) as connection:
+        check_books(connection)
+
+
+def test_a_market_stop_holds_for_its_worst_price_and_gives_back_the_rest(api, engine, redis_url):
+    stop = api.place("ann", type="market", price=None, size="1", stop_price="100").body
+    assert (stop["type"], stop["stop"], "price" in stop) == ("market", "entry", False)
+    usd = next(row for row in api.call("api_list_accounts", user="ann").body if row["currency"] == "USD")
+    assert usd["hold"] == "110.66000000"  # 100 + 10 %, and 0.6 % of that
+    api.place("bob", side="sell", size="1", price="101")
+    trade_at(api, engine, "100")
+    assert shown(api, stop["id"])["executed_value"] == "101.00000000"
+    usd = next(row for row in api.call("api_list_accounts", user="ann").body if row["currency"] == "USD")
+    assert usd["hold"] == "0.00000000"
+    with psycopg.connect(api.dsn) as connection:
+        check_books(connection)
+
+
+def test_an_order_with_an_end(api, engine):
+    order = api.place("ann", time_in_force="GTT", cancel_after="min").body
+    assert order["expire_time"] > order["created_at"]
+    engine.run()
+    assert shown(api, order["id"]) | {"status": "pending"} == order
+    engine.run(later_ms=60_001)
+    done = shown(api, order["id"])
+    assert (done["status"], done["done_reason"]) == ("done", "canceled")
+
+
+def test_an_iceberg(api, engine):
+    order = api.place("ann", side="sell", max_floor="0.25").body
+    assert (order["display_size"], order["max_floor"], order["size"]) == ("0.25000000", "0.25000000", "1.00000000")
+    engine.run()
+    api.place("bob", size="0.6")
+    engine.run()
+    assert shown(api, order["id"])["filled_size"] == "0.60000000"
+
+
+def test_a_deadline(api, engine):
+    order = api.place("ann", deadline="2099-01-01T00:00:00Z").body
+    late = api.place("ann", deadline="2020-01-01T00:00:00Z")
+    assert (late.status, late.body["code"]) == (400, "deadline_passed")
+    engine.run()
+    assert shown(api, order["id"])["status"] == "open"
+
+
+def test_a_limit_outside_the_band_is_rejected(api, engine):
+    trade_at(api, engine, "100")
+    order = api.place("ann", price="151").body
+    engine.run()
+    assert shown(api, order["id"])["reject_reason"] == "outside_band"
+
+
+def test_a_repeated_client_oid_compares_all_terms(api, engine):
+    terms = {"client_oid": str(uuid4()), "stop_price": "110", "max_floor": "0.5", "time_in_force": "GTT", "cancel_after": "day"}
+    first, again = api.place("ann", **terms), api.place("ann", **terms)
+    assert (first.status, again.body) == (200, first.body)
+    for change in ({"stop_price": "111"}, {"stop": "loss"}, {"max_floor": "0.4"}, {"stop_price": None}):
+        other = api.place("ann", **terms | change)
+        assert (other.status, other.body["code"]) == (400, "duplicate_client_oid"), change
