@@ -45,7 +45,9 @@ class Network(Construct):
                               ("S3", ec2.GatewayVpcEndpointAwsService.S3)):
             ec2.GatewayVpcEndpoint(self.endpoints, name, vpc=self.vpc, service=service)
         for name, service in (("Sqs", ec2.InterfaceVpcEndpointAwsService.SQS),
-                              ("Kms", ec2.InterfaceVpcEndpointAwsService.KMS)):
+                              ("Kms", ec2.InterfaceVpcEndpointAwsService.KMS),
+                              # For the operators' health page, which stands in the VPC for the ledger's sake.
+                              ("Monitoring", ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING)):
             ec2.InterfaceVpcEndpoint(self.endpoints, name, vpc=self.vpc, service=service)
 
     def server_security_group(self, construct_id: str, *, description: str, port: int) -> ec2.SecurityGroup:

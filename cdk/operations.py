@@ -31,6 +31,7 @@ class Use(Enum):
     POST_TO_CONNECTIONS = "post to WebSocket connections"
     USER_POOL = "know the user pool and its client"
     CORE = "the matching core's layer"
+    WATCH_QUEUES = "read how full every queue is, dead letters included, and the figures in CloudWatch"
 
 
 VPC_USES = frozenset({Use.DATABASE, Use.VIEWS})
@@ -112,6 +113,10 @@ def public(method: str, path: str) -> Route:
     return Route(method, path, public=True)
 
 
+def operators(method: str, path: str) -> Route:
+    return Route(method, path, doors=(Door.APPLICATION,))
+
+
 OPERATIONS: tuple[Operation, ...] = (
     # --- public market data
     Operation(name="api_get_time", routes=(public("GET", "/time"),), memory_mb=256),
@@ -157,6 +162,18 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=CALLER | {Use.WRITE_API_KEYS}),
     Operation(name="api_delete_api_key", routes=(Route("DELETE", "/api-keys/{key}", doors=(Door.APPLICATION,)),),
               uses=CALLER | {Use.WRITE_API_KEYS}),
+    # --- operators: the application door only, since an API key never has the scope `operate`
+    Operation(name="api_admin_list_markets", routes=(operators("GET", "/admin/markets"),),
+              uses=CALLER | {Use.READ_STATUS, Use.VIEWS, Use.READ_JOURNAL}),
+    Operation(name="api_admin_steer_market", uses=CALLER | HALT, routes=tuple(
+        operators("POST", f"/admin/markets/{{product_id}}/{move}") for move in ("halt", "resume", "auction"))),
+    Operation(name="api_admin_get_health", routes=(operators("GET", "/admin/health"),),
+              uses=CALLER | {Use.READ_STATUS, Use.VIEWS, Use.READ_JOURNAL, Use.WATCH_QUEUES}),
+    Operation(name="api_admin_read_journal", uses=CALLER | {Use.READ_JOURNAL},
+              routes=(operators("GET", "/admin/journal/{product_id}"), operators("GET", "/admin/journal/{product_id}/{seq}"))),
+    Operation(name="api_admin_check_invariants", routes=(operators("GET", "/admin/invariants"),),
+              uses=CALLER | {Use.READ_JOURNAL}, timeout_s=20),
+    Operation(name="api_admin_list_actions", routes=(operators("GET", "/admin/actions"),), uses=CALLER),
     # --- identity
     Operation(name="auth_confirm_sandbox_user", cognito_trigger="preSignUp", sandbox_only=True, memory_mb=128,
               timeout_s=5),

@@ -88,6 +88,10 @@ class Wiring:
             Use.POST_TO_CONNECTIONS: {"CONNECTIONS_ENDPOINT": r.connections_endpoint},
             Use.USER_POOL: {"USER_POOL_ID": r.user_pool_id, "USER_POOL_CLIENT_ID": r.user_pool_client_id},
             Use.CORE: {},
+            Use.WATCH_QUEUES: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix,
+                               "SETTLE_QUEUE_URL": r.queues.settle.queue.queue_url,
+                               "FEED_QUEUE_URL": r.queues.feed.queue.queue_url,
+                               "PUSH_QUEUE_URL": r.queues.push.queue.queue_url},
         }
         return tables[use]
 
@@ -131,6 +135,10 @@ class Wiring:
             case Use.CONNECTIONS:
                 return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
                                 "dynamodb:Scan"], [r.connections.table_arn])]
+            case Use.WATCH_QUEUES:
+                queues = [queue.queue_arn for pair in r.queues.all() for queue in (pair.queue, pair.dead)]
+                # Figures of CloudWatch have no resources to name.
+                return [_allow(["sqs:GetQueueAttributes"], queues), _allow(["cloudwatch:GetMetricData"], ["*"])]
             case Use.POST_TO_CONNECTIONS:
                 return [_allow(["execute-api:ManageConnections"], r.connections_arns)]
             case Use.VIEWS | Use.USER_POOL | Use.CORE:

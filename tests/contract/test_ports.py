@@ -7,7 +7,7 @@ import uuid
 import pytest
 from contract.conftest import VISIBILITY_MS, World
 
-from exchange.ports import Fenced, Message
+from exchange.ports import Fenced, Message, QueueDepth
 
 
 def send(world: World, body: str, group: str = "BTC-USD", dedup_id: str | None = None) -> int:
@@ -43,6 +43,17 @@ class TestCommandQueue:
         assert bodies(first) == [str(number) for number in range(10)]
         world.queue.acknowledge(first)
         assert bodies(receive(world)) == ["10", "11"]
+
+    def test_a_depth_counts_what_waits_and_what_is_in_flight(self, world: World) -> None:
+        assert world.queue.depth(world.queue_url) == QueueDepth(0, 0, 0 if world.name == "embedded" else None)
+        for number in range(3):
+            send(world, str(number))
+        first = receive(world, max_messages=1)
+        depth = world.queue.depth(world.queue_url)
+        assert depth.waiting + depth.in_flight == 3 and depth.in_flight == 1
+        assert depth.oldest_age_s is None or 0 <= depth.oldest_age_s < 60
+        world.queue.acknowledge(first)
+        assert (world.queue.depth(world.queue_url).waiting, world.queue.depth(world.queue_url).in_flight) == (2, 0)
 
     def test_none_of_a_group_while_one_of_it_is_in_flight(self, world: World) -> None:
         send(world, "one")

@@ -18,12 +18,14 @@ UNNAMEABLE = {
     "ec2:DeleteNetworkInterface": "the interface's id is known to Lambda only",
     "ec2:AssignPrivateIpAddresses": "the interface's id is known to Lambda only",
     "ec2:UnassignPrivateIpAddresses": "the interface's id is known to Lambda only",
+    "cloudwatch:GetMetricData": "CloudWatch's figures have no resources",
 }
 # Which uses may bring a right of a service; a right that no use of the row explains fails the test.
 RIGHTS = {
     "rds-db": {Use.DATABASE}, "kms:Decrypt": {Use.READ_API_KEYS}, "kms:Encrypt": {Use.WRITE_API_KEYS},
     "s3": {Use.SNAPSHOTS}, "execute-api": {Use.POST_TO_CONNECTIONS},
     "sqs:SendMessage": {Use.SEND_COMMANDS, Use.SEND_NUDGES, Use.SEND_FEED, Use.SEND_PUSH},
+    "cloudwatch": {Use.WATCH_QUEUES},
     "dynamodb:PutItem": {Use.APPEND_JOURNAL, Use.WRITE_STATUS, Use.WRITE_API_KEYS, Use.CONNECTIONS},
     "dynamodb:DeleteItem": {Use.WRITE_API_KEYS, Use.CONNECTIONS},
 }

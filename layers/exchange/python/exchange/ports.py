@@ -30,6 +30,16 @@ class Message:
     receipt: str
 
 
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How full a queue is. `waiting` and `in_flight` may be estimates; `oldest_age_s` is None where the queue itself does not
+    tell, 0 for an empty queue."""
+
+    waiting: int
+    in_flight: int
+    oldest_age_s: float | None
+
+
 class CommandQueue(Protocol):
     """FIFO queues: at-least-once, in order within a group, deduplicated for 5 minutes. Also carries the nudges."""
 
@@ -44,6 +54,9 @@ class CommandQueue(Protocol):
 
     def release(self, messages: list[Message]) -> None:
         """Gives received messages back, to be delivered again at once, in order."""
+
+    def depth(self, queue: str) -> QueueDepth:
+        """How many messages wait and are in flight."""
 
     def identity(self, queue: str) -> int:
         """64 bits naming this incarnation of the queue; another after it was deleted and made again."""

@@ -4,7 +4,7 @@ import hashlib
 
 import boto3
 
-from exchange.ports import Message
+from exchange.ports import Message, QueueDepth
 
 LONG_POLL_MAX_S = 20
 
@@ -38,6 +38,12 @@ class SqsQueue:
         for message in messages:
             self._client.change_message_visibility(QueueUrl=message.queue, ReceiptHandle=message.receipt,
                                                    VisibilityTimeout=0)
+
+    def depth(self, queue: str) -> QueueDepth:
+        """The counts are SQS's estimates; the age is a metric of CloudWatch (`aws.metrics`)."""
+        waiting, in_flight = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+        found = self._client.get_queue_attributes(QueueUrl=queue, AttributeNames=[waiting, in_flight])["Attributes"]
+        return QueueDepth(int(found[waiting]), int(found[in_flight]), None)
 
     def identity(self, queue: str) -> int:
         attributes = self._client.get_queue_attributes(

@@ -10,7 +10,7 @@ import uuid
 from psycopg import sql
 
 from exchange.adapters.embedded.connection import Connection
-from exchange.ports import Message
+from exchange.ports import Message, QueueDepth
 
 DEDUP_WINDOW = "5 minutes"
 
@@ -91,6 +91,16 @@ class PostgresQueue:
         self._deliveries.execute(
             "UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL,"
             " in_flight_last = NULL WHERE consumer = %s", (consumer_id,))
+
+    def depth(self, queue: str) -> QueueDepth:
+        waiting, in_flight, age_s = self._connection.fetch(
+            """SELECT count(*) FILTER (WHERE NOT flying), count(*) FILTER (WHERE flying),
+                      coalesce(extract(epoch FROM clock_timestamp() - min(sent_at)), 0)::float8
+                 FROM (SELECT m.sent_at, g.in_flight_until > clock_timestamp() AND m.sequence <= g.in_flight_last
+                              AND g.in_flight_last IS NOT NULL AS flying
+                         FROM embedded.queue_messages m JOIN embedded.queue_groups g USING (queue, group_id)
+                        WHERE m.queue = %s) AS there""", (queue_name(queue),))[0]
+        return QueueDepth(waiting, in_flight, max(0.0, age_s))
 
     def identity(self, queue: str) -> int:
         rows = self._connection.fetch("SELECT identity FROM embedded.queues WHERE queue = %s", (queue_name(queue),))

@@ -38,6 +38,16 @@ class TickerView(NamedTuple):
     figures: Figures
 
 
+class CursorView(NamedTuple):
+    """How far the feed has followed the journal, and what it last saw."""
+
+    seq: int
+    sequence: int
+    at_ms: int
+    mode: Mode
+    last: Trade | None
+
+
 class MarketViews:
     """A market without views (no entry yet, or being rebuilt) reads as empty, at sequence 0. ViewsUnavailable when Redis
     does not answer."""
@@ -131,6 +141,13 @@ class MarketViews:
             return pipeline.execute()
         found = self._read(run) if names else []
         return {market: found[number * len(parts):(number + 1) * len(parts)] for number, market in enumerate(names)}
+
+    def cursor(self, market: str) -> CursorView:
+        (seq, sequence, at_ms, mode), trade = self._together(
+            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), "seq", *_HEAD),
+                              pipeline.lindex(keys.key(market, "trades"), 0)])
+        return CursorView(int(seq or 0), int(sequence or 0), int(at_ms or 0), Mode(int(mode or 0)),
+                          Trade.unpack(trade) if trade else None)
 
     def _together(self, add: Callable[[redis.client.Pipeline], list]) -> list:
         """Several reads as of one moment."""

@@ -1,0 +1,15 @@
+"""What the operators' operations have in common: every act has a reason, in words."""
+
+from exchange.api.errors import BadRequest
+
+MAX_REASON = 500
+
+
+def reason_in(body: dict) -> str:
+    """The body's `reason`, without blanks at its ends. Raises BadRequest for none, or one that is too long."""
+    reason = body.get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        raise BadRequest("reason is missing: say in words why", "reason_required")
+    if len(reason) > MAX_REASON or not reason.isprintable():
+        raise BadRequest(f"reason is not one line of at most {MAX_REASON} characters", "invalid_reason")
+    return reason.strip()

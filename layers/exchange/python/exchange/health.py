@@ -1,0 +1,62 @@
+"""What of an exchange's figures an operator must be told: troubles, in words.
+
+Pure: figures and the time come in. The thresholds are those of the alarms in `cdk/alarms.py`; docs/runbooks says what to do.
+Called by `functions/api_admin_get_health`.
+"""
+
+from datetime import datetime, timedelta
+
+# A message that is a minute old: its consumer is stuck or slow.
+OLD_MESSAGE_S = 60
+# A follower that has not applied an entry of half a minute ago: it missed a nudge, or is at its limit.
+LAG_S = 30
+# An audit of every minute that has not finished one run in this time does not run.
+AUDIT_SILENT = timedelta(minutes=10)
+DAILY_AUDIT_SILENT = timedelta(hours=26)
+
+
+def troubles(*, markets: list[dict], queues: list[dict], audits: list[dict], now: datetime) -> list[dict]:
+    """`{"what", "subject", "text"}` for each; `what` names the page of docs/runbooks. Rows as the operations show them."""
+    return [*_of_markets(markets), *_of_queues(queues), *_of_audits(audits, now)]
+
+
+def _trouble(what: str, subject: str, text: str) -> dict:
+    return {"what": what, "subject": subject, "text": text}
+
+
+def _of_markets(markets: list[dict]) -> list[dict]:
+    found = []
+    for row in markets:
+        market = row["product_id"]
+        if row["status"] == "halted":
+            why = "an invariant is broken" if row["broken"] else "an operator halted it"
+            found.append(_trouble("halted-market", market, f"halted, {why}: {row.get('reason', '')}"))
+        elif row["mode"] != "open" and row["status"] == "online":
+            found.append(_trouble("halted-market", market, f"the book is {row['mode']}, the status row says online"))
+        for follower in ("settle", "feed"):
+            lag, lag_s = row[follower]["lag"], row[follower]["lag_s"]
+            if lag_s >= LAG_S:
+                found.append(_trouble("follower-lag", market, f"{follower} is {lag} entries and {lag_s:.0f} s behind the journal"))
+    return found
+
+
+def _of_queues(queues: list[dict]) -> list[dict]:
+    found = []
+    for row in queues:
+        if row["dead"] and row["waiting"] + row["in_flight"]:
+            found.append(_trouble("dead-letters", row["name"], f"{row['waiting'] + row['in_flight']} dead letters"))
+        elif not row["dead"] and row.get("oldest_age_s", 0) >= OLD_MESSAGE_S:
+            found.append(_trouble("queue-age", row["name"], f"its oldest message waits for {row['oldest_age_s']:.0f} s"))
+    return found
+
+
+def _of_audits(audits: list[dict], now: datetime) -> list[dict]:
+    found = []
+    for row in audits:
+        name = row["audit"] + (f" {row['market']}" if row["market"] else "")
+        silent = DAILY_AUDIT_SILENT if "whole" in row["audit"] or "proof" in row["audit"] else AUDIT_SILENT
+        if row["result"] == "failed":
+            found.append(_trouble("broken-invariant", name, "its last run found a broken invariant"))
+        elif now - datetime.fromisoformat(row["started_at"]) > silent:
+            found.append(_trouble("audit-failing", name, f"has not run since {row['started_at']}"))
+    return found
