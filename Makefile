@@ -33,6 +33,10 @@ run: setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to
 user: setup ## make a user with an API key and play money on the running exchange (EMAIL=you@example.com)
 	@$(PY) -m local user --data "$(DATA)" --email "$(EMAIL)" --faucet
 
+.PHONY: operator
+operator: setup ## make a user of the running exchange an operator (EMAIL=you@example.com)
+	@$(PY) -m local operator --data "$(DATA)" --email "$(EMAIL)"
+
 .PHONY: status
 status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"

@@ -1,4 +1,4 @@
-"""`python -m local run | status | user`."""
+"""`python -m local run | status | user | operator`."""
 
 import argparse
 import asyncio
@@ -73,6 +73,17 @@ def user(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def operator(arguments: argparse.Namespace) -> int:
+    from local.user import make_operator
+
+    run_file = DataFolder(arguments.data).read_run()
+    if run_file is None or run_file.state != "ready":
+        print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
+        return 1
+    print(json.dumps(make_operator(run_file, email=arguments.email), indent=2))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description="The whole exchange on one machine.")
     commands = parser.add_subparsers(required=True)
@@ -95,6 +106,9 @@ def main() -> int:
     command.add_argument("--password", default=None, help="default: drawn")
     command.add_argument("--faucet", action="store_true", help="also take play money of every asset")
     command.set_defaults(run=user)
+    command = commands.add_parser("operator", parents=[data], help="put a user into the group that may steer the exchange")
+    command.add_argument("--email", required=True)
+    command.set_defaults(run=operator)
     arguments = parser.parse_args()
     return arguments.run(arguments)
 

@@ -37,6 +37,17 @@ def make_user(run: Run, *, email: str, password: str | None = None, faucet: bool
     return credentials
 
 
+def make_operator(run: Run, *, email: str) -> dict[str, Any]:
+    """Puts a user into the group `operators`; signs one up first where there is none. The token names the groups, so a user
+    who is signed in signs in again. In the cloud: docs/OPERATIONS.md."""
+    password = f"{secrets.token_urlsafe(12)}aA1"
+    made = sign_up(run, email=email, password=password) is not None
+    boto3.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region, aws_access_key_id="local",
+                 aws_secret_access_key="local").admin_add_user_to_group(
+        UserPoolId=run.user_pool_id, Username=email, GroupName="operators")
+    return {"email": email, "group": "operators"} | ({"password": password} if made else {})
+
+
 def sign_up(run: Run, *, email: str, password: str) -> str | None:
     """The new user's id, or None where one with this address exists."""
     cognito = _cognito(run)

@@ -59,7 +59,8 @@ def test_what_cannot_be_steered(api, move, market):
     assert answer.status == 404
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "after=-1", "before=x", f"before={2**60}", "after=%D9%A1"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "after=-1", "before=x", f"before={2**60}",
+                                   "after=%D9%A1"])
 def test_journal_queries(api, query):
     answer = api.call("api_admin_read_journal", user="olga", groups=["operators"], query=query,
                       parameters={"product_id": "BTC-USD"})

@@ -36,7 +36,8 @@ def _of_markets(markets: list[dict]) -> list[dict]:
         for follower in ("settle", "feed"):
             lag, lag_s = row[follower]["lag"], row[follower]["lag_s"]
             if lag_s >= LAG_S:
-                found.append(_trouble("follower-lag", market, f"{follower} is {lag} entries and {lag_s:.0f} s behind the journal"))
+                found.append(_trouble("follower-lag", market,
+                                      f"{follower} is {lag} entries and {lag_s:.0f} s behind the journal"))
     return found
 
 

@@ -9,7 +9,8 @@ import boto3
 
 WINDOW = timedelta(minutes=5)
 # Of each matching function: errors and throttles of the window, and the environments in use.
-FUNCTION_METRICS = {"errors": ("Errors", "Sum"), "throttles": ("Throttles", "Sum"), "environments": ("ConcurrentExecutions", "Maximum")}
+FUNCTION_METRICS = {"errors": ("Errors", "Sum"), "throttles": ("Throttles", "Sum"),
+                    "environments": ("ConcurrentExecutions", "Maximum")}
 
 
 def queue_ages_s(names: list[str]) -> dict[str, float]:
