@@ -197,6 +197,8 @@ OPERATIONS: tuple[Operation, ...] = (
               timeout_s=50),
     Operation(name="audit_check_ledger", every_minutes=1, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
               memory_mb=1024, timeout_s=55),
+    Operation(name="audit_replay_journal", every_minutes=1, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL, Use.CORE},
+              memory_mb=HOT_MB, timeout_s=58),
     Operation(name="audit_check_whole_ledger", daily_at="03:20", uses=HALT | {Use.DATABASE}, timeout_s=900),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,

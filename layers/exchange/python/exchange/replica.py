@@ -139,15 +139,16 @@ class BookReplica:
         raw = journal.get(market=self.market, seq=self.position.seq + 1)
         if raw is None:
             return 0
-        self._replay(decode_entry(raw))
+        self.replay(decode_entry(raw))
         applied = 1
         while page := journal.after(market=self.market, seq=self.position.seq, limit=PAGE):
             for raw in page:
-                self._replay(decode_entry(raw))
+                self.replay(decode_entry(raw))
             applied += len(page)
         return applied
 
-    def _replay(self, entry: JournalEntry) -> None:
+    def replay(self, entry: JournalEntry) -> None:
+        """Applies the next entry. Raises JournalBroken where it is not that, or replaying it gives something else."""
         check_follows(entry, market=self.market, seq=self.position.seq, prev_hash=self.position.hash)
         check_core(entry, self.core.version)
         events = self.book.apply(entry.at_ms, entry.commands, MAX_EVENT_BYTES)

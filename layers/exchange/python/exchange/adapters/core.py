@@ -12,3 +12,26 @@ def core_for(market: Market) -> Core:
     return Core(create=partial(matching_core.Book.create, orders=market.capacity_orders),
                 restore=matching_core.Book.restore, version=matching_core.CORE_VERSION,
                 damaged=matching_core.DamagedSnapshot, events_full=matching_core.EventsFull)
+
+
+def naive_core() -> Core:
+    """The same rules in obvious Python. Books of both are each other's snapshots; this one is hundreds of times slower."""
+    from matching_core.naive import NaiveBook
+
+    return Core(create=NaiveBook.create, restore=NaiveBook.restore, version=matching_core.CORE_VERSION,
+                damaged=matching_core.DamagedSnapshot, events_full=matching_core.EventsFull)
+
+
+def limits_in(snapshot: bytes) -> dict[bytes, int]:
+    """The limit price in ticks (0: none) by order id of the orders in a book's sound snapshot."""
+    from matching_core.records import ORDER_EXTRA, SNAPSHOT_EXTRA, SNAPSHOT_HEADER, SNAPSHOT_ORDER
+
+    counts = SNAPSHOT_HEADER.unpack_from(snapshot)[5:9]  # bids, asks, loss stops, entry stops
+    first_extra = SNAPSHOT_HEADER.size + sum(counts) * SNAPSHOT_ORDER.size
+    extras = SNAPSHOT_EXTRA.iter_unpack(snapshot[first_extra:])
+    limits = {}
+    for index, order in enumerate(SNAPSHOT_ORDER.iter_unpack(snapshot[SNAPSHOT_HEADER.size:first_extra])):
+        order_id, _, level_ticks, *_, flags, _, _ = order
+        extra = next(extras) if flags & ORDER_EXTRA else None
+        limits[order_id] = extra[3] if index >= counts[0] + counts[1] else level_ticks
+    return limits

@@ -40,8 +40,12 @@ def record(report: AuditReport) -> None:
     run = {"audit": report.audit, "market": report.market, "at": datetime.fromtimestamp(report.started_at_ms / 1000, UTC),
            "duration_ms": report.duration_ms, "rows": report.rows_checked, "result": report.result,
            "details": Jsonb(report.details)}
-    findings = [run | {"market": found.market, "invariant": found.invariant, "subject": found.subject[:200], "what": found.what,
-                       "evidence": Jsonb(list(found.evidence[:ROWS_SHOWN]))} for found in report.findings[:FINDINGS_SHOWN]]
+    # Of one subject the first that was found stands for all.
+    shown = reversed(report.findings[:FINDINGS_SHOWN])
+    first = {(found.market, found.invariant, found.subject[:200]): found for found in shown}
+    findings = [run | {"market": market, "invariant": invariant, "subject": subject, "what": found.what,
+                       "evidence": Jsonb(list(found.evidence[:ROWS_SHOWN]))}
+                for (market, invariant, subject), found in first.items()]
 
     def write(connection: object) -> None:
         with connection.transaction():
@@ -68,9 +72,16 @@ def position(audit: str, market: str = "") -> dict:
     return row[0] if row else {}
 
 
-def move(audit: str, to: dict, market: str = "") -> None:
-    """Stores the position that the next run starts from."""
+def state(audit: str, market: str = "") -> bytes | None:
+    """What the audit has rebuilt up to its position."""
+    row = repeatable(lambda connection: connection.execute(
+        "SELECT state FROM audit_cursors WHERE audit = %s AND market = %s", (audit, market)).fetchone())
+    return bytes(row[0]) if row and row[0] is not None else None
+
+
+def move(audit: str, to: dict, market: str = "", *, state: bytes | None = None) -> None:
+    """Stores the position that the next run starts from, and what was rebuilt up to it."""
     repeatable(lambda connection: connection.execute(
-        "INSERT INTO audit_cursors (audit, market, position) VALUES (%s, %s, %s)"
-        " ON CONFLICT (audit, market) DO UPDATE SET position = EXCLUDED.position, updated_at = now()",
-        (audit, market, Jsonb(to))))
+        "INSERT INTO audit_cursors (audit, market, position, state) VALUES (%s, %s, %s, %b)"
+        " ON CONFLICT (audit, market) DO UPDATE SET position = EXCLUDED.position, state = EXCLUDED.state, updated_at = now()",
+        (audit, market, Jsonb(to), state)))
