@@ -31,7 +31,8 @@ class Lane:
         construct_id = operation.name + (f"-{market}" if market else "")
         function = OperationFunction(scope, construct_id, operation=operation, settings=self.settings,
                                      wiring=self._wiring, layers=self._layers, market=market)
-        single = {Queue.SETTLE: self.queues.settle, Queue.FEED: self.queues.feed, Queue.PUSH: self.queues.push}
+        single = {Queue.SETTLE: self.queues.settle, Queue.FEED: self.queues.feed, Queue.PUSH: self.queues.push,
+                  Queue.BEAT: self.queues.beat}
         if operation.queue in single:
             function.consume("Messages", single[operation.queue].queue)
         if operation.every_minutes is not None:

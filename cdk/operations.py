@@ -20,6 +20,7 @@ class Use(Enum):
     SEND_NUDGES = "send to the settle and feed queues"
     SEND_FEED = "send to the feed queue"
     SEND_PUSH = "send to the push queue"
+    SEND_BEAT = "send to the beat queue"
     READ_JOURNAL = "read every market's journal"
     APPEND_JOURNAL = "read and append the journal; a market's own function only its own market's"
     SNAPSHOTS = "read and write book snapshots"
@@ -69,6 +70,7 @@ class Queue(Enum):
     SETTLE = "settle"
     FEED = "feed"
     PUSH = "push"
+    BEAT = "beat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,9 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=HALT | {Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),
     Operation(name="feed_record_candles", every_minutes=1, uses=frozenset({Use.DATABASE, Use.READ_JOURNAL}),
               timeout_s=55),
+    # Runs for a minute, and only while somebody listens to what the clock moves; the schedule sees to it that it does.
+    Operation(name="feed_beat", queue=Queue.BEAT, every_minutes=1, timeout_s=75, memory_mb=256,
+              uses=frozenset({Use.VIEWS, Use.SEND_FEED, Use.SEND_BEAT})),
     # Outside the VPC, and so without the ledger: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
@@ -214,8 +219,8 @@ OPERATIONS: tuple[Operation, ...] = (
               memory_mb=256),
     # A token is checked against the pool's public keys, which are on the internet.
     Operation(name="ws_subscribe", websocket_route="subscribe", memory_mb=1024,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED, Use.READ_API_KEYS,
-                              Use.USER_POOL})),
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED, Use.SEND_BEAT,
+                              Use.READ_API_KEYS, Use.USER_POOL})),
     Operation(name="ws_unsubscribe", websocket_route="unsubscribe", memory_mb=512,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
     Operation(name="ws_default", websocket_route="$default", uses=frozenset({Use.POST_TO_CONNECTIONS}), memory_mb=256),

@@ -1,7 +1,7 @@
 """The FIFO queues and their dead-letter queues.
 
 A queue per market for commands: one FIFO group is limited to 300 sends/s whatever the mode, and a market in trouble
-must not hold up another. One queue each for settlement, feed and push, with groups inside.
+must not hold up another. One queue each for settlement, feed, push and the feed's clock, with groups inside.
 """
 
 from aws_cdk import Duration
@@ -46,9 +46,10 @@ class Queues(Construct):
         self.settle = self._queue("Settle", f"{settings.prefix}settle", "ledger_settle_fills")
         self.feed = self._queue("Feed", f"{settings.prefix}feed", "feed_publish")
         self.push = self._queue("Push", f"{settings.prefix}push", "feed_push")
+        self.beat = self._queue("Beat", f"{settings.prefix}beat", "feed_beat")
 
     def _queue(self, construct_id: str, name: str, consumer: str) -> FifoQueue:
         return FifoQueue(self, construct_id, name=name, consumer_timeout_s=BY_NAME[consumer].timeout_s)
 
     def all(self) -> list[FifoQueue]:
-        return [*self.commands.values(), self.settle, self.feed, self.push]
+        return [*self.commands.values(), self.settle, self.feed, self.push, self.beat]

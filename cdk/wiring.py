@@ -75,6 +75,7 @@ class Wiring:
                               "FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
             Use.SEND_FEED: {"FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
             Use.SEND_PUSH: {"PUSH_QUEUE_URL": r.queues.push.queue.queue_url, "FEED_SHARDS": str(FEED_SHARDS)},
+            Use.SEND_BEAT: {"BEAT_QUEUE_URL": r.queues.beat.queue.queue_url},
             Use.READ_JOURNAL: {"JOURNAL_TABLE": r.journal.table_name},
             Use.APPEND_JOURNAL: {"JOURNAL_TABLE": r.journal.table_name},
             Use.SNAPSHOTS: {"SNAPSHOT_BUCKET": r.snapshots.bucket_name},
@@ -111,6 +112,8 @@ class Wiring:
                 return [_allow([send], [feed.queue_arn])]
             case Use.SEND_PUSH:
                 return [_allow([send], [push.queue_arn])]
+            case Use.SEND_BEAT:
+                return [_allow([send], [r.queues.beat.queue.queue_arn])]
             case Use.READ_JOURNAL:
                 return [_allow(["dynamodb:GetItem", "dynamodb:Query"], [r.journal.table_arn])]
             case Use.APPEND_JOURNAL:

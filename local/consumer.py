@@ -150,7 +150,7 @@ def main() -> None:
                         timeout_s=function.timeout_s)
 
     def stop(*_: object) -> None:
-        consumer.stopping = True
+        consumer.stopping = handlers.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

@@ -30,7 +30,8 @@ _LENGTH = struct.Struct("<I")
 class LambdaContext:
     """What handlers read of the context object."""
 
-    def __init__(self, function: FunctionPlan, request_id: str, deadline_ms: int) -> None:
+    def __init__(self, function: FunctionPlan, request_id: str, deadline_ms: int,
+                 stopping: Callable[[], bool] = lambda: False) -> None:
         self.function_name = function.name
         self.function_version = "$LATEST"
         self.invoked_function_arn = function.arn
@@ -41,9 +42,11 @@ class LambdaContext:
         self.identity = None
         self.client_context = None
         self._deadline_ms = deadline_ms
+        self._stopping = stopping
 
     def get_remaining_time_in_millis(self) -> int:
-        return max(0, self._deadline_ms - int(time.time() * 1000))
+        """None when the process was asked to end: a handler that runs for long ends its work then."""
+        return 0 if self._stopping() else max(0, self._deadline_ms - int(time.time() * 1000))
 
 
 class Handlers:
@@ -55,6 +58,7 @@ class Handlers:
         self._base = dict(os.environ)
         self._current = ""
         self._changes: dict[tuple[str, str], list[tuple[str, str | None]]] = {}
+        self.stopping = False
 
     def load(self, name: str) -> Callable[[Any, Any], Any]:
         """The function's handler, imported at the first call with the function's environment."""
@@ -69,7 +73,8 @@ class Handlers:
         """The handler's answer; what it raises passes through."""
         handler = self.load(name)
         self.enter(name)
-        return handler(event, LambdaContext(self._plan.functions[name], request_id, deadline_ms))
+        return handler(event, LambdaContext(self._plan.functions[name], request_id, deadline_ms,
+                                            lambda: self.stopping))
 
     def enter(self, name: str) -> None:
         """Gives the process the environment of one function. Cheap: only what differs from the last one changes."""

@@ -5,17 +5,21 @@ of a market that fails, all messages come again, which is safe because the curso
 """
 
 import os
-from functools import partial
+from functools import lru_cache, partial
 
 from aws_lambda_powertools import Logger
 
 from exchange.adapters.connections import connections_of
 from exchange.adapters.halt import halt_market
+from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import command_queue, journal
 from exchange.adapters.redis.connection import client
 from exchange.adapters.redis.view_store import RedisViewStore
 from exchange.faults import BrokenInvariant, RetryableFault
+from exchange.feed.messages import dump
+from exchange.feed.messages import status as status_message
 from exchange.feed.publisher import FeedPublisher, parse_body
+from exchange.feed.rows import currency_row, product_row
 from exchange.markets import listing
 
 logger = Logger(service="feed_publish")
@@ -26,6 +30,19 @@ def account_of(user_id: str) -> tuple[int, str]:
     return open_account(user_id)
 
 
+@lru_cache(maxsize=1)
+def statuses() -> MarketStatus:
+    return MarketStatus()
+
+
+def status() -> str:
+    """The `status` message: what `/products` and `/currencies` answer."""
+    shown = [(market, statuses().get(market.id)) for market in listing().markets.values()]
+    return dump(status_message(
+        [product_row(market, halted=found.halted, collecting=found.collecting) for market, found in shown],
+        [currency_row(asset, number) for number, asset in enumerate(listing().assets.values(), start=1)]))
+
+
 def time_left_s(context: object) -> float:
     return context.get_remaining_time_in_millis() / 1000 if context is not None else 3600.0
 
@@ -33,7 +50,7 @@ def time_left_s(context: object) -> float:
 publisher = FeedPublisher(
     markets=listing().markets, views=RedisViewStore(client()), journal=journal(), queue=command_queue(),
     push_queue_url=os.environ["PUSH_QUEUE_URL"], shards=int(os.environ["FEED_SHARDS"]), account_of=account_of,
-    connections_of=connections_of)
+    connections_of=connections_of, status=status)
 
 
 def lambda_handler(event: dict, context: object) -> dict:

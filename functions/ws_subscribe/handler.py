@@ -11,12 +11,14 @@ from exchange.adapters.aws.posts import Gone, disconnect, post
 from exchange.adapters.ports import command_queue
 from exchange.api.errors import ApiError
 from exchange.faults import RetryableFault
+from exchange.feed.beat import Start
 from exchange.feed.bodies import Subscription
 from exchange.feed.requests import BadRequest, FeedRequest, parse_message, parse_subscribe
+from exchange.feed.routing import BEAT_CHANNELS
 from exchange.feed.sockets import OK, body_of, connection_of, refusal, subscriptions_message
 from exchange.markets import listing
 
-FEED_QUEUE_URL = os.environ["FEED_QUEUE_URL"]
+FEED_QUEUE_URL, BEAT_QUEUE_URL = os.environ["FEED_QUEUE_URL"], os.environ["BEAT_QUEUE_URL"]
 SIGNED_PATH = "/users/self/verify"
 
 
@@ -50,7 +52,7 @@ def lambda_handler(event: dict, context: object) -> dict:
 
 
 def enqueue(connection: connections.Connection, request: FeedRequest) -> None:
-    """Tells the publisher of each market that the request names."""
+    """Tells the publisher of each market that the request names, and starts the clock where a channel needs it."""
     for product in sorted({product for _, product in request.wanted}):
         subscription = Subscription(
             market=product, connection=connection.id, version=connection.version, channels=connection.channels(product),
@@ -58,6 +60,9 @@ def enqueue(connection: connections.Connection, request: FeedRequest) -> None:
             account=connection.account, user_id=connection.user_id, profile_id=connection.profile_id)
         command_queue().send(queue=FEED_QUEUE_URL, group=product, body=subscription.encode(),
                              dedup_id=f"{connection.id}:{connection.version}:{product}")
+    if not BEAT_CHANNELS.isdisjoint(request.channels):
+        start = Start.at(time.time_ns() // 1_000_000)
+        command_queue().send(queue=BEAT_QUEUE_URL, group=start.group, dedup_id=start.dedup_id, body=start.body)
 
 
 def sign_in(request: FeedRequest) -> dict:

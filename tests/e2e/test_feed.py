@@ -134,6 +134,30 @@ def _until_done(listener: Listener, order: str) -> list[dict]:
     return seen + listener.until(lambda message: message["type"] == "l2update")
 
 
+def test_heartbeats_tickers_and_status_by_the_clock(exchange, listen):
+    key = exchange.funded_key(BALANCES)
+    listener = listen()
+    listener.send(type="subscribe", product_ids=[MARKET, "BTC-USD"], channels=["heartbeat", "full", "status", "ticker_batch"])
+    assert listener.next()["type"] == "subscriptions"
+    order, sequences, beats, status = None, {}, {MARKET: [], "BTC-USD": []}, None
+    while min(map(len, beats.values())) < 4 or order is None or MARKET not in sequences or status is None:
+        message = listener.next(20)
+        if message["type"] == "status":
+            status = message
+        elif message["type"] == "heartbeat":
+            product = message["product_id"]
+            assert message["sequence"] == sequences.get(product, message["sequence"])
+            beats[product].append(message["time"])
+        elif message["type"] != "ticker":
+            sequences[message["product_id"]] = message["sequence"]
+        if order is None and len(beats[MARKET]) == 1:
+            order = place(exchange, key, "buy", "0.1", "11.00")
+    for times in beats.values():
+        assert len(set(times)) == len(times) and times == sorted(times)
+    assert MARKET in [row["id"] for row in status["products"]] and status["currencies"]
+    request(exchange, key, "DELETE", f"/orders/{order}")
+
+
 def test_refusals_over_the_socket(exchange, listen):
     listener = listen()
     for message in ('{"type":"subscribe"', '{"type":"hello"}', "[]", '{"type":"subscribe","product_ids":["NO-NO"]}',

@@ -29,7 +29,8 @@ def consumers(assembly: Assembly) -> dict[str, list[dict]]:
 
 
 def live_queues() -> list[str]:
-    return [f"{PREFIX}{name}.fifo" for name in [*(f"commands-{market}" for market in MARKETS), "settle", "feed", "push"]]
+    names = [*(f"commands-{market}" for market in MARKETS), "settle", "feed", "push", "beat"]
+    return [f"{PREFIX}{name}.fifo" for name in names]
 
 
 def test_the_queues_are_those_of_the_contract(local_assembly: Assembly) -> None:

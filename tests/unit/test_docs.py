@@ -15,7 +15,7 @@ from cdk.operations import OPERATIONS, Route
 from exchange.api import errors
 from exchange.events import RejectCode
 from exchange.feed import messages
-from exchange.feed.requests import CHANNELS, LATER_CHANNELS
+from exchange.feed.requests import CHANNELS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXCHANGE = ROOT / "layers" / "exchange" / "python" / "exchange"
@@ -120,12 +120,6 @@ def test_no_route_is_documented_that_does_not_exist() -> None:
 def test_every_channel_is_documented(channel: str) -> None:
     section = page("FEED.md").partition("\n## Channels\n")[2].partition("\n## ")[0]
     assert f"\n| `{channel}` |" in section
-
-
-@pytest.mark.parametrize("channel", sorted(LATER_CHANNELS))
-def test_channels_to_come_are_named_as_such(channel: str) -> None:
-    line = page("FEED.md").partition("Not there yet:")[2].partition("\n\n")[0]
-    assert f"`{channel}`" in line
 
 
 def tables() -> list[str]:

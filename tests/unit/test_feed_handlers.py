@@ -17,6 +17,7 @@ from exchange.adapters.aws import posts
 from exchange.api.auth import signature
 from exchange.feed.bodies import Subscription
 from exchange.feed.requests import MAX_REQUEST_BYTES
+from exchange.markets import listing
 from tests.unit.feed_world import MemoryQueue
 from tests.unit.handlers import load_handler, queue_event, socket_event
 
@@ -49,7 +50,7 @@ def table():
     """The connections table, in moto, for all tests of the module: making it takes longer than most of them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-                            "CONNECTIONS_TABLE": "connections", "FEED_QUEUE_URL": "feed.fifo",
+                            "CONNECTIONS_TABLE": "connections", "FEED_QUEUE_URL": "feed.fifo", "BEAT_QUEUE_URL": "beat.fifo",
                             "PUSH_QUEUE_URL": "push.fifo", "FEED_SHARDS": "2", "USER_POOL_ID": POOL,
                             "USER_POOL_CLIENT_ID": "client-1"}.items():
             patch.setenv(name, value)
@@ -159,7 +160,7 @@ def test_no_channels_means_full(world):
     subscribe("level2", products=("btc-usd",)),
     subscribe("level3"), subscribe(5), subscribe(None), subscribe({}), subscribe({"name": 7}), subscribe(["level2"]),
     subscribe({"name": "level2", "product_ids": "BTC-USD"}), subscribe({"name": "level2", "product_ids": ["NO-NO"]}),
-    subscribe("heartbeat"), subscribe("status"), subscribe("ticker_batch"), subscribe(),
+    subscribe("heartbeat", products=()), subscribe("ticker_batch", products=None), subscribe(),
     {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": "level2"},
     {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": {"name": "level2"}},
     {"type": "subscribe"}, subscribe("level2", "nonsense"),
@@ -174,8 +175,26 @@ def test_a_bad_subscribe_changes_nothing_and_says_why(world, message):
     assert connections.find_connection("c1").version == 0
 
 
-def test_a_channel_of_a_later_day_is_named_in_the_reason(world):
-    assert "heartbeat is not available yet" in world.send("ws_subscribe", subscribe("heartbeat", "level2"))[0]["reason"]
+def test_status_is_of_no_product(world):
+    for message in ({"type": "subscribe", "channels": ["status"]}, subscribe({"name": "status"}, products=("ETH-USD",))):
+        assert world.send("ws_subscribe", message) == [
+            {"type": "subscriptions", "channels": [{"name": "status", "product_ids": []}]}]
+    assert {(s.market, s.channels, s.requested) for s in world.subscriptions()} == {
+        (next(iter(listing().markets)), frozenset(("status",)), frozenset(("status",)))}
+    left = world.send("ws_unsubscribe", {"type": "unsubscribe", "channels": ["status"], "product_ids": ["SOL-USD"]})
+    assert left == [{"type": "subscriptions", "channels": []}]
+
+
+def test_what_the_clock_moves_starts_the_clock(world):
+    world.send("ws_subscribe", subscribe("level2", "ticker", "full"))
+    assert [queue for queue, *_ in world.queue.sent] == ["feed.fifo"]
+    for channel in ("heartbeat", "ticker_batch", "status"):
+        world.queue.sent.clear()
+        world.queue._seen.clear()
+        world.send("ws_subscribe", subscribe(channel))
+        (_, feed), (group, beat) = [(queue, group) if queue == "beat.fifo" else (group, queue)
+                                    for queue, group, _, _ in world.queue.sent]
+        assert (feed, group) == ("feed.fifo", "beat.fifo") and beat.startswith("minute:")
 
 
 @pytest.mark.parametrize("message", ["{", "[]", {"type": "unsubscribe", "channels": 5},
@@ -434,6 +453,6 @@ def test_a_fault_returns_the_batch(world, publish, monkeypatch):
     monkeypatch.setattr(publish, "publisher", publish.FeedPublisher(
         markets=publish.listing().markets, views=view_store.RedisViewStore(connection.connect("redis://127.0.0.1:1/0")),
         journal=publish.market.journal, queue=world.queue, push_queue_url="push", shards=1, account_of=None,
-        connections_of=None))
+        connections_of=None, status=str))
     body = Subscription("ETH-USD", "c1", 1, frozenset(("full",)), frozenset()).encode()
     assert publish.lambda_handler(queue_event(("ETH-USD", body)), None) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}

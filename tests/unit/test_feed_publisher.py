@@ -13,7 +13,7 @@ from exchange.adapters.redis.market_views import MarketViews
 from exchange.adapters.redis.view_store import RedisViewStore
 from exchange.commands import Side
 from exchange.events import Mode
-from exchange.feed.bodies import Subscription, encode_drop
+from exchange.feed.bodies import Subscription, encode_beat, encode_drop
 from exchange.feed.publisher import FeedPublisher, OutOfTime, Overtaken
 from exchange.journal import JournalBroken
 from exchange.nudges import encode_nudge
@@ -26,6 +26,7 @@ class Setup:
         self.world = World()
         self.queue = MemoryQueue()
         self.lost: list[str] = []
+        self.status = "{}"
         self.publisher = self.new_publisher()
         self.views = MarketViews(self.client, now_ms=lambda: self.world.at_ms)
         self._read = 0
@@ -34,7 +35,7 @@ class Setup:
         return FeedPublisher(
             markets={MARKET: self.world.market}, views=RedisViewStore(self.client), journal=self.world.journal,
             queue=self.queue, push_queue_url="push", shards=shards, account_of=lambda user_id: (42, "profile-42"),
-            connections_of=lambda market: self.lost)
+            connections_of=lambda market: self.lost, status=lambda: self.status)
 
     def handle(self, *bodies: str, publisher: FeedPublisher | None = None) -> None:
         (publisher or self.publisher).handle(MARKET, [json.loads(body) for body in bodies])
@@ -364,7 +365,7 @@ def test_redis_out_of_reach_is_a_fault_to_be_retried(setup):
     publisher = FeedPublisher(
         markets={MARKET: setup.world.market}, views=RedisViewStore(connect("redis://127.0.0.1:1/0")),
         journal=setup.world.journal, queue=setup.queue, push_queue_url="push", shards=1,
-        account_of=lambda user_id: (0, ""), connections_of=lambda market: [])
+        account_of=lambda user_id: (0, ""), connections_of=lambda market: [], status=str)
     with pytest.raises(ViewsUnavailable):
         setup.handle(subscribe("c", "full"), publisher=publisher)
     with pytest.raises(ViewsUnavailable):
@@ -379,3 +380,82 @@ def test_a_writer_that_is_overtaken_every_time_gives_up(setup, monkeypatch):
     monkeypatch.setattr(RedisViewStore, "save", refuse)
     with pytest.raises(Overtaken):
         setup.handle(nudge(setup.world.run(setup.world.place("buy", "1", "1"))))
+
+
+# --- what the clock moves
+
+def beat(setup, *, batch: bool = False) -> str:
+    return encode_beat(MARKET, setup.world.at_ms + 500, batch=batch)
+
+
+def test_a_heartbeat_is_behind_all_that_it_names(setup):
+    world = setup.world
+    setup.handle(subscribe("c", "heartbeat", "full"), subscribe("h", "heartbeat"), subscribe("f", "full"))
+    assert setup.pushed() == {}
+    trade = world.run(world.place("sell", "100.00", "1"), world.place("buy", "100.00", "0.4", account=2))
+    setup.handle(nudge(trade), beat(setup), nudge(world.run(world.place("buy", "1.00", "1"))))
+    sent = setup.pushed()
+    assert [(message["type"], message["sequence"]) for message in sent["c"]] == [
+        ("received", 1), ("open", 2), ("received", 3), ("match", 4), ("done", 5), ("heartbeat", 5), ("received", 6),
+        ("open", 7)]
+    (heartbeat,) = sent["h"]
+    assert heartbeat == {"type": "heartbeat", "sequence": 5, "last_trade_id": 1, "product_id": MARKET,
+                         "time": "2023-11-14T22:13:20.510000Z"}
+    assert {message["type"] for message in sent["f"]} == {"received", "open", "match", "done"}
+    assert setup.client.hlen(keys.key(MARKET, "outbox")) == 0
+
+
+def test_a_market_without_trades_has_heartbeats(setup):
+    setup.handle(subscribe("c", "heartbeat"), beat(setup))
+    (heartbeat,) = setup.pushed()["c"]
+    assert (heartbeat["sequence"], heartbeat["last_trade_id"]) == (0, 0)
+
+
+def test_ticker_batch_is_the_newest_state_after_trades(setup):
+    world = setup.world
+    setup.handle(subscribe("c", "ticker_batch"), subscribe("t", "ticker", "ticker_batch"), beat(setup, batch=True))
+    assert setup.pushed() == {}  # no trade yet
+    for price in ("100.00", "101.00"):
+        setup.handle(nudge(world.run(world.place("sell", price, "1"), world.place("buy", price, "1", account=2))))
+    setup.handle(beat(setup))
+    assert [message["price"] for message in setup.pushed()["t"]] == ["100.00", "101.00"]
+    setup.handle(beat(setup, batch=True))
+    sent = setup.pushed()
+    assert [(message["type"], message["price"]) for message in sent["c"] + sent["t"]] == [("ticker", "101.00")] * 2
+    setup.handle(nudge(world.run(world.place("buy", "1.00", "1"))), beat(setup, batch=True))
+    assert setup.pushed() == {}  # no trade since
+    setup.handle(subscribe("new", "ticker_batch"))
+    assert [message["price"] for message in setup.pushed()["new"]] == ["101.00"]
+
+
+def test_status_comes_on_subscribe_and_on_change(setup):
+    setup.status = '{"type":"status","products":[1]}'
+    setup.handle(subscribe("c", "status"))
+    assert setup.pushed() == {"c": [{"type": "status", "products": [1]}]}
+    setup.handle(beat(setup, batch=True), beat(setup))
+    assert setup.pushed() == {}
+    setup.status = '{"type":"status","products":[2]}'
+    setup.handle(beat(setup))
+    assert setup.pushed() == {}
+    setup.handle(beat(setup, batch=True), beat(setup, batch=True))
+    assert setup.pushed() == {"c": [{"type": "status", "products": [2]}]}
+    setup.handle(subscribe("d", "status"))
+    assert set(setup.pushed()) == {"d"}
+
+
+def test_the_clock_is_told_who_listens_and_a_beat_for_nobody_writes_nothing(setup):
+    def listening() -> dict:
+        return setup.views.listening([MARKET, "ETH-USD"])
+
+    setup.handle(subscribe("a", "level2", "full"))
+    assert listening() == {}
+    before = setup.client.hget(keys.key(MARKET, "cursor"), "revision")
+    setup.handle(beat(setup, batch=True))
+    assert setup.client.hget(keys.key(MARKET, "cursor"), "revision") == before and setup.pushed()["a"]
+    setup.handle(subscribe("b", "heartbeat", "level2"), subscribe("c", "ticker_batch", "status"))
+    assert listening() == {MARKET: {"heartbeat", "ticker_batch", "status"}}
+    setup.handle(encode_drop(MARKET, "c"))
+    setup.handle(nudge(setup.world.run(setup.world.place("buy", "1", "1"))), publisher=setup.new_publisher())
+    assert listening() == {MARKET: {"heartbeat"}}
+    setup.handle(subscribe("b", "level2", version=2), publisher=setup.new_publisher())
+    assert listening() == {}

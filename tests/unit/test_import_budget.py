@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "SNAPSHOT_DIR": "/nonexistent", "DATABASE_DSN": "dbname=none", "REDIS_URL": "redis://127.0.0.1:1/0",
     "COMMAND_QUEUE_URL_PREFIX": "http://q/commands-", "SETTLE_QUEUE_URL": "http://q/settle.fifo",
     "FEED_QUEUE_URL": "http://q/feed.fifo", "PUSH_QUEUE_URL": "http://q/push.fifo", "FEED_SHARDS": "2",
+    "BEAT_QUEUE_URL": "http://q/beat.fifo",
     "JOURNAL_TABLE": "journal", "CONNECTIONS_TABLE": "connections", "API_KEYS_TABLE": "keys",
     "MARKET_STATUS_TABLE": "status", "API_KEY_KMS_KEY_ID": "key", "USER_POOL_ID": "us-east-1_x",
     "USER_POOL_CLIENT_ID": "client", "CONNECTIONS_ENDPOINT": "http://127.0.0.1:1", "MARKET": "BTC-USD",

@@ -2,6 +2,7 @@
 
     {"market": "BTC-USD", "subscription": {"connection", "version", "channels", "requested", "user_id", ...}}
     {"market": "BTC-USD", "drop": {"connection"}}
+    {"market": "BTC-USD", "beat": {"at_ms", "batch"}}
 
 A subscription is a message in the market's feed queue, so that the publisher takes it up between two entries: it sends
 what stands at its cursor and adds the connection, and so nothing is missed or seen twice (I9). It carries the whole new
@@ -40,6 +41,11 @@ class Subscription:
         fields["channels"] = frozenset(fields["channels"])
         fields["requested"] = frozenset(fields["requested"])
         return cls(market=body["market"], **fields)
+
+
+def encode_beat(market: str, at_ms: int, *, batch: bool) -> str:
+    """It is `at_ms` now; with `batch`, what goes out every few seconds is due as well."""
+    return json.dumps({"market": market, "beat": {"at_ms": at_ms, "batch": batch}}, separators=(",", ":"))
 
 
 def encode_drop(market: str, connection: str) -> str:

@@ -258,6 +258,19 @@ def ticker(market: Market, state: MarketState) -> dict | None:
                       "last_size": market.format_size(trade.lots)}
 
 
+# --- heartbeat and status
+
+def heartbeat(market: Market, state: MarketState, at_ms: int) -> dict:
+    """`at_ms`: the clock's, not the journal's: it goes on while nothing is traded."""
+    return {"type": "heartbeat", "sequence": state.sequence, "product_id": market.id, "time": iso(at_ms),
+            "last_trade_id": state.last_trade.trade_id if state.last_trade else 0}
+
+
+def status(products: list[dict], currencies: list[dict]) -> dict:
+    """The rows of `/products` and `/currencies`."""
+    return {"type": "status", "products": products, "currencies": currencies}
+
+
 def error_message(message: str, reason: str) -> dict:
     return {"type": "error", "message": message, "reason": reason}
 

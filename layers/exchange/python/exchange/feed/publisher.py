@@ -21,7 +21,7 @@ from typing import Protocol
 from exchange.faults import RetryableFault
 from exchange.feed import messages, routing
 from exchange.feed.bodies import Subscription
-from exchange.feed.routing import Buffered, Outgoing, Subscriber
+from exchange.feed.routing import BEAT_CHANNELS, Buffered, Outgoing, Subscriber
 from exchange.feed.state import MarketState, ViewChanges
 from exchange.follower import JournalFollower, StaleCursor
 from exchange.journal import JournalEntry, decode_entry
@@ -71,6 +71,7 @@ class Save:
     changes: ViewChanges
     subscribers: dict[str, Subscriber | None]
     pushes: list[Push]
+    listening: frozenset[str] | None = None  # the channels moved by the clock that anybody has; None: as before
 
 
 class ViewStore(Protocol):
@@ -92,11 +93,11 @@ class ViewStore(Protocol):
 class FeedPublisher:
     """`handle` is called by one thread. `account_of(user_id) -> (account, profile_id)`; `connections_of(market)`: the
     connections that the connection table says listen, asked only after the views were lost. `shards`: groups per market
-    of the push queue."""
+    of the push queue. `status()`: the `status` message of the moment."""
 
     def __init__(self, *, markets: dict[str, Market], views: ViewStore, journal: Journal, queue: CommandQueue,
                  push_queue_url: str, shards: int, account_of: Callable[[str], tuple[int, str]],
-                 connections_of: Callable[[str], Iterable[str]]) -> None:
+                 connections_of: Callable[[str], Iterable[str]], status: Callable[[], str]) -> None:
         self._markets = markets
         self._views = views
         self._journal = journal
@@ -105,6 +106,7 @@ class FeedPublisher:
         self._shards = shards
         self._account_of = account_of
         self._connections_of = connections_of
+        self._status = status
         self._follower = JournalFollower(journal, self)
         self._rooms: dict[str, _OpenRoom] = {}
         self._time_left_s: Callable[[], float] = lambda: 3600
@@ -132,6 +134,8 @@ class FeedPublisher:
                 self._subscribe(market, Subscription.decode(body))
             elif "drop" in body:
                 self._open(market).drop(body["drop"]["connection"])
+            elif "beat" in body:
+                self._open(market).beat(body["beat"]["at_ms"], batch=body["beat"]["batch"], status=self._status)
             else:
                 nudge = decode_nudge(body)
                 self._follow(market, nudge.seq, nudge.entry)
@@ -202,7 +206,7 @@ class FeedPublisher:
         account, profile_id = wanted.account, wanted.profile_id
         if wanted.user_id and not account:
             account, profile_id = self._account_of(wanted.user_id)
-        room.subscribe(wanted, account, profile_id)
+        room.subscribe(wanted, account, profile_id, self._status)
 
     # --- saving and sending
 
@@ -235,6 +239,10 @@ class _OpenRoom:
         self._buffered = Buffered(room.state.sequence)
         self._changed_subscribers: dict[str, Subscriber | None] = {}
         self._sent: list[Push] = []
+        # What `ticker_batch` and `status` said last; None in a new environment, which says it once more.
+        self._batched_trade: int | None = None
+        self._told_status: str | None = None
+        self._listens: frozenset[str] | None = None
 
     def take(self, entry: JournalEntry) -> None:
         step = self.room.state.apply(entry)
@@ -242,7 +250,7 @@ class _OpenRoom:
         if self.room.subscribers:
             self._buffered.add(step.events, step.levels)
 
-    def subscribe(self, wanted: Subscription, account: int, profile_id: str) -> None:
+    def subscribe(self, wanted: Subscription, account: int, profile_id: str, status: Callable[[], str]) -> None:
         """Those who listen get what happened so far, then the newcomer is greeted and added."""
         known = self.room.subscribers.get(wanted.connection)
         if known is not None and known.version >= wanted.version:
@@ -250,13 +258,49 @@ class _OpenRoom:
         self._route()
         before = known.channels if known is not None else frozenset()
         subscriber = Subscriber(wanted.connection, wanted.version, wanted.channels, account, wanted.user_id, profile_id)
-        self.outgoing.send([wanted.connection], routing.greeting(
-            self.market, self.room.state, (wanted.requested | (wanted.channels - before)) & wanted.channels))
+        asked = (wanted.requested | (wanted.channels - before)) & wanted.channels
+        self.outgoing.send([wanted.connection], routing.greeting(self.market, self.room.state, asked))
+        if "status" in asked:
+            text = status()
+            self.outgoing.send([wanted.connection], [text])
+            if "status" not in self._listening():
+                self._told_status = text
         self.room.subscribers[wanted.connection] = self._changed_subscribers[wanted.connection] = subscriber
+        self._listens = None
 
     def drop(self, connection: str) -> None:
         if self.room.subscribers.pop(connection, None) is not None:
             self._changed_subscribers[connection] = None
+            self._listens = None
+
+    def beat(self, at_ms: int, *, batch: bool, status: Callable[[], str]) -> None:
+        """What the clock moves: a `heartbeat` behind all that it may name; with `batch` the newest ticker, if there was a
+        trade, and the status, if it is another."""
+        listening = self._listening()
+        if not listening:
+            return
+        self._route()
+        state = self.room.state
+        if "heartbeat" in listening:
+            self._send_all("heartbeat", messages.dump(messages.heartbeat(self.market, state, at_ms)))
+        trade = state.last_trade
+        if batch and "ticker_batch" in listening and trade is not None and trade.trade_id != self._batched_trade:
+            self._batched_trade = trade.trade_id
+            self._send_all("ticker_batch", messages.dump(messages.ticker(self.market, state)))
+        if batch and "status" in listening and (text := status()) != self._told_status:
+            self._told_status = text
+            self._send_all("status", text)
+
+    def _listening(self) -> frozenset[str]:
+        """The channels moved by the clock that anybody has."""
+        if self._listens is None:
+            self._listens = BEAT_CHANNELS.intersection(
+                channel for subscriber in self.room.subscribers.values() for channel in subscriber.channels)
+        return self._listens
+
+    def _send_all(self, channel: str, text: str) -> None:
+        self.outgoing.send([subscriber.connection for subscriber in self.room.subscribers.values()
+                            if channel in subscriber.channels], [text])
 
     def make_save(self, shards: int) -> Save | None:
         """The next step, or None where nothing changed."""
@@ -267,7 +311,8 @@ class _OpenRoom:
         # The digest: should Redis come back a second older, other bodies may be made under the same revision.
         pushes = [Push(f"{self.room.epoch}:{revision}:{part}:{_digest(body)}", f"{self.market.id}:{shard}", body)
                   for part, (shard, body) in enumerate(self.outgoing.bodies(self.market.id, shards))]
-        return Save(self.room.epoch, self.room.revision, self.room.state.take_changes(), self._changed_subscribers, pushes)
+        return Save(self.room.epoch, self.room.revision, self.room.state.take_changes(), self._changed_subscribers, pushes,
+                    self._listening() if self._changed_subscribers or self.is_new else None)
 
     def saved(self, save: Save) -> None:
         self.room.revision += 1

@@ -10,10 +10,10 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-CHANNELS = frozenset(("level2", "level2_batch", "matches", "user", "full", "ticker"))
-# Of the contract, not served yet: named, so that a client learns that its spelling is right.
-LATER_CHANNELS = frozenset(("heartbeat", "status", "ticker_batch"))
+CHANNELS = frozenset(("level2", "level2_batch", "matches", "user", "full", "ticker", "ticker_batch", "heartbeat", "status"))
 DEFAULT_CHANNEL = "full"
+# Of no product. Its subscriptions are kept with the first listed one, whose publisher sends it.
+STATUS = "status"
 # A frame of API Gateway; what is longer is no request of a real client.
 MAX_REQUEST_BYTES = 32 * 1024
 CREDENTIALS = ("key", "signature", "passphrase", "timestamp", "token")
@@ -61,8 +61,6 @@ def parse_subscribe(message: dict, products: Collection[str]) -> FeedRequest:
     channels = message.get("channels")
     wanted = _wanted(message, [DEFAULT_CHANNEL] if channels is None else channels, products, title)
     for channel, product in wanted:
-        if channel in LATER_CHANNELS:
-            raise BadRequest(title, f"the channel {channel} is not available yet")
         if product is None:
             raise BadRequest(title, f"the channel {channel} needs product_ids")
     if not wanted:
@@ -90,8 +88,10 @@ def _wanted(message: dict, channels: object, products: Collection[str], title: s
             if "product_ids" in channel:
                 own = _products(channel["product_ids"], products, title)
             channel = channel.get("name")
-        if not isinstance(channel, str) or channel not in CHANNELS | LATER_CHANNELS:
+        if not isinstance(channel, str) or channel not in CHANNELS:
             raise BadRequest(title, f"{_found(channel)} is not a valid channel")
+        if channel == STATUS:
+            own = [next(iter(products))]
         wanted |= {(channel, product) for product in own or [None]}
     return wanted
 

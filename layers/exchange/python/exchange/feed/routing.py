@@ -21,6 +21,8 @@ from exchange.markets import Market
 
 LEVEL_CHANNELS = frozenset(("level2", "level2_batch"))
 EVENT_CHANNELS = frozenset(("full", "matches", "user"))
+# Moved by the clock; see `beat`.
+BEAT_CHANNELS = frozenset(("heartbeat", "ticker_batch", "status"))
 
 # A queue message holds 1 MiB, and what is in it is escaped once more.
 MAX_PUSH_BYTES = 600_000
@@ -147,11 +149,11 @@ def route(market: Market, state: MarketState, buffered: Buffered, subscribers: I
 
 def greeting(market: Market, state: MarketState, channels: Iterable[str]) -> list[str]:
     """What a subscription is answered with, at the cursor: the book, the last match, the ticker. `full` and `user` have
-    none; their start is the level 3 book of the REST API."""
+    none; their start is the level 3 book of the REST API. `status` is added by the publisher, who reads it."""
     texts = []
     if "matches" in channels and state.last_trade is not None:
         texts.append(messages.dump(messages.last_match(market, state.last_trade)))
-    if "ticker" in channels and (ticker := messages.ticker(market, state)) is not None:
+    if not {"ticker", "ticker_batch"}.isdisjoint(channels) and (ticker := messages.ticker(market, state)) is not None:
         texts.append(messages.dump(ticker))
     if not LEVEL_CHANNELS.isdisjoint(channels):
         texts += map(messages.dump, messages.snapshot_messages(market, state))

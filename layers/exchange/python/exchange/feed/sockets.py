@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from exchange.feed.messages import dump, error_message
-from exchange.feed.requests import BadRequest
+from exchange.feed.requests import STATUS, BadRequest
 
 OK = {"statusCode": 200}
 
@@ -23,7 +23,7 @@ def subscriptions_message(pairs: Iterable[tuple[str, str]]) -> str:
     for channel, product in sorted(pairs):
         by_channel.setdefault(channel, []).append(product)
     return dump({"type": "subscriptions", "channels": [
-        {"name": channel, "product_ids": products} for channel, products in by_channel.items()]})
+        {"name": channel, "product_ids": products if channel != STATUS else []} for channel, products in by_channel.items()]})
 
 
 def refusal(refused: BadRequest) -> str:

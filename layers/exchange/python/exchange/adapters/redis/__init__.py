@@ -2,7 +2,8 @@
 
 Keys of a market share a hash tag, so that one script may touch them all:
 
-    feed:{M}:cursor       hash    epoch, revision, format, seq, hash, sequence, at_ms, mode, touch (see `touch`)
+    feed:{M}:cursor       hash    epoch, revision, format, seq, hash, sequence, at_ms, mode, touch (see `encode_touch`),
+                                  listening (the channels that the clock moves and anybody has)
     feed:{M}:bids, :asks  hash    price in ticks -> "lots:orders"
     feed:{M}:live         hash    order id (16 bytes) -> `LiveOrder.pack`
     feed:{M}:trades       list    `Trade.pack`, newest first, 1000

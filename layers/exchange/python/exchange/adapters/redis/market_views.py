@@ -129,6 +129,18 @@ class MarketViews:
             lines[market] = sorted(closes.items(), reverse=True)
         return lines
 
+    def listening(self, markets: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The channels moved by the clock that anybody has, of each market that has any; one round trip."""
+        names = list(markets)
+
+        def run() -> list:
+            pipeline = self._client.pipeline(transaction=False)
+            for market in names:
+                pipeline.hget(keys.key(market, "cursor"), "listening")
+            return pipeline.execute()
+        return {market: frozenset(found.decode().split(",")) for market, found in zip(names, self._read(run), strict=True)
+                if found}
+
     def _each(self, markets: Iterable[str], *parts: str) -> dict[str, list[dict[bytes, bytes]]]:
         """These hashes of each market. Not as of one moment: markets may live on different nodes."""
         names = list(markets)

@@ -71,7 +71,8 @@ class RedisViewStore:
         writes.add("HSET", "cursor", [
             "epoch", save.epoch, "revision", save.revision + 1, "seq", state.seq, "hash", state.hash,
             "sequence", state.sequence, "at_ms", state.at_ms, "mode", int(state.mode), "format", FORMAT,
-            "touch", keys.encode_touch(state.bids, state.asks, state.last_trade)])
+            "touch", keys.encode_touch(state.bids, state.asks, state.last_trade),
+            *(("listening", ",".join(sorted(save.listening))) if save.listening is not None else ())])
         _write_changes(writes, save.changes)
         writes.add("HSET", "subscribers", [part for name, subscriber in save.subscribers.items() if subscriber
                                            for part in (name, _encode_subscriber(subscriber))])
