@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 DATA ?= .local
 FRESH ?=
+DEMO ?= 1
 EMAIL ?= you@example.com
 ARGS ?=
 SECONDS ?= 60
@@ -26,8 +27,8 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1|/' | column -t -s '|'
 
 .PHONY: run
-run: setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, ARGS="--ports free")
-	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(ARGS)
+run: setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, DEMO=0 without bots, ARGS="--ports free")
+	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(if $(filter 0,$(DEMO)),,--demo) $(ARGS)
 
 .PHONY: user
 user: setup ## make a user with an API key and play money on the running exchange (EMAIL=you@example.com)

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     from local.supervisor import Settings, Supervisor
 
     settings = Settings(data=arguments.data, ports=arguments.ports, fresh=arguments.fresh, workers=arguments.workers,
-                        functions=arguments.functions)
+                        functions=arguments.functions, demo=arguments.demo)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -58,7 +58,20 @@ def status(arguments: argparse.Namespace) -> int:
         for name, pid in sorted(run_file.pids.items()):
             again = run_file.restarts.get(name, 0)
             print(f"  {name:<44} process {pid:>7}" + (f", started again {again} x" if again else ""))
+        if "demo" in run_file.pids:
+            print(f"  demo market: {demo_state(folder.path)}")
     return 0 if state == "ready" else 1
+
+
+def demo_state(data: Path) -> str:
+    """What the bots say of themselves, in a line."""
+    try:
+        state = json.loads((data / "demo.state.json").read_text())
+    except (OSError, ValueError):
+        return "starting"
+    trading = sum(1 for bot in state["bots"].values() if bot == "trading")
+    others = {f"{name}: {bot}" for name, bot in state["bots"].items() if bot != "trading"}
+    return "; ".join([f"{trading} of {len(state['bots'])} bots trade", *sorted(others)])
 
 
 def user(arguments: argparse.Namespace) -> int:
@@ -96,6 +109,7 @@ def main() -> int:
     command.add_argument("--fresh", action="store_true", help="forget all data first")
     command.add_argument("--quiet", action="store_true", help="print errors only")
     command.add_argument("--workers", type=int, default=0, help="worker processes (default: 2 per processor, at least 4)")
+    command.add_argument("--demo", action="store_true", help="with two bots that make the markets move, and a user to try it")
     command.add_argument("--functions", type=Path, default=None, help=argparse.SUPPRESS)
     command.set_defaults(run=run)
     command = commands.add_parser("status", parents=[data], help="what runs, and where")

@@ -40,6 +40,7 @@ class Run:
     markets: list[str] = field(default_factory=list)
     pids: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
+    demo_login: dict[str, str] = field(default_factory=dict)
     message: str = ""
     written_at: float = 0.0
 

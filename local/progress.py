@@ -9,6 +9,14 @@ from local.addresses import Run
 from local.screen import BUILT
 
 
+def _demo(run: Run) -> str:
+    if not run.demo_login:
+        return ""
+    return (f"The demo market is on (DEMO=0 leaves it out): two bots trade in every market. To join them, sign in as\n"
+            f"  {run.demo_login['email']}      password {run.demo_login['password']}      50,000 USD of play money\n"
+            "or open an account of your own: no e-mail is needed, and the faucet gives more.\n\n")
+
+
 class Progress:
     """Prints, or with `quiet` keeps still. Errors are the caller's."""
 
@@ -40,6 +48,7 @@ class Progress:
             f"  WebSocket feed    {run.websocket}\n"
             f"  AWS emulator      {run.emulator}      user pool {run.user_pool_id}, client {run.user_pool_client_id}\n"
             f"  markets           {', '.join(run.markets)}\n\n"
+            f"{_demo(run)}"
             f"Try:    curl {run.application}/products\n"
             "Next:   make user EMAIL=you@example.com      (a user, an API key, play money)\n"
             "        make status                          (what runs, and where)\n"

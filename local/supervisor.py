@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.embedded.queue import PostgresQueue
 from local import assembly
 from local.addresses import REPOSITORY, CannotStart, DataFolder, Run, listen
+from local.demo.accounts import NEWCOMER, DemoAccounts
 from local.plan import Plan
 from local.processes import Child, ReadyPipe, python
 from local.progress import Progress
@@ -37,21 +39,26 @@ MAX_LOG_BYTES = 20_000_000
 
 @dataclass
 class Settings:
-    """What `python -m local run` was asked for. `functions`: another folder of handlers than functions/, for tests."""
+    """What `python -m local run` was asked for. `functions`: another folder of handlers than functions/, for tests.
+    `demo`: with the bots of the demo market."""
 
     data: Path
     ports: dict[str, int]
     fresh: bool = False
     workers: int = 0
     functions: Path | None = None
+    demo: bool = False
 
 
 class Part:
     """One child that is kept alive."""
 
     def __init__(self, name: str, start: Callable[[], Awaitable[Child]], *, stop_signal: int = signal.SIGTERM,
-                 after_death: Callable[[], None] | None = None, after_restart: Callable[[], None] | None = None) -> None:
+                 after_death: Callable[[], None] | None = None, after_restart: Callable[[], None] | None = None,
+                 needed: bool = True) -> None:
+        """`needed`: the run ends when the part keeps dying; one that is not is left out then."""
         self.name = name
+        self.needed = needed
         self.child: Child | None = None
         self.restarts = 0
         self.stop_signal = stop_signal
@@ -70,6 +77,9 @@ class Part:
             code = await self.child.exited()
             short_lives = short_lives + 1 if time.monotonic() - started < SHORT_LIFE_S else 0
             while True:
+                if short_lives >= MAX_SHORT_LIVES and not self.needed:
+                    print(f"{self.name} keeps dying and is left out; its log is {self.child.log}", file=sys.stderr)
+                    return
                 if short_lives >= MAX_SHORT_LIVES:
                     raise CannotStart(f"{self.name} keeps dying (last exit code {code}). The end of {self.child.log}:\n"
                                       f"{self.child.last_lines()}")
@@ -166,6 +176,14 @@ class Supervisor:
         await asyncio.gather(*starting)
         self._progress.note(f"{len(consumers)} consumers, {len(self._plan.schedules)} schedules")
         await asyncio.to_thread(self._send_ticks)
+        if self._settings.demo:
+            self._tell("starting")  # the bots read the addresses and the user pool from run.json
+            login = DemoAccounts(data).login(NEWCOMER)
+            run.demo_login = {"email": login.email, "password": login.password}
+            await self._add(Part("demo", self._start_demo, needed=False))
+
+    def _start_demo(self) -> Awaitable[Child]:
+        return self._start_python("demo", ["local.demo", "--data", str(self._folder.path)], [])
 
     async def _add(self, part: Part) -> None:
         self._parts.append(part)
@@ -272,7 +290,8 @@ class Supervisor:
     async def _stop_all(self) -> None:
         """Clients first, then who works for them, then what they stand on."""
         servers = ("postgres", "valkey", "emulator")
+        clients = [part for part in self._parts if part.name == "demo"]
         first = [part for part in self._parts if part.name == "gateway"]
-        second = [part for part in self._parts if part.name not in servers and part.name != "gateway"]
-        for group in (first, second, [part for part in self._parts if part.name in servers]):
+        second = [part for part in self._parts if part.name not in (*servers, "gateway", "demo")]
+        for group in (clients, first, second, [part for part in self._parts if part.name in servers]):
             await asyncio.gather(*(part.stop(15) for part in group))
