@@ -17,6 +17,9 @@ const routes: RouteObject[] = [
         },
       },
       { path: "sign-in", lazy: async () => ({ Component: (await import("../auth/SignInPage")).SignInPage }) },
+      { path: "wallet", lazy: async () => ({ Component: (await import("../wallet/WalletPage")).WalletPage }) },
+      { path: "activity", lazy: async () => ({ Component: (await import("../activity/ActivityPage")).ActivityPage }) },
+      { path: "settings", lazy: async () => ({ Component: (await import("../settings/SettingsPage")).SettingsPage }) },
       // The console adds its own pages below this route; see src/operator/.
       { path: "operator/*", lazy: async () => ({ Component: (await import("../operator/OperatorGate")).OperatorGate }) },
       { path: "*", element: <Navigate to="/" replace /> },

@@ -1,0 +1,176 @@
+import { Button, Checkbox, CopyButton, Modal, TextInput } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { notifications } from "@mantine/notifications";
+import { useState } from "react";
+import { queries } from "../api/cache";
+import { call } from "../api/client";
+import { useApiKeys } from "../api/queries";
+import type { ApiKeyRow } from "../api/types";
+import { words } from "../api/words";
+import classes from "../app/page.module.css";
+import { fullTime } from "../app/times";
+import { Rows } from "../trade/OrdersPanel";
+import trade from "../trade/trade.module.css";
+
+const SCOPES = [
+  { value: "view", label: "View: balances, orders, fills" },
+  { value: "trade", label: "Trade: place and cancel orders" },
+  { value: "transfer", label: "Transfer: deposit and withdraw" },
+];
+
+export function ApiKeys() {
+  const { data } = useApiKeys();
+  const [making, setMaking] = useState(false);
+  const [deleting, setDeleting] = useState<ApiKeyRow | null>(null);
+
+  async function remove(row: ApiKeyRow): Promise<void> {
+    setDeleting(null);
+    try {
+      await call(`/api-keys/${row.key}`, { method: "DELETE" });
+    } catch (failure) {
+      notifications.show({ color: "red", title: "Not deleted", message: words(failure) });
+    }
+    void queries.invalidateQueries({ queryKey: ["api-keys"] });
+  }
+
+  return (
+    <section className={classes.card} aria-label="API keys">
+      <div className={classes.cardHead}>
+        <h2>API keys</h2>
+        <Button size="xs" onClick={() => setMaking(true)}>
+          New key
+        </Button>
+      </div>
+      <Rows label="API keys" empty="No keys. A bot needs one to trade for you." count={data?.length}>
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>Key</th>
+            <th>May</th>
+            <th>Made</th>
+            <th>
+              <span className="visually-hidden">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {data?.map((row) => (
+            <tr key={row.key}>
+              <td>{row.label || "–"}</td>
+              <td style={{ fontFamily: "var(--mantine-font-family-monospace)" }}>{row.key}</td>
+              <td>{row.scopes.join(", ")}</td>
+              <td className="dim">{fullTime(row.created_at)}</td>
+              <td className="right">
+                <Button
+                  size="compact-xs"
+                  variant="default"
+                  onClick={() => setDeleting(row)}
+                  aria-label={`Delete the key ${row.label || row.key}`}
+                >
+                  Delete
+                </Button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Rows>
+      {making && <NewKey onClose={() => setMaking(false)} />}
+      <Modal
+        opened={deleting !== null}
+        onClose={() => setDeleting(null)}
+        title="Delete this key?"
+        size="sm"
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
+        <p style={{ marginTop: 0 }}>What signs with it is refused within seconds. Its open orders stay.</p>
+        <Button color="red" onClick={() => deleting && void remove(deleting)}>
+          Delete
+        </Button>
+      </Modal>
+    </section>
+  );
+}
+
+function NewKey({ onClose }: { onClose: () => void }) {
+  const [made, setMade] = useState<ApiKeyRow | null>(null);
+  const [refused, setRefused] = useState("");
+  const [busy, setBusy] = useState(false);
+  const form = useForm({
+    initialValues: { label: "", scopes: ["view", "trade"] },
+    validate: { scopes: (value) => (value.length > 0 ? null : "At least one") },
+  });
+
+  async function send(values: { label: string; scopes: string[] }): Promise<void> {
+    setBusy(true);
+    setRefused("");
+    try {
+      setMade(await call<ApiKeyRow>("/api-keys", { method: "POST", body: values }));
+      void queries.invalidateQueries({ queryKey: ["api-keys"] });
+    } catch (failure) {
+      setRefused(words(failure));
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    // Closed by its button alone while a secret is shown: a stray click must not lose it.
+    <Modal
+      opened
+      onClose={onClose}
+      title={made ? "Your new key" : "New API key"}
+      size="md"
+      closeOnClickOutside={made === null}
+      closeOnEscape={made === null}
+      withCloseButton={made === null}
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
+      {made === null ? (
+        <form className={classes.form} onSubmit={form.onSubmit(send)}>
+          <TextInput label="Name" placeholder="for example: market maker" data-autofocus {...form.getInputProps("label")} />
+          <Checkbox.Group label="The key may" {...form.getInputProps("scopes")}>
+            {SCOPES.map(({ value, label }) => (
+              <Checkbox key={value} value={value} label={label} mt={6} size="xs" />
+            ))}
+          </Checkbox.Group>
+          {refused && (
+            <div className={trade.refused} role="alert">
+              {refused}
+            </div>
+          )}
+          <Button type="submit" loading={busy}>
+            Make the key
+          </Button>
+        </form>
+      ) : (
+        <div className={classes.form}>
+          <div className={trade.warning}>Secret and passphrase are shown this once. Store them now.</div>
+          <Secret name="Key" value={made.key} />
+          <Secret name="Secret" value={made.secret ?? ""} />
+          <Secret name="Passphrase" value={made.passphrase ?? ""} />
+          <Button onClick={onClose}>I have stored them</Button>
+        </div>
+      )}
+    </Modal>
+  );
+}
+
+function Secret({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <div style={{ display: "flex", justifyContent: "space-between", marginBottom: 4 }}>
+        <span className="dim">{name}</span>
+        <CopyButton value={value}>
+          {({ copied, copy }) => (
+            <Button size="compact-xs" variant="default" onClick={copy} aria-label={`Copy the ${name.toLowerCase()}`}>
+              {copied ? "Copied" : "Copy"}
+            </Button>
+          )}
+        </CopyButton>
+      </div>
+      <div className={classes.secret} data-testid={`new-${name.toLowerCase()}`}>
+        {value}
+      </div>
+    </div>
+  );
+}

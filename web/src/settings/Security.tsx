@@ -1,0 +1,181 @@
+import { Button, Modal, PasswordInput, PinInput, Text } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { notifications } from "@mantine/notifications";
+import { useQuery } from "@tanstack/react-query";
+import { QRCodeSVG } from "qrcode.react";
+import { useState } from "react";
+import { queries } from "../api/cache";
+import classes from "../app/page.module.css";
+import { passwordProblem } from "../auth/SignInPage";
+import { useSession } from "../auth/session";
+import { authWords } from "../auth/words";
+import trade from "../trade/trade.module.css";
+
+/** The second factor and the password. */
+export function Security() {
+  const { data: second } = useQuery({
+    queryKey: ["mfa"],
+    queryFn: async () => {
+      const { enabled, preferred } = await (await import("../auth/cognito")).fetchMFAPreference();
+      return enabled?.includes("TOTP") || preferred === "TOTP";
+    },
+  });
+  const [adding, setAdding] = useState(false);
+
+  async function switchOff(): Promise<void> {
+    try {
+      await (await import("../auth/cognito")).updateMFAPreference({ totp: "DISABLED" });
+    } catch (failure) {
+      notifications.show({ color: "red", title: "Not switched off", message: authWords(failure) });
+    }
+    void queries.invalidateQueries({ queryKey: ["mfa"] });
+  }
+
+  return (
+    <>
+      <section className={classes.card} aria-label="Second factor">
+        <div className={classes.cardHead}>
+          <h2>Second factor</h2>
+          <span className="dim" data-testid="mfa-state">
+            {second === undefined ? "" : second ? "On" : "Off"}
+          </span>
+        </div>
+        <div className={classes.body}>
+          <Text size="sm" c="dimmed">
+            A code of an authenticator app, asked for at each sign-in besides the password.
+          </Text>
+          {second ? (
+            <Button size="xs" variant="default" onClick={() => void switchOff()}>
+              Switch off
+            </Button>
+          ) : (
+            <Button size="xs" onClick={() => setAdding(true)}>
+              Set up
+            </Button>
+          )}
+        </div>
+      </section>
+      <Password />
+      {adding && <SetUp onClose={() => setAdding(false)} />}
+    </>
+  );
+}
+
+function SetUp({ onClose }: { onClose: () => void }) {
+  const { email } = useSession();
+  const [code, setCode] = useState("");
+  const [refused, setRefused] = useState("");
+  const [busy, setBusy] = useState(false);
+  const { data, error } = useQuery({
+    queryKey: ["totp-secret"],
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+    queryFn: async () => {
+      const made = await (await import("../auth/cognito")).setUpTOTP();
+      return { secret: made.sharedSecret, uri: made.getSetupUri("Lambda Exchange", email).toString() };
+    },
+  });
+
+  async function verify(): Promise<void> {
+    setBusy(true);
+    setRefused("");
+    try {
+      const cognito = await import("../auth/cognito");
+      await cognito.verifyTOTPSetup({ code });
+      await cognito.updateMFAPreference({ totp: "PREFERRED" });
+      await queries.invalidateQueries({ queryKey: ["mfa"] });
+      notifications.show({ color: "teal", title: "Second factor is on", message: "The next sign-in asks for a code." });
+      onClose();
+    } catch (failure) {
+      setRefused(authWords(failure));
+      setCode("");
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    <Modal opened onClose={onClose} title="Set up the second factor" size="sm" closeButtonProps={{ "aria-label": "Close" }}>
+      <div className={classes.form}>
+        {error !== null && (
+          <div className={trade.refused} role="alert">
+            {authWords(error)}
+          </div>
+        )}
+        {data !== undefined && (
+          <>
+            <Text size="sm">Scan this with your authenticator app, or type the secret into it.</Text>
+            <div style={{ background: "#fff", padding: 12, alignSelf: "center", borderRadius: 4 }}>
+              <QRCodeSVG value={data.uri} size={168} title="Code for your authenticator app" />
+            </div>
+            <div className={classes.secret} data-testid="totp-secret">
+              {data.secret}
+            </div>
+            <Text size="sm" fw={500} id="totp-label">
+              The code that it shows
+            </Text>
+            <PinInput
+              length={6}
+              type="number"
+              oneTimeCode
+              value={code}
+              onChange={setCode}
+              aria-labelledby="totp-label"
+              ariaLabel="Digit of the code"
+            />
+            {refused && (
+              <div className={trade.refused} role="alert">
+                {refused}
+              </div>
+            )}
+            <Button loading={busy} disabled={code.length !== 6} onClick={() => void verify()}>
+              Switch on
+            </Button>
+          </>
+        )}
+      </div>
+    </Modal>
+  );
+}
+
+function Password() {
+  const [refused, setRefused] = useState("");
+  const [busy, setBusy] = useState(false);
+  const form = useForm({
+    initialValues: { oldPassword: "", newPassword: "" },
+    validate: { oldPassword: (value) => (value ? null : "Your password of today"), newPassword: passwordProblem },
+  });
+  async function send(values: { oldPassword: string; newPassword: string }): Promise<void> {
+    setBusy(true);
+    setRefused("");
+    try {
+      await (await import("../auth/cognito")).updatePassword(values);
+      form.reset();
+      notifications.show({ color: "teal", title: "Password changed", message: "Use the new one from now on." });
+    } catch (failure) {
+      setRefused(authWords(failure));
+    } finally {
+      setBusy(false);
+    }
+  }
+  return (
+    <section className={classes.card} aria-label="Password">
+      <div className={classes.cardHead}>
+        <h2>Password</h2>
+      </div>
+      <form className={classes.body} onSubmit={form.onSubmit(send)} style={{ maxWidth: 380, alignItems: "stretch" }}>
+        <PasswordInput label="Password of today" autoComplete="current-password" {...form.getInputProps("oldPassword")} />
+        <PasswordInput label="New password" autoComplete="new-password" {...form.getInputProps("newPassword")} />
+        {refused && (
+          <div className={trade.refused} role="alert">
+            {refused}
+          </div>
+        )}
+        <Button type="submit" size="xs" loading={busy} style={{ alignSelf: "flex-start" }}>
+          Change the password
+        </Button>
+      </form>
+    </section>
+  );
+}

@@ -1,0 +1,77 @@
+import { AreaSeries, createOptionsChart, type IChartApiBase, type ISeriesApi, LineType } from "lightweight-charts";
+import { useEffect, useRef } from "react";
+import { toPixels } from "../domain/decimal";
+import { depthCurve } from "../domain/grouping";
+import type { Market } from "../domain/market";
+import { type MarketFeed, useBookVersion } from "../feed/market";
+import { chartOptions, useChartColors } from "./chartTheme";
+import classes from "./trade.module.css";
+
+/** How far from the touch is drawn: five percent. */
+const RANGE_PPM = 50_000n;
+const REDRAW_EVERY_MS = 250;
+
+interface Parts {
+  chart: IChartApiBase<number>;
+  bids: ISeriesApi<"Area", number>;
+  asks: ISeriesApi<"Area", number>;
+  drawnAt: number;
+}
+
+/** What could be bought and sold down to, and up to, each price. */
+export function DepthChart({ market, feed }: { market: Market; feed: MarketFeed }) {
+  const version = useBookVersion(feed);
+  const holder = useRef<HTMLDivElement>(null);
+  const parts = useRef<Parts | null>(null);
+  const colors = useChartColors();
+
+  useEffect(() => {
+    const chart = createOptionsChart(holder.current!, {
+      ...chartOptions(colors),
+      localization: { precision: market.pricePlaces, priceFormatter: (size: number) => size.toLocaleString("en-US") },
+      timeScale: { borderColor: colors.line },
+      handleScroll: false,
+      handleScale: false,
+    });
+    const area = (color: string) =>
+      chart.addSeries(AreaSeries, {
+        lineType: LineType.WithSteps,
+        lineColor: color,
+        topColor: `${color}55`,
+        bottomColor: `${color}11`,
+        lineWidth: 1,
+        priceLineVisible: false,
+        lastValueVisible: false,
+        crosshairMarkerVisible: false,
+      });
+    parts.current = { chart, bids: area(colors.up), asks: area(colors.down), drawnAt: 0 };
+    return () => {
+      parts.current = null;
+      chart.remove();
+    };
+  }, [colors, market.pricePlaces]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `version` says that the book, which is not copied, changed
+  useEffect(() => {
+    const made = parts.current;
+    if (made === null || performance.now() - made.drawnAt < REDRAW_EVERY_MS) return;
+    made.drawnAt = performance.now();
+    const point = (row: { price: bigint; total: bigint }) => ({ time: toPixels(row.price), value: toPixels(row.total) });
+    made.bids.setData(depthCurve(feed.book.bids, "buy", RANGE_PPM).map(point).reverse());
+    made.asks.setData(depthCurve(feed.book.asks, "sell", RANGE_PPM).map(point));
+    made.chart.timeScale().fitContent();
+  }, [version, feed, colors]);
+
+  const empty = feed.book.bids.depth + feed.book.asks.depth === 0;
+  return (
+    <>
+      {empty && <div className={classes.note}>Nobody bids or asks at present.</div>}
+      <div
+        ref={holder}
+        style={{ position: "absolute", inset: 0 }}
+        role="img"
+        aria-label={`Depth of ${market.id}; the same levels are in the order book beside it`}
+      />
+    </>
+  );
+}

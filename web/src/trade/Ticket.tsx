@@ -1,0 +1,401 @@
+import { Button, Checkbox, Collapse, NativeSelect, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { type KeyboardEvent, type ReactNode, useState } from "react";
+import { Link, useLocation } from "react-router";
+import { queries } from "../api/cache";
+import { call } from "../api/client";
+import { ApiError } from "../api/errors";
+import { availableOf, ownStateChanged, useAccounts, useFees } from "../api/queries";
+import type { OrderRow } from "../api/types";
+import { words } from "../api/words";
+import { IconChevron } from "../app/icons";
+import { useSession } from "../auth/session";
+import { formatUnits, max, parseUnits, plain, units } from "../domain/decimal";
+import { type Market, shownPlaces } from "../domain/market";
+import {
+  type CancelAfter,
+  type Draft,
+  type Facts,
+  type Kind,
+  preview,
+  type Stp,
+  sizeOfShare,
+  type TimeInForce,
+} from "../domain/ticket";
+import { type MarketFeed, useBookVersion, useTradeVersion } from "../feed/market";
+import classes from "./trade.module.css";
+
+interface Props {
+  market: Market;
+  feed: MarketFeed;
+  draft: Draft;
+  setDraft: (change: Partial<Draft>) => void;
+}
+
+const KINDS: { value: Kind; label: string }[] = [
+  { value: "limit", label: "Limit" },
+  { value: "market", label: "Market" },
+  { value: "stop-limit", label: "Stop limit" },
+  { value: "stop-market", label: "Stop" },
+];
+
+const TIMES: { value: TimeInForce; label: string }[] = [
+  { value: "GTC", label: "Good till cancelled" },
+  { value: "GTT", label: "Good till time" },
+  { value: "IOC", label: "Immediate or cancel" },
+  { value: "FOK", label: "Fill or kill" },
+];
+
+const STPS: { value: Stp; label: string }[] = [
+  { value: "dc", label: "Decrease and cancel" },
+  { value: "co", label: "Cancel the older" },
+  { value: "cn", label: "Cancel the newer" },
+  { value: "cb", label: "Cancel both" },
+];
+
+/** The order form: every kind of order the exchange takes, checked while it is typed, with its cost before it is sent. */
+export function Ticket({ market, feed, draft, setDraft }: Props) {
+  useBookVersion(feed);
+  useTradeVersion(feed);
+  const { status } = useSession();
+  const here = useLocation();
+  const { data: accounts } = useAccounts();
+  const { data: fees } = useFees(market.id);
+  const [clientOid, setClientOid] = useState(() => crypto.randomUUID());
+  const [busy, setBusy] = useState(false);
+  const [refused, setRefused] = useState("");
+  const [more, setMore] = useState(false);
+
+  const base = availableOf(accounts, market.base);
+  const quote = availableOf(accounts, market.quote);
+  const { book } = feed;
+  const facts: Facts = {
+    market,
+    available: base !== undefined && quote !== undefined ? { base, quote } : undefined,
+    makerRate: units(fees?.maker_fee_rate ?? "0.004"),
+    takerRate: units(fees?.taker_fee_rate ?? "0.006"),
+    bids: book.trusted ? book.bids : [],
+    asks: book.trusted ? book.asks : [],
+    bestBid: book.trusted ? book.bids.best()?.price : undefined,
+    bestAsk: book.trusted ? book.asks.best()?.price : undefined,
+    last: feed.last?.price,
+    band: units("0.1"),
+  };
+  const made = preview(draft, facts, clientOid);
+  const buys = draft.side === "buy";
+  const isLimit = draft.kind === "limit" || draft.kind === "stop-limit";
+  const isStop = draft.kind === "stop-limit" || draft.kind === "stop-market";
+  const rests = draft.timeInForce === "GTC" || draft.timeInForce === "GTT";
+  const own = buys ? market.quote : market.base;
+  const available = buys ? quote : base;
+
+  const change = (values: Partial<Draft>): void => {
+    setRefused("");
+    setDraft(values);
+  };
+
+  async function send(): Promise<void> {
+    if (made.body === undefined) return;
+    setBusy(true);
+    setRefused("");
+    try {
+      const order = await call<OrderRow>("/orders", { method: "POST", body: made.body });
+      queries.setQueryData<OrderRow[]>(["orders", "open"], (rows) => (rows ? [order, ...rows] : rows));
+      notifications.show({
+        color: "blue",
+        title: "Order taken",
+        message: `${buys ? "Buy" : "Sell"} ${order.size ? `${plain(units(order.size))} ${market.base}` : `for ${plain(units(order.specified_funds ?? order.funds ?? "0"))} ${market.quote}`}${order.price ? ` at ${formatUnits(units(order.price), market.pricePlaces, { group: true })}` : ""}`,
+      });
+      setDraft({ size: "", funds: "", displaySize: "" });
+      setClientOid(crypto.randomUUID());
+      ownStateChanged();
+    } catch (failure) {
+      setRefused(words(failure));
+      // A new id only when it is certain that nothing was placed under this one.
+      if (failure instanceof ApiError && failure.status >= 400 && failure.status < 500) setClientOid(crypto.randomUUID());
+      void queries.invalidateQueries({ queryKey: ["products"] });
+      ownStateChanged();
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  const field = (
+    name: "price" | "size" | "funds" | "stopPrice" | "displaySize",
+    label: ReactNode,
+    currency: string,
+    step: bigint,
+  ) => (
+    <TextInput
+      label={label}
+      size="sm"
+      inputMode="decimal"
+      autoComplete="off"
+      placeholder="0"
+      className="num"
+      value={draft[name]}
+      error={made.problems[name]}
+      rightSection={
+        <span className="dim" style={{ fontSize: 11.5 }}>
+          {currency}
+        </span>
+      }
+      rightSectionWidth={48}
+      styles={{ input: { textAlign: "right", fontVariantNumeric: "tabular-nums" } }}
+      onChange={(event) => change({ [name]: event.currentTarget.value })}
+      onKeyDown={(event) => stepBy(event, draft[name], step, (value) => change({ [name]: value }))}
+    />
+  );
+  const money = (value: bigint | undefined, currency: string): string =>
+    value === undefined ? "–" : formatUnits(value, shownPlaces(currency), { group: true, cut: true });
+
+  return (
+    <form
+      className={classes.form}
+      aria-label="Order form"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      <div className={classes.sides} role="radiogroup" aria-label="Side">
+        {(["buy", "sell"] as const).map((side) => (
+          <button
+            key={side}
+            type="button"
+            role="radio"
+            aria-checked={draft.side === side}
+            data-side={side}
+            onClick={() => change({ side, stop: side === "buy" ? "entry" : "loss" })}
+          >
+            {side === "buy" ? "Buy" : "Sell"}
+          </button>
+        ))}
+      </div>
+      <div className={classes.seg} role="group" aria-label="Order type">
+        {KINDS.map(({ value, label }) => (
+          <button key={value} type="button" aria-pressed={draft.kind === value} onClick={() => change({ kind: value })}>
+            {label}
+          </button>
+        ))}
+      </div>
+      {made.problems.market && (
+        <div className={classes.refused} role="alert" data-testid="market-problem">
+          {made.problems.market}
+        </div>
+      )}
+      {isStop && (
+        <div style={{ display: "grid", gridTemplateColumns: "1fr 1fr", gap: 8, alignItems: "start" }}>
+          <NativeSelect
+            label="Set off when price"
+            size="sm"
+            value={draft.stop}
+            onChange={(event) => change({ stop: event.currentTarget.value as Draft["stop"] })}
+            data={[
+              { value: "loss", label: "falls to" },
+              { value: "entry", label: "rises to" },
+            ]}
+          />
+          {field("stopPrice", "Stop price", market.quote, market.tick)}
+        </div>
+      )}
+      {isLimit &&
+        field(
+          "price",
+          <span style={{ display: "inline-flex", gap: 8 }}>
+            Price
+            {facts.bestBid !== undefined && <Quick text="Bid" onClick={() => change({ price: plain(facts.bestBid!) })} />}
+            {facts.bestAsk !== undefined && <Quick text="Ask" onClick={() => change({ price: plain(facts.bestAsk!) })} />}
+          </span>,
+          market.quote,
+          market.tick,
+        )}
+      {!isLimit && draft.by === "funds"
+        ? field("funds", <By draft={draft} change={change} market={market} />, market.quote, 10n ** 8n)
+        : field("size", isLimit ? "Size" : <By draft={draft} change={change} market={market} />, market.base, market.lot)}
+      <div className={classes.shares} role="group" aria-label="Share of what is available">
+        {[25n, 50n, 75n, 100n].map((percent) => {
+          const share = sizeOfShare(draft, facts, percent);
+          return (
+            <button key={String(percent)} type="button" disabled={share === undefined} onClick={() => share && change(share)}>
+              {String(percent)} %
+            </button>
+          );
+        })}
+      </div>
+      {isLimit && (
+        <>
+          <UnstyledButton
+            className="dim"
+            fz={12}
+            aria-expanded={more}
+            onClick={() => setMore(!more)}
+            style={{ display: "flex", alignItems: "center", gap: 4 }}
+          >
+            <IconChevron /> Options
+            {!more && <span style={{ marginLeft: "auto" }}>{optionsText(draft)}</span>}
+          </UnstyledButton>
+          <Collapse expanded={more}>
+            <div style={{ display: "flex", flexDirection: "column", gap: 8 }}>
+              <NativeSelect
+                label="Time in force"
+                size="sm"
+                value={draft.timeInForce}
+                error={made.problems.timeInForce}
+                onChange={(event) => change({ timeInForce: event.currentTarget.value as TimeInForce })}
+                data={isStop ? TIMES.filter(({ value }) => value !== "FOK") : TIMES}
+              />
+              {draft.timeInForce === "GTT" && (
+                <NativeSelect
+                  label="Ends after"
+                  size="sm"
+                  value={draft.cancelAfter}
+                  onChange={(event) => change({ cancelAfter: event.currentTarget.value as CancelAfter })}
+                  data={[
+                    { value: "min", label: "a minute" },
+                    { value: "hour", label: "an hour" },
+                    { value: "day", label: "a day" },
+                  ]}
+                />
+              )}
+              {rests && !isStop && (
+                <Tooltip label="Refused if it would trade at once, so that you pay the maker's fee" openDelay={400}>
+                  <Checkbox
+                    label="Post only"
+                    size="xs"
+                    checked={draft.postOnly}
+                    onChange={(event) => change({ postOnly: event.currentTarget.checked })}
+                  />
+                </Tooltip>
+              )}
+              {rests && field("displaySize", "Visible size (iceberg)", market.base, market.lot)}
+              <NativeSelect
+                label="When it meets your own order"
+                size="sm"
+                value={draft.stp}
+                data={STPS}
+                onChange={(event) => change({ stp: event.currentTarget.value as Stp })}
+              />
+            </div>
+          </Collapse>
+        </>
+      )}
+      <div style={{ flex: 1 }} />
+      {made.warnings.map((warning) => (
+        <div key={warning} className={classes.warning}>
+          {warning}
+        </div>
+      ))}
+      {refused && (
+        <div className={classes.refused} role="alert" data-testid="refused">
+          {refused}
+        </div>
+      )}
+      <dl className={`${classes.sums} num`}>
+        {made.estimate?.average !== undefined && (
+          <>
+            <dt>Average price, about</dt>
+            <dd>{formatUnits(made.estimate.average, market.pricePlaces, { group: true, cut: true })}</dd>
+            {draft.by === "funds" && (
+              <>
+                <dt>Size, about</dt>
+                <dd>
+                  {formatUnits(made.estimate.size, market.sizePlaces, { group: true, cut: true })} {market.base}
+                </dd>
+              </>
+            )}
+          </>
+        )}
+        <dt>{isLimit ? "Order value" : "Order value, about"}</dt>
+        <dd>
+          {money(made.value, market.quote)} {market.quote}
+        </dd>
+        <dt>
+          Fee ({formatUnits(made.rate * 100n, 2)} % {made.maker ? "maker" : "taker"})
+        </dt>
+        <dd>
+          {money(made.fee, market.quote)} {market.quote}
+        </dd>
+        <dt className={classes.sum}>{buys ? "Total to pay" : "You receive"}</dt>
+        <dd className={classes.sum} data-testid="total">
+          {money(made.total === undefined ? undefined : max(made.total, 0n), market.quote)} {market.quote}
+        </dd>
+        {status === "signed-in" && (
+          <>
+            <dt>Available</dt>
+            <dd data-testid="available">
+              {money(available, own)} {own}
+            </dd>
+          </>
+        )}
+      </dl>
+      {status === "signed-in" ? (
+        <Button
+          type="submit"
+          fullWidth
+          loading={busy}
+          disabled={made.body === undefined}
+          size="md"
+          fz={14}
+          style={made.body === undefined ? undefined : { background: buys ? "var(--buy)" : "var(--sell)", color: "#fff" }}
+        >
+          {buys ? "Buy" : "Sell"} {market.base}
+        </Button>
+      ) : (
+        <Button component={Link} to={`/sign-in?to=${encodeURIComponent(here.pathname)}`} fullWidth size="md" fz={14}>
+          Sign in to trade
+        </Button>
+      )}
+    </form>
+  );
+}
+
+function By({ draft, change, market }: { draft: Draft; change: (values: Partial<Draft>) => void; market: Market }) {
+  return (
+    <span style={{ display: "inline-flex", gap: 8 }}>
+      {draft.by === "size" ? "Size" : draft.side === "buy" ? "Amount to spend" : "Amount to receive"}
+      <Quick
+        text={draft.by === "size" ? `in ${market.quote}` : `in ${market.base}`}
+        onClick={() => change({ by: draft.by === "size" ? "funds" : "size" })}
+      />
+    </span>
+  );
+}
+
+function Quick({ text, onClick }: { text: string; onClick: () => void }) {
+  return (
+    <button
+      type="button"
+      className={classes.quiet}
+      style={{ padding: "0 6px" }}
+      onClick={(event) => {
+        event.preventDefault();
+        onClick();
+      }}
+    >
+      {text}
+    </button>
+  );
+}
+
+function optionsText(draft: Draft): string {
+  const rests = draft.timeInForce === "GTC" || draft.timeInForce === "GTT";
+  return [
+    draft.timeInForce,
+    draft.postOnly && rests && draft.kind === "limit" ? "post only" : "",
+    draft.displaySize && rests ? "iceberg" : "",
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+/** The arrow keys step a price by its tick and a size by its lot; with shift by ten of them. */
+function stepBy(event: KeyboardEvent, text: string, step: bigint, set: (value: string) => void): void {
+  if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+  const value = parseUnits(text.replaceAll(",", ""));
+  if (value === null) return;
+  event.preventDefault();
+  const by = (event.shiftKey ? step * 10n : step) * (event.key === "ArrowUp" ? 1n : -1n);
+  set(plain(max(value + by, 0n)));
+}

@@ -1,0 +1,189 @@
+import { Button, Modal, NativeSelect, Text, TextInput } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { useState } from "react";
+import { queries } from "../api/cache";
+import { call } from "../api/client";
+import { ApiError } from "../api/errors";
+import { ownStateChanged, useAddresses, usePaymentMethods, useWithdrawalFee } from "../api/queries";
+import type { AccountRow, AddressRow } from "../api/types";
+import { words } from "../api/words";
+import classes from "../app/page.module.css";
+import { clockTime } from "../app/times";
+import { formatUnits, parseUnits, plain, units } from "../domain/decimal";
+import { shownPlaces } from "../domain/market";
+import trade from "../trade/trade.module.css";
+
+interface Props {
+  account: AccountRow;
+  fiat: boolean;
+  onClose: () => void;
+}
+
+/** Crypto goes to an address of the address book, money to a payment method. The fee comes off the amount. */
+export function WithdrawForm({ account, fiat, onClose }: Props) {
+  const { currency } = account;
+  const [idem] = useState(() => crypto.randomUUID());
+  const [amount, setAmount] = useState("");
+  const [target, setTarget] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [refused, setRefused] = useState("");
+  const { data: fee, error: noFee } = useWithdrawalFee(currency, true);
+  const { data: addresses } = useAddresses(!fiat);
+  const { data: methods } = usePaymentMethods(fiat);
+  const mine = (addresses ?? []).filter((row) => row.currency === currency);
+  const targets = fiat
+    ? (methods ?? [])
+        .filter((row) => row.currency === currency && row.allow_withdraw !== false)
+        .map((row) => ({ value: row.id, label: row.name ?? row.id }))
+    : mine.map((row) => ({ value: row.address, label: addressText(row), disabled: !row.trusted }));
+  const chosen =
+    targets.find((one) => one.value === target && !("disabled" in one && one.disabled))?.value ??
+    targets.find((one) => !("disabled" in one && one.disabled))?.value ??
+    "";
+  const value = parseUnits(amount);
+  const cost = fee === undefined ? undefined : units(fee.fee);
+  const available = units(account.available);
+  const problem =
+    amount === ""
+      ? null
+      : value === null || value <= 0n
+        ? "An amount, for example 0.5"
+        : value > available
+          ? `${formatUnits(available, shownPlaces(currency), { group: true, cut: true })} ${currency} is available`
+          : cost !== undefined && value <= cost
+            ? "More than the fee"
+            : null;
+  const text = (units_: bigint): string => formatUnits(units_, shownPlaces(currency), { group: true });
+
+  async function send(): Promise<void> {
+    setBusy(true);
+    setRefused("");
+    try {
+      const body = {
+        currency,
+        amount: plain(value!),
+        idem,
+        ...(fiat ? { payment_method_id: chosen } : { crypto_address: chosen }),
+      };
+      const made = await call<{ status: string }>(`/withdrawals/${fiat ? "payment-method" : "crypto"}`, {
+        method: "POST",
+        body,
+      });
+      notifications.show({
+        color: "blue",
+        title: "Withdrawal requested",
+        message: made.status === "requested" ? "An operator has to approve it." : "It is on its way.",
+      });
+      ownStateChanged();
+      onClose();
+    } catch (failure) {
+      setRefused(words(failure));
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    <Modal opened onClose={onClose} title={`Withdraw ${currency}`} size="md" closeButtonProps={{ "aria-label": "Close" }}>
+      <form
+        className={classes.form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          void send();
+        }}
+      >
+        {noFee instanceof ApiError && noFee.status === 400 && <div className={trade.refused}>{words(noFee)}</div>}
+        {targets.length > 0 ? (
+          <NativeSelect
+            label={fiat ? "To" : "To an address of your address book"}
+            value={chosen}
+            data={targets}
+            onChange={(event) => setTarget(event.currentTarget.value)}
+          />
+        ) : (
+          fiat && (
+            <Text size="sm" c="dimmed">
+              There is no payment method for {currency}.
+            </Text>
+          )
+        )}
+        {!fiat && <NewAddress currency={currency} />}
+        <TextInput
+          label={`Amount (${currency})`}
+          description={`${text(available)} available`}
+          inputMode="decimal"
+          value={amount}
+          error={problem}
+          onChange={(event) => setAmount(event.currentTarget.value)}
+          data-autofocus
+        />
+        <dl className={`${trade.sums} num`}>
+          <dt>Fee</dt>
+          <dd>{cost === undefined ? "–" : `${text(cost)} ${currency}`}</dd>
+          <dt className={trade.sum}>Arrives</dt>
+          <dd className={trade.sum}>
+            {cost === undefined || value === null || problem !== null || value <= cost
+              ? "–"
+              : `${text(value - cost)} ${currency}`}
+          </dd>
+        </dl>
+        {refused && (
+          <div className={trade.refused} role="alert">
+            {refused}
+          </div>
+        )}
+        <Button type="submit" loading={busy} disabled={value === null || problem !== null || chosen === ""}>
+          Withdraw
+        </Button>
+      </form>
+    </Modal>
+  );
+}
+
+const addressText = (row: AddressRow): string =>
+  `${row.label ? `${row.label}: ` : ""}${row.address}${row.trusted ? "" : ` (from ${clockTime(row.address_book_entry_pending_until ?? "")})`}`;
+
+function NewAddress({ currency }: { currency: string }) {
+  const [open, setOpen] = useState(false);
+  const [address, setAddress] = useState("");
+  const [label, setLabel] = useState("");
+  const [refused, setRefused] = useState("");
+  async function add(): Promise<void> {
+    setRefused("");
+    try {
+      await call("/address-book", {
+        method: "POST",
+        body: { addresses: [{ currency, to: { address: address.trim() }, label }] },
+      });
+      await queries.invalidateQueries({ queryKey: ["addresses"] });
+      setOpen(false);
+      setAddress("");
+    } catch (failure) {
+      setRefused(words(failure));
+    }
+  }
+  if (!open) {
+    return (
+      <Button variant="default" size="compact-sm" onClick={() => setOpen(true)} style={{ alignSelf: "flex-start" }}>
+        Add an address
+      </Button>
+    );
+  }
+  return (
+    <div className={classes.form} style={{ border: "1px solid var(--line)", borderRadius: 4, padding: 10 }}>
+      <Text size="xs" c="dimmed">
+        A new address has a waiting time, so that you would notice one that you did not add.
+      </Text>
+      <TextInput label="Address" value={address} onChange={(event) => setAddress(event.currentTarget.value)} />
+      <TextInput label="Name" value={label} onChange={(event) => setLabel(event.currentTarget.value)} />
+      {refused && (
+        <div className={trade.refused} role="alert">
+          {refused}
+        </div>
+      )}
+      <Button variant="default" onClick={() => void add()} disabled={address.trim() === ""}>
+        Add the address
+      </Button>
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+/** A trader without a screen: signs up at the local pool and calls the application door, as any program would. */
+import { randomUUID } from "node:crypto";
+
+export const PASSWORD = "Correct-horse-1-battery";
+
+/** @param {string} base the address of the screen */
+export async function readConfig(base) {
+  return (await fetch(`${base}/config.json`)).json();
+}
+
+async function cognito(config, operation, body) {
+  const answer = await fetch(config.cognito.endpoint, {
+    method: "POST",
+    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
+    body: JSON.stringify({ ClientId: config.cognito.userPoolClientId, ...body }),
+  });
+  const parsed = await answer.json();
+  if (!answer.ok) throw new Error(`${operation}: ${JSON.stringify(parsed)}`);
+  return parsed;
+}
+
+export class Trader {
+  constructor(base, token, email) {
+    this.base = base;
+    this.token = token;
+    this.email = email;
+  }
+
+  static async make(base, funds = {}, email = `${randomUUID()}@example.com`) {
+    const config = await readConfig(base);
+    await cognito(config, "SignUp", {
+      Username: email,
+      Password: PASSWORD,
+      UserAttributes: [{ Name: "email", Value: email }],
+    });
+    const { AuthenticationResult } = await cognito(config, "InitiateAuth", {
+      AuthFlow: "USER_PASSWORD_AUTH",
+      AuthParameters: { USERNAME: email, PASSWORD },
+    });
+    const trader = new Trader(base, AuthenticationResult.AccessToken, email);
+    for (const [currency, amount] of Object.entries(funds)) {
+      await trader.call("POST", "/deposits/faucet", { currency, amount });
+    }
+    return trader;
+  }
+
+  async call(method, path, body) {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await fetch(this.base + path, {
+        method,
+        headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const parsed = await answer.json();
+      if (answer.ok) return parsed;
+      if ((answer.status !== 429 && answer.status !== 503) || attempt > 20) {
+        throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(parsed)}`);
+      }
+      await new Promise((done) => setTimeout(done, 250));
+    }
+  }
+
+  order(product_id, side, price, size, more = {}) {
+    return this.call("POST", "/orders", { product_id, side, price: String(price), size: String(size), ...more });
+  }
+}

@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { reconnectDelayMs } from "../../src/domain/backoff";
+import { foldTrade, readCandles } from "../../src/domain/candles";
+import { toCsv } from "../../src/domain/csv";
+
+describe("candles", () => {
+  it("reads REST's rows, newest first there, oldest first here", () => {
+    expect(
+      readCandles([
+        [120, 1, 4, 2, 3, 9],
+        [60, 1, 2, 1, 2, 5],
+      ]).map((candle) => candle.time),
+    ).toEqual([60, 120]);
+  });
+
+  it("folding trades gives the candle of all of them", () => {
+    const trades = fc.array(
+      fc.record({
+        price: fc.integer({ min: 1, max: 1000 }),
+        size: fc.integer({ min: 1, max: 9 }),
+        atMs: fc.integer({ min: 0, max: 59_999 }),
+      }),
+      { minLength: 1 },
+    );
+    fc.assert(
+      fc.property(trades, (rows) => {
+        const candle = rows.reduce<ReturnType<typeof foldTrade>>(
+          (last, trade) => foldTrade(last ?? undefined, trade, 60),
+          null,
+        )!;
+        const prices = rows.map((trade) => trade.price);
+        expect(candle).toEqual({
+          time: 0,
+          open: prices[0],
+          close: prices.at(-1),
+          high: Math.max(...prices),
+          low: Math.min(...prices),
+          volume: rows.reduce((sum, trade) => sum + trade.size, 0),
+        });
+      }),
+    );
+  });
+
+  it("begins a new one at its time, and leaves old ones alone", () => {
+    const candle = { time: 60, low: 1, high: 1, open: 1, close: 1, volume: 1 };
+    expect(foldTrade(candle, { price: 5, size: 2, atMs: 180_500 }, 60)).toEqual({
+      time: 180,
+      low: 5,
+      high: 5,
+      open: 5,
+      close: 5,
+      volume: 2,
+    });
+    expect(foldTrade(candle, { price: 5, size: 2, atMs: 10_000 }, 60)).toBeNull();
+  });
+});
+
+describe("CSV", () => {
+  it("quotes what needs it, runs nothing, and leaves numbers alone", () => {
+    expect(
+      toCsv(
+        ["a", "b"],
+        [
+          ["x,y", 'say "hi"'],
+          ["=1+1", "-12.50"],
+        ],
+      ),
+    ).toBe('a,b\r\n"x,y","say ""hi"""\r\n\'=1+1,-12.50\r\n');
+  });
+});
+
+describe("waiting to connect again", () => {
+  it("grows to 15 s and never hammers", () => {
+    fc.assert(
+      fc.property(fc.nat(100), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
+        const delay = reconnectDelayMs(attempt, random);
+        expect(delay >= 250 && delay <= 15_000).toBe(true);
+      }),
+    );
+  });
+});
