@@ -163,7 +163,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_list_api_keys", routes=(Route("GET", "/api-keys", doors=(Door.APPLICATION,)),),
               uses=CALLER | {Use.WRITE_API_KEYS}),
     Operation(name="api_delete_api_key", routes=(Route("DELETE", "/api-keys/{key}", doors=(Door.APPLICATION,)),),
-              uses=CALLER | {Use.WRITE_API_KEYS}),
+              uses=CALLER | {Use.WRITE_API_KEYS, Use.CONNECTIONS, Use.SEND_PUSH}),
     # --- operators: the application door only, since an API key never has the scope `operate`
     Operation(name="api_admin_list_markets", routes=(operators("GET", "/admin/markets"),),
               uses=CALLER | {Use.READ_STATUS, Use.VIEWS, Use.READ_JOURNAL}),

@@ -13,7 +13,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 
-from exchange.adapters import api_keys, halt, market_status, ports
+from exchange.adapters import api_keys, connections, halt, market_status, ports
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.postgres import fee_rates
 from exchange.api import auth, placing
@@ -44,6 +44,7 @@ class Api:
             "EXCHANGE_PORTS": "embedded", "EMBEDDED_DSN": dsn, "COMMAND_QUEUE_URL_PREFIX": PREFIX, "SANDBOX": "1",
             "USER_POOL_CLIENT_ID": CLIENT_ID, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test", "MARKET_STATUS_TABLE": "market-status", "API_KEYS_TABLE": "api-keys",
+            "CONNECTIONS_TABLE": "connections", "FEED_SHARDS": "2",
             **{f"{name.upper()}_QUEUE_URL": f"https://sqs.test/000000000000/test-{name}.fifo"
                for name in ("settle", "feed", "push")}}
         for name, value in environment.items():
@@ -52,7 +53,8 @@ class Api:
         monkeypatch.setattr(market_status._Row.Meta, "table_name", "market-status")
         for model in (api_keys._Row, api_keys._Owner):
             monkeypatch.setattr(model.Meta, "table_name", "api-keys")
-        for model in (market_status._Row, api_keys._Row, api_keys._Owner):
+        monkeypatch.setattr(connections._Row.Meta, "table_name", "connections")
+        for model in (market_status._Row, api_keys._Row, api_keys._Owner, connections._Row):
             monkeypatch.setattr(model, "_connection", None)
         # Another test may have imported this module while it had the queue replaced.
         monkeypatch.setattr(halt, "command_queue", ports.command_queue)
@@ -63,12 +65,13 @@ class Api:
         api_keys._found.clear()
         fee_rates._volumes.clear()
         client = boto3.client("dynamodb")
-        for table, key in (("market-status", "market"), ("api-keys", "key")):
+        for table, key in (("market-status", "market"), ("api-keys", "key"), ("connections", "connection_id")):
             client.create_table(TableName=table, BillingMode="PAY_PER_REQUEST",
                                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
                                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}])
         monkeypatch.setenv("API_KEY_KMS_KEY_ID", boto3.client("kms").create_key()["KeyMetadata"]["KeyId"])
-        install(dsn, [QueueSpec(f"test-commands-{market}.fifo") for market in listing().markets])
+        queues = [*(f"test-commands-{market}.fifo" for market in listing().markets), "test-push.fifo"]
+        install(dsn, [QueueSpec(name) for name in queues])
         self._loaded: dict = {}
 
     def close(self) -> None:
@@ -88,7 +91,7 @@ class Api:
 
     def call(self, name: str, *, user: str | None = None, key: dict | None = None, method: str = "GET", path: str = "/",
              query: str = "", body: object = None, parameters: dict | None = None, headers: dict | None = None,
-             claims: dict | None = None, groups: list | None = None) -> Answer:
+             claims: dict | None = None, groups: list | None = None, source_ip: str = "192.0.2.1") -> Answer:
         """One request: by `user` (a token's claims), signed by `key` (a created key), or by nobody."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         headers = dict(headers or {})
@@ -97,7 +100,7 @@ class Api:
             signed = signature(key["secret"], timestamp, method, path + (f"?{query}" if query else ""), raw)
             headers = {"cb-access-key": key["key"], "cb-access-sign": signed, "cb-access-timestamp": timestamp,
                        "cb-access-passphrase": key["passphrase"]} | headers
-        context = {"requestId": f"request-{uuid4()}", "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"}}
+        context = {"requestId": f"request-{uuid4()}", "http": {"method": method, "path": path, "sourceIp": source_ip}}
         if user is not None:
             claims = {"sub": user, "token_use": "access", "client_id": CLIENT_ID}
             if groups:

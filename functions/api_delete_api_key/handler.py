@@ -1,6 +1,7 @@
-"""DELETE /api-keys/{key}: the key stops working everywhere within seconds."""
+"""DELETE /api-keys/{key}: the key stops working everywhere within seconds, and what it has signed in is disconnected."""
 
 from exchange.adapters.api_keys import delete_key
+from exchange.adapters.revocation import disconnect_key
 from exchange.api.door import operation
 from exchange.api.errors import NotFound
 from exchange.api.request import Request
@@ -12,4 +13,5 @@ def lambda_handler(request: Request) -> str:
     key = request.path_parameter("key")
     if not delete_key(request.caller.account, key):
         raise NotFound()
+    disconnect_key(key)
     return key

@@ -27,11 +27,16 @@ def lambda_handler(event: dict, context: object) -> dict:
     connection_id = connection_of(event)
     try:
         request = parse_subscribe(parse_message(body_of(event)), listing().markets)
-        identity = sign_in(request)
+        identity = sign_in(request, event["requestContext"].get("identity", {}).get("sourceIp", ""))
         known = connections.find_connection(connection_id)
         if known is not None and known.user_id and identity and known.user_id != identity["user_id"]:
             raise BadRequest("Authentication Failed", "this connection is signed in as another user")
         connection = connections.subscribe(connection_id, request.wanted, **identity)
+        # Who deletes a key closes the connections that say they use it: either it sees this one, or this sees it gone.
+        if identity.get("key_id") and not key_exists(identity["key_id"]):
+            answer(connection_id, refusal(BadRequest("Authentication Failed", "Invalid API Key")))
+            disconnect(connection_id)
+            return OK
         post(connection_id, subscriptions_message(connection.subscriptions))
     except BadRequest as refused:
         answer(connection_id, refusal(refused))
@@ -65,7 +70,7 @@ def enqueue(connection: connections.Connection, request: FeedRequest) -> None:
         command_queue().send(queue=BEAT_QUEUE_URL, group=start.group, dedup_id=start.dedup_id, body=start.body)
 
 
-def sign_in(request: FeedRequest) -> dict:
+def sign_in(request: FeedRequest, source_ip: str) -> dict:
     """Who the credentials belong to, as the keywords of `connections.subscribe`. They are looked at only for channels
     that show something of one's own: real clients send them everywhere. BadRequest where they are wrong or missing."""
     given = request.credentials
@@ -84,12 +89,18 @@ def sign_in(request: FeedRequest) -> dict:
     headers = {"cb-access-key": given["key"], "cb-access-sign": given.get("signature", ""),
                "cb-access-timestamp": given.get("timestamp", ""), "cb-access-passphrase": given.get("passphrase", "")}
     try:
-        caller = check_signed(headers, "GET", SIGNED_PATH, b"", time.time_ns() // 1_000_000)
+        caller = check_signed(headers, "GET", SIGNED_PATH, b"", time.time_ns() // 1_000_000, source_ip)
     except ApiError as wrong:
         raise BadRequest("Authentication Failed", wrong.message) from None
     if "view" not in caller.scopes:
         raise BadRequest("Authentication Failed", "this key lacks the scope 'view'")
-    return {"account": caller.account, "user_id": caller.user_id, "profile_id": caller.profile_id}
+    return {"account": caller.account, "user_id": caller.user_id, "profile_id": caller.profile_id,
+            "key_id": given["key"]}
+
+
+def key_exists(key_id: str) -> bool:
+    from exchange.adapters import api_keys
+    return api_keys.key_exists(key_id)
 
 
 def answer(connection_id: str, text: str) -> None:

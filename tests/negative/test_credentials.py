@@ -1,12 +1,18 @@
 """No, wrong and insufficient credentials on every private operation; what the signature covers."""
 
+import base64
+import json
 import time
 from uuid import uuid4
 
+import boto3
+import psycopg
 import pytest
+from botocore.exceptions import ClientError
 from door_calls import FUNCTIONS
 
 from cdk.operations import OPERATIONS
+from exchange.adapters import api_keys, connections
 from exchange.api.auth import signature
 
 PRIVATE = {
@@ -140,3 +146,90 @@ def test_the_secret_is_shown_once(api):
     listed = api.call("api_list_api_keys", user="dave").body
     assert [row["key"] for row in listed] == [key["key"]]
     assert key["secret"] not in str(listed) and key["passphrase"] not in str(listed)
+
+
+@pytest.mark.parametrize(("ranges", "address", "allowed"), [
+    (["192.0.2.1"], "192.0.2.1", True), (["192.0.2.1"], "192.0.2.2", False), (["192.0.2.0/24", "10.0.0.0/8"], "10.9.9.9", True),
+    (["192.0.2.0/24"], "192.0.3.1", False), (["192.0.2.0/24"], "::ffff:192.0.2.77", True), (["192.0.2.0/24"], "::1", False),
+    (["2001:db8::/32"], "2001:db8:5::1", True), (["2001:db8::/32"], "2001:db9::1", False),
+    (["2001:db8::/32"], "192.0.2.1", False),
+    (["0.0.0.0/0"], "203.0.113.5", True), (["0.0.0.0/0"], "2001:db8::1", False), (["192.0.2.0/24"], "", False),
+    (["192.0.2.0/24"], "192.0.2.1, 10.0.0.1", False), ([], "203.0.113.5", True)])
+def test_a_key_works_from_its_addresses_only(api, ranges, address, allowed):
+    key = make_key(api, allowed_addresses=ranges)
+    assert key["allowed_addresses"] == sorted(ranges if "/" in str(ranges) or not ranges else [f"{ranges[0]}/32"])
+    answer = api.call("api_list_accounts", key=key, source_ip=address)
+    if allowed:
+        assert answer.status == 200
+    else:
+        assert (answer.status, answer.body["code"], answer.body["message"]) == (
+            401, "address_not_allowed", "IP does not match IP whitelist")
+    # Who lacks the secret or the passphrase does not learn that there are ranges.
+    for header, code in (("cb-access-sign", "invalid_signature"), ("cb-access-passphrase", "invalid_passphrase")):
+        wrong = {header: "AAAA"}
+        assert api.call("api_list_accounts", key=key, source_ip=address, headers=wrong).body["code"] == code
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "true-client-ip"])
+def test_an_address_is_not_believed_from_a_header(api, header):
+    key = make_key(api, allowed_addresses=["192.0.2.1"])
+    assert api.call("api_list_accounts", key=key, source_ip="203.0.113.5", headers={header: "192.0.2.1"}).status == 401
+
+
+def test_the_owners_list_shows_the_ranges(api):
+    make_key(api, "erin", allowed_addresses=["192.0.2.0/24", "10.0.0.0/8", "192.0.2.0/24"])
+    [row] = api.call("api_list_api_keys", user="erin").body
+    assert row["allowed_addresses"] == ["10.0.0.0/8", "192.0.2.0/24"]
+
+
+@pytest.mark.parametrize("ranges", [
+    "192.0.2.1", ["192.0.2.1/24"], ["192.0.2.0/33"], ["192.0.2"], ["localhost"], [""], ["192.0.2.1 "], [7], [None], {}, None,
+    ["fe80::1%eth0/64"], ["10.0.0.0/8"] * 21, ["1" * 65]])
+def test_bad_ranges(api, ranges):
+    answer = api.call("api_create_api_key", user="frank", method="POST", body={"allowed_addresses": ranges})
+    assert (answer.status, answer.body["code"]) == (400, "invalid_api_key_request")
+    assert api.call("api_list_api_keys", user="frank").body == []
+
+
+def test_the_secret_is_encrypted_where_it_lies(api):
+    """In the table there is neither the secret nor the passphrase, and KMS decrypts a secret for its own key's id only."""
+    key, other = make_key(api, "gina"), make_key(api, "gina")
+    rows = {row["key"]["S"]: row for row in boto3.client("dynamodb").scan(TableName="api-keys")["Items"]}
+    for secret in (key["secret"].encode(), base64.b64decode(key["secret"]), key["passphrase"].encode()):
+        assert all(secret not in value for row in rows.values() for kind in row.values() for value in kind.values()
+                   if isinstance(value, bytes))
+        assert secret.decode("latin-1") not in str(rows)
+    kms, blob = boto3.client("kms"), rows[key["key"]]["secret"]["B"]
+    assert kms.decrypt(CiphertextBlob=blob, EncryptionContext={"api-key": key["key"]})["Plaintext"].decode() == key["secret"]
+    with pytest.raises(ClientError):
+        kms.decrypt(CiphertextBlob=blob, EncryptionContext={"api-key": other["key"]})
+
+
+def test_a_key_that_was_deleted_elsewhere_stops_within_seconds(api, monkeypatch):
+    """As in another environment, which has the key in its memory: after 5 s it is looked up again."""
+    key = make_key(api, "hugo")
+    assert api.call("api_list_accounts", key=key).status == 200
+    kept = dict(api_keys._found)
+    assert api.call("api_delete_api_key", user="hugo", method="DELETE", parameters={"key": key["key"]}).status == 200
+    api_keys._found.update(kept)
+    assert api.call("api_list_accounts", key=key).status == 200  # it still remembers
+    found_at, known = api_keys._found[key["key"]]
+    api_keys._found[key["key"]] = (found_at - api_keys.MAX_AGE_S, known)
+    assert api.call("api_list_accounts", key=key).status == 401
+    assert api_keys.MAX_AGE_S <= 5
+
+
+def test_a_deleted_keys_connections_are_closed(api):
+    key, other = make_key(api, "iris"), make_key(api, "iris")
+    for name, used in (("c1", key), ("c2", key), ("c3", other), ("c4", None)):
+        connections.open_connection(name)
+        connections.subscribe(name, [("user", "BTC-USD"), ("level2", "ETH-USD")], **(
+            {"account": 7, "user_id": "iris", "profile_id": "p", "key_id": used["key"]} if used else {}))
+    api.call("api_delete_api_key", user="iris", method="DELETE", parameters={"key": key["key"]})
+    with psycopg.connect(api.dsn) as connection:
+        rows = connection.execute(
+            "SELECT group_id, body FROM embedded.queue_messages WHERE queue = 'test-push.fifo'").fetchall()
+    bodies = [json.loads(body) for _, body in rows]
+    assert sorted(body["close"] for body in bodies) == [["c1"], ["c2"]]
+    assert all(json.loads(body["texts"][0])["reason"] == "the API key was deleted" for body in bodies)
+    assert {group.partition(":")[0] for group, _ in rows} == {"BTC-USD"}

@@ -249,6 +249,7 @@ def key(monkeypatch):
         key="a" * 32, account=7, user_id="user-7", profile_id="profile-7", label="", scopes=frozenset(("view",)),
         secret=SECRET, passphrase_salt=salt, passphrase_hash=api_keys._hash(salt, b"pass"), created_at="")
     monkeypatch.setattr(api_keys, "find_key", lambda name: known if name == known.key else None)
+    monkeypatch.setattr(api_keys, "key_exists", lambda name: name == known.key)
     return known
 
 
@@ -283,6 +284,31 @@ def test_bad_credentials(world, key, changes, reason):
 def test_a_key_without_view_sees_nothing(world, key, monkeypatch):
     object.__setattr__(key, "scopes", frozenset(("trade",)))
     assert world.send("ws_subscribe", subscribe("user", **signed(key)))[0]["message"] == "Authentication Failed"
+
+
+def test_a_connection_is_noted_with_its_key(world, key):
+    world.send("ws_subscribe", subscribe("user", **signed(key)))
+    assert [connection.id for connection in connections.connections_by_key(key.key)] == ["c1"]
+    assert connections.connections_by_key("b" * 32) == []
+
+
+@pytest.mark.parametrize(("address", "allowed"), [("192.0.2.9", True), ("203.0.113.5", False)])
+def test_a_key_signs_in_from_its_addresses_only(world, key, address, allowed):
+    object.__setattr__(key, "allowed_addresses", ("192.0.2.0/24",))
+    event = socket_event("c1", json.dumps(subscribe("user", **signed(key))))
+    event["requestContext"]["identity"] = {"sourceIp": address}
+    world.load("ws_subscribe").lambda_handler(event, None)
+    answer = world.posted.to("c1")[-1]
+    assert answer["type"] == ("subscriptions" if allowed else "error")
+    assert allowed or answer["reason"] == "IP does not match IP whitelist"
+
+
+def test_a_key_that_is_deleted_while_it_signs_in_gets_nothing(world, key, monkeypatch):
+    """Found in this environment's memory, and gone."""
+    monkeypatch.setattr(api_keys, "key_exists", lambda name: False)
+    (answer,) = world.send("ws_subscribe", subscribe("user", **signed(key)))
+    assert (answer["type"], answer["reason"]) == ("error", "Invalid API Key")
+    assert world.queue.sent == [] and world.posted.closed == ["c1"]
 
 
 def test_public_channels_do_not_look_at_credentials(world, key):

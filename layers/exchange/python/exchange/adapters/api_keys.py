@@ -48,6 +48,7 @@ class _Row(Model):
     passphrase_salt = BinaryAttribute(legacy_encoding=False)
     passphrase_hash = BinaryAttribute(legacy_encoding=False)
     created_at = UnicodeAttribute()
+    allowed_addresses = UnicodeSetAttribute(null=True)
 
 
 class _Owner(Model):
@@ -60,7 +61,8 @@ class _Owner(Model):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that can sign requests. `secret` is base64, as it was shown to the user."""
+    """A key that can sign requests. `secret` is base64, as it was shown to the user. `allowed_addresses`: ranges such as
+    `192.0.2.0/24`; none for any address."""
 
     key: str
     account: int
@@ -72,6 +74,7 @@ class ApiKey:
     passphrase_salt: bytes
     passphrase_hash: bytes
     created_at: str
+    allowed_addresses: tuple[str, ...] = ()
 
 
 _found: dict[str, tuple[float, ApiKey]] = {}
@@ -99,11 +102,21 @@ def find_key(key: str) -> ApiKey | None:
     secret = kept[1].secret if kept is not None else _decrypt(key, bytes(row.secret))
     found = ApiKey(key=key, account=int(row.account), user_id=row.user_id, profile_id=row.profile_id, label=row.label,
                    scopes=frozenset(row.scopes), secret=secret, passphrase_salt=bytes(row.passphrase_salt),
-                   passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at)
+                   passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at,
+                   allowed_addresses=tuple(sorted(row.allowed_addresses or ())))
     if len(_found) >= _KEPT:
         _found.clear()
     _found[key] = (now, found)
     return found
+
+
+def key_exists(key: str) -> bool:
+    """Whether the key is there at this moment."""
+    try:
+        _Row.get(key, consistent_read=True, attributes_to_get=["key"])
+    except _Row.DoesNotExist:
+        return False
+    return True
 
 
 def passphrase_matches(key: ApiKey, passphrase: str) -> bool:
@@ -113,7 +126,7 @@ def passphrase_matches(key: ApiKey, passphrase: str) -> bool:
 
 
 def create_key(*, account: int, user_id: str, profile_id: str, label: str, scopes: frozenset[str],
-               passphrase: str | None = None) -> tuple[ApiKey, str]:
+               passphrase: str | None = None, allowed_addresses: tuple[str, ...] = ()) -> tuple[ApiKey, str]:
     """A new key and its passphrase (drawn if none is given). Only now can secret and passphrase be seen."""
     key = secrets.token_hex(16)
     secret = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
@@ -121,11 +134,12 @@ def create_key(*, account: int, user_id: str, profile_id: str, label: str, scope
     salt = secrets.token_bytes(16)
     made = ApiKey(key=key, account=account, user_id=user_id, profile_id=profile_id, label=label, scopes=scopes, secret=secret,
                   passphrase_salt=salt, passphrase_hash=_hash(salt, passphrase.encode()),
-                  created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+                  created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                  allowed_addresses=allowed_addresses)
     _Owner(_owner(account)).update(actions=[_Owner.ids.add({key})])
     _Row(key, account=account, user_id=user_id, profile_id=profile_id, label=label, scopes=set(scopes),
          secret=_encrypt(key, secret), passphrase_salt=salt, passphrase_hash=made.passphrase_hash,
-         created_at=made.created_at).save(_Row.key.does_not_exist())
+         created_at=made.created_at, allowed_addresses=set(allowed_addresses) or None).save(_Row.key.does_not_exist())
     return made, passphrase
 
 
@@ -136,7 +150,8 @@ def list_keys(account: int) -> list[dict]:
     except _Owner.DoesNotExist:
         return []
     rows = sorted(_Row.batch_get(list(ids), consistent_read=True), key=lambda row: (row.created_at, row.key))
-    return [{"key": row.key, "label": row.label, "scopes": sorted(row.scopes), "created_at": row.created_at} for row in rows]
+    return [{"key": row.key, "label": row.label, "scopes": sorted(row.scopes), "created_at": row.created_at,
+             "allowed_addresses": sorted(row.allowed_addresses or ())} for row in rows]
 
 
 def delete_key(account: int, key: str) -> bool:

@@ -31,6 +31,7 @@ class _Row(Model):
     account = NumberAttribute(null=True)
     user_id = UnicodeAttribute(null=True)
     profile_id = UnicodeAttribute(null=True)
+    key_id = UnicodeAttribute(null=True)
 
 
 class ConnectionGone(LookupError):
@@ -69,12 +70,15 @@ def find_connection(connection_id: str) -> Connection | None:
 
 
 def subscribe(connection_id: str, pairs: Iterable[tuple[str, str]], *, account: int = 0, user_id: str = "",
-              profile_id: str = "") -> Connection:
-    """Adds the pairs and, where given, who signed in; the connection after it. Raises ConnectionGone."""
+              profile_id: str = "", key_id: str = "") -> Connection:
+    """Adds the pairs and, where given, who signed in (and with which API key); the connection after it. Raises
+    ConnectionGone."""
     row = _Row(connection_id)
     actions = [_Row.version.add(1), _Row.subscriptions.add({_pack(pair) for pair in pairs})]
     if user_id:
         actions += [_Row.account.set(account), _Row.user_id.set(user_id), _Row.profile_id.set(profile_id)]
+    if key_id:
+        actions.append(_Row.key_id.set(key_id))
     return _update(row, actions)
 
 
@@ -93,6 +97,11 @@ def close_connection(connection_id: str) -> None:
 def connections_of(product: str) -> list[str]:
     """Ids of all connections with a subscription in a product. Reads the whole table: only for when views were lost."""
     return [connection.id for connection in map(_connection, _Row.scan()) if product in connection.products]
+
+
+def connections_by_key(key_id: str) -> list[Connection]:
+    """Those that an API key has signed in. Reads the whole table, strongly consistent: only for when a key is deleted."""
+    return [_connection(row) for row in _Row.scan(_Row.key_id == key_id, consistent_read=True)]
 
 
 def _update(row: _Row, actions: list) -> Connection:

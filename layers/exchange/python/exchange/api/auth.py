@@ -6,14 +6,15 @@ it never sees the body that the signature covers: base64(HMAC-SHA256(decoded sec
 body)), all exactly as sent.
 
 Order of the checks, each with the word that real clients match on: key present, timestamp within 30 s, `Invalid API Key`,
-`invalid signature`, `Invalid Passphrase`. The signature comes before the passphrase, so that a passphrase can be guessed
-by nobody who lacks the secret.
+`invalid signature`, `Invalid Passphrase`, `IP does not match IP whitelist`. The signature comes before the passphrase, so that
+a passphrase can be guessed by nobody who lacks the secret, and both before the address, which says that the others were right.
 """
 
 import base64
 import hmac
 import os
 
+from exchange.api.addresses import is_within
 from exchange.api.errors import Unauthorized
 from exchange.api.request import Caller, Request
 
@@ -39,7 +40,8 @@ def signature(secret: str, timestamp: str, method: str, path_and_query: str, bod
     return base64.b64encode(hmac.digest(base64.b64decode(secret), message, "sha256")).decode("ascii")
 
 
-def check_signed(headers: dict[str, str], method: str, path_and_query: str, body: bytes, now_ms: int) -> Caller:
+def check_signed(headers: dict[str, str], method: str, path_and_query: str, body: bytes, now_ms: int,
+                 source_ip: str) -> Caller:
     """The caller whose API key signed this; headers in lower case. Also serves the WebSocket's signed subscribe."""
     from exchange.adapters.api_keys import find_key, passphrase_matches
 
@@ -61,12 +63,15 @@ def check_signed(headers: dict[str, str], method: str, path_and_query: str, body
         raise Unauthorized("invalid signature", "invalid_signature")
     if not passphrase_matches(key, headers.get("cb-access-passphrase", "")):
         raise Unauthorized("Invalid Passphrase", "invalid_passphrase")
+    if key.allowed_addresses and not is_within(source_ip, key.allowed_addresses):
+        raise Unauthorized("IP does not match IP whitelist", "address_not_allowed")
     return Caller(account=key.account, user_id=key.user_id, profile_id=key.profile_id, scopes=key.scopes & KEY_SCOPES)
 
 
 def _from_signature(request: Request) -> Caller:
     query = f"?{request.query_string}" if request.query_string else ""
-    return check_signed(request.headers, request.method, request.path + query, request.body, request.received_at_ms)
+    return check_signed(request.headers, request.method, request.path + query, request.body, request.received_at_ms,
+                        request.source_ip)
 
 
 def _from_token(claims: dict[str, str]) -> Caller:
