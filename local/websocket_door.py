@@ -1,7 +1,7 @@
 """The WebSocket API: connections, routes by `$request.body.type`, route responses, and the `@connections` API.
 
 One ordered sender per connection with a bounded buffer: messages to a connection arrive in the order they were posted,
-and a connection that does not read is cut off rather than served with gaps. A connection exists (can be posted to) from
+and for one that does not read posts are refused (429) once its buffer is full. A connection exists (can be posted to) from
 the end of its handshake; before and after, posting answers 410 Gone.
 """
 
@@ -24,6 +24,8 @@ from local.plan import ApiPlan, RoutePlan
 from local.servers import ACCOUNT
 
 MAX_MESSAGE_BYTES = 128 * 1024
+# What a client may send. The service takes messages of several frames up to 128 KB; no client of ours has any to say.
+MAX_FRAME_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,19 @@ class Connection:
         self._wake = asyncio.Event()
 
     def send(self, text: str) -> bool:
-        """Puts a message at the buffer's end; False (and the connection cut) when there is no room."""
+        """Puts a message at the buffer's end; False when there is no room."""
         if (len(self._buffer) >= self._limits.buffer_messages
                 or (self._bytes + len(text) > self._limits.buffer_bytes and self._buffer)):
-            self.cut()
             return False
         self._buffer.append(text)
         self._bytes += len(text)
         self._wake.set()
         return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not read what it was sent for long: half of what may wait for it does."""
+        return 2 * len(self._buffer) > self._limits.buffer_messages or 2 * self._bytes > self._limits.buffer_bytes
 
     def cut(self) -> None:
         """Ends the connection at once: what is still buffered could not be delivered."""
@@ -111,7 +117,7 @@ class WebSocketDoor:
         refusal = await self._connect(identifier, request)
         if refusal is not None:
             return refusal
-        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=2)
+        socket = web.WebSocketResponse(max_msg_size=MAX_FRAME_BYTES, compress=False, timeout=2)
         await socket.prepare(request)
         connection = self._connections[identifier] = Connection(identifier, socket, request, self._limits)
         sender = asyncio.ensure_future(connection.run_sender())
@@ -203,7 +209,7 @@ class WebSocketDoor:
             if len(body) > MAX_MESSAGE_BYTES:
                 return _management_error(413, "PayloadTooLargeException", f"more than {MAX_MESSAGE_BYTES} bytes")
             if not connection.send(body.decode("utf-8")):
-                return _management_error(410, "GoneException", "the connection did not read and was closed")
+                return _management_error(429, "LimitExceededException", "the connection's buffer is full")
             return web.Response(status=200)
         if request.method == "GET":
             return web.Response(body=orjson.dumps({
@@ -227,6 +233,9 @@ class WebSocketDoor:
                     self._close(connection, b"Going away")
 
     def _close(self, connection: Connection, reason: bytes) -> None:
+        if connection.is_behind:
+            connection.cut()  # a closing frame would wait behind what it does not read
+            return
         task = asyncio.ensure_future(connection.socket.close(code=1001, message=reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

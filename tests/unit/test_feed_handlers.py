@@ -32,6 +32,7 @@ class Posted:
         self.order: list[tuple[str, dict]] = []
         self.gone: set[str] = set()
         self.refused: set[str] = set()
+        self.slow: set[str] = set()
         self.closed: list[str] = []
 
     def post(self, connection: str, text: str) -> None:
@@ -39,6 +40,8 @@ class Posted:
             raise posts.Gone(connection)
         if connection in self.refused:
             raise posts.PostRefused(connection)
+        if connection in self.slow:
+            raise posts.TooSlow(connection)
         self.order.append((connection, orjson.loads(text)))
 
     def to(self, connection: str) -> list[dict]:
@@ -427,13 +430,24 @@ def test_push_closes_after_the_last_message(world):
 
 def test_push_fails_as_a_whole_when_the_service_is_away(world):
     handler = world.load("feed_push")
+    handler.pusher._sleep_s = lambda seconds: None
 
     def away(connection: str, text: str) -> None:
-        raise ConnectionError("no endpoint")
+        raise posts.PostFailed("no endpoint")
     world._monkeypatch.setattr(handler, "post", away)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(posts.PostFailed):
         handler.lambda_handler(queue_event(("BTC-USD:0", push_body("BTC-USD", ["{}"], [[["a", "b"], [0]]]))), None)
     assert world.queue.sent == []
+
+
+def test_one_that_is_too_slow_asks_for_the_newest_state(world):
+    handler = world.load("feed_push")
+    world.posted.slow.add("c1")
+    body = push_body("BTC-USD", ['{"type":"l2update"}'], [[["c1"], [0]]])
+    handler.lambda_handler(queue_event(("BTC-USD:0", body)), None)
+    ((queue, group, _, sent),) = world.queue.sent
+    assert (queue, group, json.loads(sent)) == (
+        "feed.fifo", "BTC-USD", {"market": "BTC-USD", "resync": {"connection": "c1"}})
 
 
 def test_connections_of_a_product(world):

@@ -214,6 +214,20 @@ def test_subscribing_again_greets_again_and_a_late_older_message_is_ignored(setu
     assert setup.pushed() == {}
 
 
+def test_a_slow_one_is_sent_the_newest_state_in_its_place(setup):
+    setup.handle(subscribe("c", "level2", "ticker", "heartbeat"), subscribe("d", "level2"))
+    world = setup.world
+    first = nudge(world.run(world.place("sell", "1", "1"), world.place("buy", "1", "0.5", account=2)))
+    setup.pushed()
+    body = json.dumps({"market": MARKET, "resync": {"connection": "c"}})
+    setup.handle(first, body, json.dumps({"market": MARKET, "resync": {"connection": "unknown"}}),
+                 nudge(world.run(world.place("sell", "2", "1"))))
+    sent = setup.pushed()
+    assert [message["type"] for message in sent["c"]] == ["ticker", "l2update", "ticker", "snapshot", "l2update"]
+    assert sent["c"][3]["sequence"] == sent["c"][4]["previous_sequence"] == 5
+    assert [message["type"] for message in sent["d"]] == ["l2update", "l2update"]
+
+
 def test_a_dropped_connection_gets_nothing_more_and_leaves_no_trace(setup):
     setup.handle(subscribe("c", "full"), subscribe("d", "full"))
     setup.handle(encode_drop(MARKET, "c"), encode_drop(MARKET, "never-there"))

@@ -2,6 +2,7 @@
 
     {"market": "BTC-USD", "subscription": {"connection", "version", "channels", "requested", "user_id", ...}}
     {"market": "BTC-USD", "drop": {"connection"}}
+    {"market": "BTC-USD", "resync": {"connection"}}
     {"market": "BTC-USD", "beat": {"at_ms", "batch"}}
 
 A subscription is a message in the market's feed queue, so that the publisher takes it up between two entries: it sends
@@ -46,6 +47,11 @@ class Subscription:
 def encode_beat(market: str, at_ms: int, *, batch: bool) -> str:
     """It is `at_ms` now; with `batch`, what goes out every few seconds is due as well."""
     return json.dumps({"market": market, "beat": {"at_ms": at_ms, "batch": batch}}, separators=(",", ":"))
+
+
+def encode_resync(market: str, connection: str) -> str:
+    """The connection was too slow for updates that it should have had: send it the newest state."""
+    return json.dumps({"market": market, "resync": {"connection": connection}}, separators=(",", ":"))
 
 
 def encode_drop(market: str, connection: str) -> str:

@@ -134,6 +134,8 @@ class FeedPublisher:
                 self._subscribe(market, Subscription.decode(body))
             elif "drop" in body:
                 self._open(market).drop(body["drop"]["connection"])
+            elif "resync" in body:
+                self._open(market).resync(body["resync"]["connection"])
             elif "beat" in body:
                 self._open(market).beat(body["beat"]["at_ms"], batch=body["beat"]["batch"], status=self._status)
             else:
@@ -267,6 +269,13 @@ class _OpenRoom:
                 self._told_status = text
         self.room.subscribers[wanted.connection] = self._changed_subscribers[wanted.connection] = subscriber
         self._listens = None
+
+    def resync(self, connection: str) -> None:
+        """The newest state, for one that was too slow for the updates; it never has channels of events."""
+        known = self.room.subscribers.get(connection)
+        if known is not None:
+            self._route()
+            self.outgoing.send([connection], routing.greeting(self.market, self.room.state, known.channels - {"matches"}))
 
     def drop(self, connection: str) -> None:
         if self.room.subscribers.pop(connection, None) is not None:

@@ -30,7 +30,11 @@ class Gone(Exception):
 
 
 class PostRefused(Exception):
-    """The service would not take the message for this connection, after retries: too slow a reader, or too large."""
+    """The service will not take this message for this connection: it is too large, or none."""
+
+
+class TooSlow(PostRefused):
+    """The connection has not taken what it was sent before: nothing more fits into its buffer."""
 
 
 class PostFailed(RetryableFault):
@@ -38,11 +42,13 @@ class PostFailed(RetryableFault):
 
 
 def post(connection_id: str, text: str) -> None:
-    """Hands one message over. Raises Gone, PostRefused or PostFailed."""
+    """Hands one message over. Raises Gone, TooSlow, PostRefused or PostFailed."""
     status = _call("POST", connection_id, text.encode())
     if status == 410:
         raise Gone(connection_id)
-    if status in (400, 413, 429):
+    if status == 429:
+        raise TooSlow(connection_id)
+    if status in (400, 413):
         raise PostRefused(f"{connection_id}: status {status}")
     if status != 200:
         raise PostFailed(f"{connection_id}: status {status}")
