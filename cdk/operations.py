@@ -140,6 +140,11 @@ OPERATIONS: tuple[Operation, ...] = (
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
               uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
+    Operation(name="api_place_orders", routes=(Route("POST", "/orders/batch"),), memory_mb=HOT_MB,
+              uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
+    Operation(name="api_amend_order", routes=(Route("PUT", "/orders/{order_id}"),), memory_mb=HOT_MB,
+              uses=CALLER | {Use.SEND_COMMANDS, Use.READ_STATUS}),
+    Operation(name="api_cancel_after", routes=(Route("POST", "/orders/cancel-after"),), uses=CALLER),
     Operation(name="api_list_orders", routes=(Route("GET", "/orders"),), uses=CALLER),
     # /orders/client:{client_oid} arrives as order_id = "client:...".
     Operation(name="api_get_order", routes=(Route("GET", "/orders/{order_id}"),), uses=CALLER),
@@ -186,6 +191,9 @@ OPERATIONS: tuple[Operation, ...] = (
               timeout_s=10,
               uses=HALT | {Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.CORE}),
     Operation(name="engine_send_ticks", every_minutes=1, uses=frozenset({Use.SEND_COMMANDS}), memory_mb=256),
+    # Watches for up to a minute while a switch runs out within it; see its head.
+    Operation(name="engine_cancel_after", every_minutes=1, uses=frozenset({Use.DATABASE, Use.SEND_COMMANDS}),
+              memory_mb=512, timeout_s=75),
     Operation(name="engine_snapshot_book", every_minutes=5, memory_mb=HOT_MB, timeout_s=120,
               uses=HALT | {Use.READ_JOURNAL, Use.SNAPSHOTS, Use.CORE}),
     Operation(name="engine_halt_market", queue=Queue.COMMANDS_DEAD, uses=HALT, memory_mb=256),

@@ -34,7 +34,7 @@ class Gateway:
         self._invoker = Invoker(plan.functions, plan_file=plan_file, log=logs / "workers.log", size=workers,
                                 preload=routed)
         # Scheduled functions, some of them long, must never stand before a client's request.
-        self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=2)
+        self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=4)
         self._jwt = JwtAuthorizer(emulator_url)
         self._websocket: WebSocketDoor | None = None
         self._servers: list[asyncio.Server] = []

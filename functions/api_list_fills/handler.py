@@ -19,5 +19,6 @@ def lambda_handler(request: Request) -> Response:
     if asked is not None and order_id is None:
         raise BadRequest("Invalid order id", "invalid_order_id")
     caller, page = request.caller, page_of(request)
-    rows = orders.list_fills(caller.account, order_id=order_id, market=market.id if market else None, page=page)
+    rows = orders.list_fills(caller.account, order_id=order_id, market=market.id if market else None, page=page,
+                             since_ms=request.query_time_ms("start_date"), until_ms=request.query_time_ms("end_date"))
     return page.answer(rows, [fill_object(row, caller.user_id, caller.profile_id) for row in rows])

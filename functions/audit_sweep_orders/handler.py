@@ -5,15 +5,19 @@
 An order is pending because it was never matched, or because its entry is not settled yet. Only if the ledger (2) stands at
 or past the head read before (1) is it the former, and only then is it sent again: the same bytes, the same deduplication
 id, so the queue drops what it still remembers and the engine refuses as expired what is too old to be executed. Either way
-its answer resolves the order and its hold. Cancels that were asked for while their order was pending are sent again too.
+its answer resolves the order and its hold. Orders that came in one message go in one again. Amends that nobody answered, and
+cancels that were asked for while their order was pending, are sent again too.
 """
 
 import logging
 import os
 import time
+from itertools import groupby
+from operator import itemgetter
 from uuid import uuid4
 
 from exchange.adapters.ports import command_queue, journal
+from exchange.adapters.postgres.amends import amend_name
 from exchange.adapters.postgres.audit import Unanswered, unanswered
 from exchange.adapters.postgres.audit_runs import record as record_run
 from exchange.audits import AuditReport
@@ -30,7 +34,7 @@ logger = logging.getLogger("exchange.audit_sweep_orders")
 
 
 def lambda_handler(event: dict, context: object) -> dict:
-    """Answers how many orders and cancels were sent again, per market that had any. Raises when a service fails."""
+    """Answers how many orders, cancels and amends were sent again, per market that had any. Raises when a service fails."""
     sent = {}
     report = AuditReport("audit_sweep_orders", started_at_ms=time.time_ns() // 1_000_000)
     for market in listing().markets:
@@ -40,15 +44,17 @@ def lambda_handler(event: dict, context: object) -> dict:
             logger.warning("%s: settlement is more than %s s behind the journal, nothing is sent again", market, WAIT_S)
             report.behind = True
             continue
-        for order_id, record in found.orders:
-            _send(market, str(order_id), record)
+        for message_id, together in groupby(found.orders, key=itemgetter(0)):
+            _send(market, str(message_id), [record for _, record in together])
+        for record in found.amends:
+            _send(market, amend_name(Command.unpack(record)), [record])
         for order_id, account, asked_at_ms in found.cancels:
             cancel = Command(kind=CommandKind.CANCEL, issued_at_ms=asked_at_ms, order_id=order_id, account=account)
-            _send(market, f"cancel:{order_id}:{uuid4().hex}", cancel.pack())
-        if found.orders or found.cancels:
-            sent[market] = {"orders": len(found.orders), "cancels": len(found.cancels)}
-            logger.warning("%s: sent %s orders and %s cancels again", market, len(found.orders), len(found.cancels))
-            report.rows_checked += len(found.orders) + len(found.cancels)
+            _send(market, f"cancel:{order_id}:{uuid4().hex}", [cancel.pack()])
+        if found.orders or found.cancels or found.amends:
+            sent[market] = {"orders": len(found.orders), "cancels": len(found.cancels), "amends": len(found.amends)}
+            logger.warning("%s: sent again: %s", market, sent[market])
+            report.rows_checked += sum(sent[market].values())
     report.details = {"sent_again": sent}
     report.duration_ms = time.time_ns() // 1_000_000 - report.started_at_ms
     record_run(report)
@@ -65,5 +71,5 @@ def _unanswered(market: str, head: int) -> Unanswered | None:
     return found
 
 
-def _send(market: str, dedup_id: str, record: bytes) -> None:
-    command_queue().send(queue=f"{PREFIX}{market}.fifo", group=market, dedup_id=dedup_id, body=encode_message([record]))
+def _send(market: str, dedup_id: str, records: list[bytes]) -> None:
+    command_queue().send(queue=f"{PREFIX}{market}.fifo", group=market, dedup_id=dedup_id, body=encode_message(records))

@@ -80,7 +80,7 @@ def test_words_that_clients_match_on(ann, fields, words):
     assert words in answer.body["message"]
 
 
-@pytest.mark.parametrize("name", ["api_get_order", "api_cancel_order"])
+@pytest.mark.parametrize("name", ["api_get_order", "api_cancel_order", "api_amend_order"])
 @pytest.mark.parametrize(("order_id", "status", "message"), [
     ("7", 400, "Invalid order id"), ("client:7", 400, "Invalid order id"), ("client:", 400, "Invalid order id"),
     ("", 400, "Invalid order id"), ("' OR 1=1 --", 400, "Invalid order id"), ("\x00" * 36, 400, "Invalid order id"),
@@ -97,8 +97,8 @@ def test_somebody_elses_things_do_not_exist(ann):
     account = ann.call("api_list_accounts", user="bob").body[0]
 
     def run():
-        for name in ("api_get_order", "api_cancel_order"):
-            answer = ann.call(name, user="ann", parameters={"order_id": order["id"]})
+        for name in ("api_get_order", "api_cancel_order", "api_amend_order"):
+            answer = ann.call(name, user="ann", parameters={"order_id": order["id"]}, body={"price": "1"})
             assert (answer.status, answer.body["message"]) == (404, "order not found")
         for name in ("api_get_account", "api_get_account_ledger", "api_get_account_holds"):
             answer = ann.call(name, user="ann", parameters={"account_id": account["id"]})
@@ -122,6 +122,8 @@ def test_account_ids(ann, name, account_id):
     ("api_list_orders", "before=9223372036854775808", "bad_query"), ("api_list_orders", "after=%D9%A1", "bad_query"),
     ("api_list_orders", "product_id=XXX-USD", "product_not_found"),
     ("api_list_orders", "&".join(["status=open"] * 200), "bad_query"),
+    ("api_list_orders", "sortedBy=luck", "bad_query"), ("api_list_orders", "sorting=up", "bad_query"),
+    ("api_list_orders", "start_date=yesterday", "bad_query"), ("api_list_fills", "product_id=BTC-USD&end_date=1", "bad_query"),
     ("api_list_fills", "", "bad_query"), ("api_list_fills", "order_id=7", "invalid_order_id"),
     ("api_list_fills", "product_id=XXX", "product_not_found"), ("api_get_fees", "product_id=XXX", "product_not_found"),
     ("api_cancel_orders", "product_id=XXX", "product_not_found"),

@@ -16,7 +16,8 @@ from exchange.adapters import api_keys, connections
 from exchange.api.auth import signature
 
 PRIVATE = {
-    "api_place_order": "trade", "api_cancel_order": "trade", "api_cancel_orders": "trade", "api_get_order": "view",
+    "api_place_order": "trade", "api_place_orders": "trade", "api_amend_order": "trade", "api_cancel_after": "trade",
+    "api_cancel_order": "trade", "api_cancel_orders": "trade", "api_get_order": "view",
     "api_list_orders": "view", "api_list_fills": "view", "api_list_accounts": "view", "api_get_account": "view",
     "api_get_account_ledger": "view", "api_get_account_holds": "view", "api_get_fees": "view",
     "api_deposit_faucet": "transfer", "api_create_api_key": "keys", "api_list_api_keys": "keys",

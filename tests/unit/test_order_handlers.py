@@ -134,7 +134,7 @@ def test_a_failed_send_leaves_the_order_pending_and_the_sweep_sends_it(api, monk
     with psycopg.connect(api.dsn) as connection:
         connection.execute("UPDATE orders SET created_at = created_at - interval '31 s',"
                            " cancel_requested_at = cancel_requested_at - interval '31 s'")
-    assert sweep.lambda_handler({}, None) == {"BTC-USD": {"orders": 1, "cancels": 1}}
+    assert sweep.lambda_handler({}, None) == {"BTC-USD": {"orders": 1, "cancels": 1, "amends": 0}}
     assert [command.kind for command in api.sent()] == [CommandKind.CANCEL, CommandKind.PLACE, CommandKind.CANCEL]
     engine = Engine(api)
     engine.run()
@@ -155,7 +155,7 @@ def test_the_sweep_waits_for_settlement(api, monkeypatch):
     sweep.journal().append(market="BTC-USD", seq=1, entry=entry.encoded)
     assert sweep.lambda_handler({}, None) == {}
     PostgresLedger(listing()).apply(entry)
-    assert sweep.lambda_handler({}, None) == {"BTC-USD": {"orders": 1, "cancels": 0}}
+    assert sweep.lambda_handler({}, None) == {"BTC-USD": {"orders": 1, "cancels": 0, "amends": 0}}
 
 
 def test_the_settle_function_takes_nudges(api):

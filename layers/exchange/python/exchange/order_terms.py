@@ -123,7 +123,7 @@ def parse_order(body: dict, listing: Listing) -> OrderTerms:
         market=market, side=side, type=kind, time_in_force=time_in_force, stp=stp, post_only=post_only, price_ticks=price_ticks,
         size_lots=size_lots, funds_units=funds_units, client_oid=_client_oid(given), stop=stop,
         stop_price_ticks=stop_price_ticks, display_lots=_display(given, market, size_lots, kind, time_in_force),
-        expire_after_ms=expire_after_ms, expire_at_ms=expire_at_ms, deadline_ms=_time(given, "deadline"))
+        expire_after_ms=expire_after_ms, expire_at_ms=expire_at_ms, deadline_ms=time_of(given, "deadline"))
 
 
 def price_of(given: dict, name: str, market: Market) -> int:
@@ -187,7 +187,7 @@ def _end(given: dict, time_in_force: str) -> tuple[int | None, int | None]:
         raise OrderRefused("invalid_cancel_after", "time_in_force GTT needs either cancel_after or expire_time")
     if "cancel_after" in given:
         return CANCEL_AFTER_MS[_choice(given, "cancel_after", CANCEL_AFTER_MS, None)], None
-    return None, _time(given, "expire_time")
+    return None, time_of(given, "expire_time")
 
 
 def _display(given: dict, market: Market, size_lots: int | None, kind: str, time_in_force: str) -> int | None:
@@ -224,7 +224,8 @@ def _flag(given: dict, name: str) -> bool:
     return value
 
 
-def _time(given: dict, name: str) -> int | None:
+def time_of(given: dict, name: str) -> int | None:
+    """Milliseconds since 1970 of a field that may be absent. Raises OrderRefused."""
     if name not in given:
         return None
     try:

@@ -19,9 +19,21 @@ from exchange.commands import POST_ONLY, STALE_AFTER_MS, STOP_ENTRY, Command, Co
 from exchange.fees import PPM, spendable
 from exchange.holds import hold_asset, needed_units
 from exchange.markets import MAX_NOTIONAL, Market
-from exchange.order_terms import SIDES, STPS, TIMES_IN_FORCE, OrderRefused, OrderTerms, parse_order
+from exchange.order_terms import (
+    SIDES,
+    STPS,
+    TIMES_IN_FORCE,
+    OrderRefused,
+    OrderTerms,
+    parse_order,
+    price_of,
+    require_worth,
+    size_of,
+    time_of,
+)
 
-__all__ = ["NewOrder", "OrderRefused", "OrderTerms", "Touch", "band_bp", "build_order", "parse_order"]
+__all__ = ["AmendTerms", "NewOrder", "OrderRefused", "OrderTerms", "Touch", "amend_command", "band_bp", "build_order",
+           "parse_amend", "parse_order"]
 
 # (is a stop, type) -> what the core calls it
 _ORDER_TYPES = {(False, "limit"): OrderType.LIMIT, (False, "market"): OrderType.MARKET,
@@ -68,9 +80,10 @@ def build_order(terms: OrderTerms, *, order_id: UUID, account: int, now_ms: int,
             raise OrderRefused("funds_too_large", f"funds is too large for {market.id}")
         funds_units = market.value_units(funds)
     command = Command(
-        kind=CommandKind.PLACE, issued_at_ms=_issued_at(terms, now_ms), order_id=order_id, account=account, side=side,
-        order_type=_ORDER_TYPES[terms.stop is not None, terms.type], time_in_force=TIMES_IN_FORCE[terms.time_in_force],
-        stp=STPS[terms.stp], flags=(POST_ONLY if terms.post_only else 0) | (STOP_ENTRY if terms.stop == "entry" else 0),
+        kind=CommandKind.PLACE, issued_at_ms=_issued_at(terms.deadline_ms, now_ms), order_id=order_id, account=account,
+        side=side, order_type=_ORDER_TYPES[terms.stop is not None, terms.type],
+        time_in_force=TIMES_IN_FORCE[terms.time_in_force], stp=STPS[terms.stp],
+        flags=(POST_ONLY if terms.post_only else 0) | (STOP_ENTRY if terms.stop == "entry" else 0),
         collar_bp=band_bp(market, terms.type), price_ticks=price_ticks, size_lots=terms.size_lots or 0, funds=funds,
         stop_price_ticks=terms.stop_price_ticks or 0, display_lots=terms.display_lots or 0,
         expire_at_ms=_expire_at(terms, now_ms), maker_fee_ppm=maker_fee_ppm, taker_fee_ppm=taker_fee_ppm,
@@ -92,12 +105,12 @@ def band_bp(market: Market, kind: str) -> int:
     return (market.price_band_ppm if kind == "market" else market.limit_band_ppm) // 100
 
 
-def _issued_at(terms: OrderTerms, now_ms: int) -> int:
-    if terms.deadline_ms is None:
+def _issued_at(deadline_ms: int | None, now_ms: int) -> int:
+    if deadline_ms is None:
         return now_ms
-    if terms.deadline_ms <= now_ms:
+    if deadline_ms <= now_ms:
         raise OrderRefused("deadline_passed", "deadline has passed")
-    return min(now_ms, terms.deadline_ms - STALE_AFTER_MS)
+    return min(now_ms, deadline_ms - STALE_AFTER_MS)
 
 
 def _expire_at(terms: OrderTerms, now_ms: int) -> int:
@@ -142,3 +155,34 @@ def _worst_price(terms: OrderTerms, touch: Touch) -> int:
         worst = max(1, -(-reference * (PPM - market.price_band_ppm) // PPM))
     # The core computes price x size in 64 bits; the listing guarantees it up to the market's largest price.
     return min(worst, market.price_ticks(market.max_price))
+
+
+@dataclass(frozen=True, slots=True)
+class AmendTerms:
+    """What an amend asks for; None keeps what is. `size_lots`: of the whole order, with what it has traded."""
+
+    price_ticks: int | None
+    size_lots: int | None
+    deadline_ms: int | None
+
+
+def parse_amend(body: dict, row: dict, market: Market) -> AmendTerms:
+    """The terms of `PUT /orders/{id}` for the order `row` (as the ledger has it). Raises OrderRefused."""
+    given = {name: value for name, value in body.items() if value is not None}
+    if "price" not in given and "size" not in given:
+        raise OrderRefused("invalid_amend", "an amend has a price or a size, or both")
+    if row["status"] == "done":
+        raise OrderRefused("order_already_done", "Order already done")
+    if row["type"] != "limit":
+        raise OrderRefused("invalid_amend", "only a limit order can be amended")
+    price_ticks = price_of(given, "price", market) if "price" in given else None
+    size_lots = size_of(given, "size", market) if "size" in given else None
+    require_worth(market, price_ticks or market.price_ticks(row["price"]), size_lots or market.size_lots(row["size"]))
+    return AmendTerms(price_ticks, size_lots, time_of(given, "deadline"))
+
+
+def amend_command(terms: AmendTerms, market: Market, *, order_id: str, account: int, now_ms: int) -> Command:
+    """The AMEND of an order. Raises OrderRefused for a deadline that has passed."""
+    return Command(kind=CommandKind.AMEND, issued_at_ms=_issued_at(terms.deadline_ms, now_ms), order_id=UUID(order_id),
+                   account=account, collar_bp=band_bp(market, "limit"), price_ticks=terms.price_ticks or 0,
+                   size_lots=terms.size_lots or 0)

@@ -1,9 +1,8 @@
 """Pagination by cursor: query `before`, `after`, `limit`; answer headers `cb-before`, `cb-after`.
 
-Rows are listed newest first, by a number that grows with each row. `after` asks for older rows than the cursor, `before`
-for the newer ones next to it. A cursor names a row, never an offset, so rows added meanwhile neither shift nor repeat
-anything. `cb-after` is absent on the last page: clients loop until it is.
-"""
+Rows are listed newest first, by a number that grows with each row, unless another order is asked for. `after` asks for the rows
+behind the cursor, `before` for those next to it on the other side. A cursor names a row, never an offset, so rows added
+meanwhile neither shift nor repeat anything. `cb-after` is absent on the last page: clients loop until it is. """
 
 from dataclasses import dataclass
 
@@ -16,30 +15,42 @@ _MAX_CURSOR = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class Sorting:
+    """How rows are listed: by `columns`, the last of which is the number that a cursor names. `of_cursor`: the columns of the
+    cursor's row, as SQL that ends with the cursor's placeholder and has `values` before it."""
+
+    columns: tuple[str, ...] = ("number",)
+    descending: bool = True
+    of_cursor: str = "%s"
+    values: tuple = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """What the caller asked for: at most `limit` rows with before > number or number < after (None: no bound)."""
+    """What the caller asked for: at most `limit` rows, before or behind those that the cursors name (None: no bound)."""
 
     limit: int
     newer_than: int | None
     older_than: int | None
 
-    def select(self, *, table: str, columns: str, conditions: list[str], values: list,
-               key: str = "number") -> tuple[str, list]:
+    def select(self, *, table: str, columns: str, conditions: list[str], values: list, key: str = "number",
+               order: Sorting | None = None) -> tuple[str, list]:
         """The statement for this page, of one row more than its limit, and its values."""
         where, bound = list(conditions), list(values)
-        if self.newer_than is not None:
-            where.append(f"{key} > %s")
-            bound.append(self.newer_than)
-        if self.older_than is not None:
-            where.append(f"{key} < %s")
-            bound.append(self.older_than)
-        # From a `before` cursor the page next to it is found by counting upwards.
-        direction = "ASC" if self._upwards else "DESC"
-        return (f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} ORDER BY {key} {direction} LIMIT %s",
+        order = order or Sorting(columns=(key,))
+        before, after = (">", "<") if order.descending else ("<", ">")
+        for cursor, comparison in ((self.newer_than, before), (self.older_than, after)):
+            if cursor is not None:
+                where.append(f"({', '.join(order.columns)}) {comparison} ({order.of_cursor})")
+                bound += [*order.values, cursor]
+        # From a `before` cursor the page next to it is found by counting backwards.
+        direction = "DESC" if order.descending != self._upwards else "ASC"
+        by = ", ".join(f"{column} {direction}" for column in order.columns)
+        return (f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} ORDER BY {by} LIMIT %s",
                 [*bound, self.limit + 1])
 
     def in_order(self, rows: list) -> list:
-        """Rows of `select`, newest first; the row beyond the limit stays at the end where it was found."""
+        """Rows of `select` in their order; the row beyond the limit stays at the end where it was found."""
         if not self._upwards:
             return rows
         return rows[:self.limit][::-1] + rows[self.limit:]

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NoReturn
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from exchange.api.errors import BadRequest, NotFound
+from exchange.times import BadTime, parse_time_ms
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -67,6 +69,21 @@ class Request:
         if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
             raise BadRequest(f"{name} is {text[:40]!r}, wanted a whole number from {low} to {high}", "bad_query")
         return int(text)
+
+    def query_choice(self, name: str, choices: Collection[str], default: str) -> str:
+        """One of the choices from the query; BadRequest otherwise."""
+        value = self.query(name, default)
+        if value not in choices:
+            raise BadRequest(f"{name} is {value[:40]!r}, wanted {', '.join(choices)}", "bad_query")
+        return value
+
+    def query_time_ms(self, name: str) -> int | None:
+        """Milliseconds since 1970 of a time in the query, None for none; BadRequest otherwise."""
+        text = self.query(name)
+        try:
+            return None if text is None else parse_time_ms(text)
+        except BadTime as error:
+            raise BadRequest(f"{name}: {error}", "bad_query") from None
 
     def path_parameter(self, name: str) -> str:
         return self.path_parameters.get(name, "").rstrip("/")

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from exchange.adapters.postgres.connection import repeatable
 
-_UNANSWERED = """SELECT o.id, o.command FROM settle_cursors c
+_UNANSWERED = """SELECT coalesce(o.sent_in, o.id), o.command FROM settle_cursors c
       JOIN orders o ON o.market = c.market AND o.status = 'pending' AND o.created_at < now() - make_interval(secs => %s)
-     WHERE c.market = %s AND c.seq >= %s ORDER BY o.created_at, o.number LIMIT %s"""
+     WHERE c.market = %s AND c.seq >= %s ORDER BY o.created_at, 1, o.number LIMIT %s"""
 
 _CANCELS = """SELECT o.id, o.account_no, (extract(epoch FROM o.cancel_requested_at) * 1000)::bigint FROM settle_cursors c
       JOIN orders o ON o.market = c.market AND o.status <> 'done'
@@ -18,12 +18,20 @@ _CANCELS = """SELECT o.id, o.account_no, (extract(epoch FROM o.cancel_requested_
      WHERE c.market = %s AND c.seq >= %s ORDER BY o.cancel_requested_at LIMIT %s"""
 
 
+_AMENDS = """SELECT o.amend_command FROM settle_cursors c
+      JOIN orders o ON o.market = c.market AND o.status <> 'done'
+       AND o.amend_requested_at < now() - make_interval(secs => %s)
+     WHERE c.market = %s AND c.seq >= %s AND o.amend_command IS NOT NULL ORDER BY o.amend_requested_at LIMIT %s"""
+
+
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """`orders`: (id, command record); `cancels`: (order id, account, asked for at ms). Oldest first."""
+    """`orders`: (message id, command record), those of one message together; `cancels`: (order id, account, asked for at ms);
+    `amends`: command records. Oldest first."""
 
     orders: list[tuple[UUID, bytes]]
     cancels: list[tuple[UUID, int, int]]
+    amends: list[bytes]
 
 
 def unanswered(market: str, *, settled_up_to: int, age_s: int, limit: int) -> Unanswered | None:
@@ -40,7 +48,12 @@ def unanswered(market: str, *, settled_up_to: int, age_s: int, limit: int) -> Un
         return None
     orders = repeatable(lambda connection: connection.execute(_UNANSWERED, values).fetchall())
     cancels = repeatable(lambda connection: connection.execute(_CANCELS, values).fetchall())
-    return Unanswered([(order_id, bytes(record)) for order_id, record in orders], cancels)
+    amends = repeatable(lambda connection: connection.execute(_AMENDS, values).fetchall())
+    if len(orders) == limit:
+        # The last message may have been cut off in the middle, and under its name the queue would then not take the rest.
+        orders = [row for row in orders if row[0] != orders[-1][0]] or orders
+    return Unanswered([(message_id, bytes(record)) for message_id, record in orders], cancels,
+                      [bytes(record) for record, in amends])
 
 
 def settled() -> list[tuple[str, int, bytes]]:

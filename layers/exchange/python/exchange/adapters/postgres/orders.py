@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from exchange.adapters.postgres.connection import ISO_TIME, repeatable
-from exchange.api.pages import Page
+from exchange.api.pages import Page, Sorting
 from exchange.orders import NewOrder
 
 _TIME = f"{ISO_TIME} AS {{0}}"
@@ -19,9 +19,12 @@ _ORDER = f"""number, id::text, market, side, type, time_in_force, stp, post_only
     reject_reason, stop, stop_price::text, display_size::text, {_TIME.format('expire_at')}, {_TIME.format('created_at')},
     {_TIME.format('done_at')}"""
 
-_PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric, %s::text::numeric, %s::text::numeric,
+PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric, %s::text::numeric, %s::text::numeric,
     %s::text::numeric, %b, %s, %s::text::numeric, to_timestamp(%b::float8 / 1000), %b, %s, %s::text::numeric,
     %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
+
+NOTE_CANCELS = """UPDATE orders SET cancel_requested_at = now() WHERE id IN (SELECT id FROM orders WHERE id = ANY(%s::uuid[])
+    AND account_no = %s AND status = 'pending' AND cancel_requested_at IS NULL FOR UPDATE SKIP LOCKED)"""
 
 LIVE = ("pending", "open", "active")
 
@@ -32,10 +35,11 @@ def place(order: NewOrder) -> UUID | None:
 
     May be repeated after a lost connection: the order's id makes a second try find the first one's row.
     """
-    return repeatable(lambda connection: connection.execute(_PLACE, _values(order)).fetchone())[0]
+    return repeatable(lambda connection: connection.execute(PLACE, placing_values(order)).fetchone())[0]
 
 
-def _values(order: NewOrder) -> tuple:
+def placing_values(order: NewOrder) -> tuple:
+    """The values of PLACE."""
     terms = order.terms
     price, size, specified_funds = terms.decimals()
     funds = terms.market.quote.format(order.funds_units) if order.funds_units is not None else None
@@ -58,21 +62,29 @@ def request_cancel(account: int, order_ids: list[UUID]) -> None:
     A row that settlement has locked is passed over: it is being answered at this moment, and waiting for it while holding
     others could deadlock.
     """
-    repeatable(lambda connection: connection.execute(
-        "UPDATE orders SET cancel_requested_at = now() WHERE id IN (SELECT id FROM orders WHERE id = ANY(%s)"
-        " AND account_no = %s AND status = 'pending' AND cancel_requested_at IS NULL FOR UPDATE SKIP LOCKED)",
-        (order_ids, account)))
+    repeatable(lambda connection: connection.execute(NOTE_CANCELS, (order_ids, account)))
 
 
-def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, page: Page) -> list[dict]:
-    """The account's orders in these statuses, newest first, one more than the page holds if there are more."""
+# What orders may be sorted by. Every row has a value: an order without a price comes as if it had none to offer.
+SORT_KEYS = {"created_at": "number", "price": "coalesce(price, 0)", "size": "coalesce(size, 0)", "order_id": "id",
+             "side": "side", "type": "type"}
+
+
+def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, page: Page, since_ms: int | None = None,
+                until_ms: int | None = None, sorted_by: str = "created_at", descending: bool = True) -> list[dict]:
+    """The account's orders in these statuses, placed within the range, one more than the page holds if there are more."""
     conditions, values = ["account_no = %s"], [account]
+    _add_range(conditions, values, since_ms, until_ms)
     if set(statuses) <= set(LIVE):
         conditions.append("status <> 'done'")  # says to the planner that the index of live orders will do
     if set(statuses) != {*LIVE, "done"}:
         conditions.append("status = ANY(%s)")
         values.append(list(statuses))
-    return _page("orders", _ORDER, conditions, values, market, page)
+    key = SORT_KEYS[sorted_by]
+    order = Sorting(descending=descending) if key == "number" else Sorting(
+        columns=(key, "number"), descending=descending, values=(account,),
+        of_cursor=f"SELECT {key}, number FROM orders WHERE account_no = %s AND number = %s")
+    return _page("orders", _ORDER, conditions, values, market, page, order)
 
 
 def list_live_ids(account: int, market: str | None) -> list[tuple[UUID, str, str]]:
@@ -82,9 +94,12 @@ def list_live_ids(account: int, market: str | None) -> list[tuple[UUID, str, str
         " AND (%s::text IS NULL OR market = %s) ORDER BY number", (account, market, market)).fetchall())
 
 
-def list_fills(account: int, *, order_id: UUID | None, market: str | None, page: Page) -> list[dict]:
-    """The account's fills of an order or a market, newest first, one more than the page holds if there are more."""
+def list_fills(account: int, *, order_id: UUID | None, market: str | None, page: Page, since_ms: int | None = None,
+               until_ms: int | None = None) -> list[dict]:
+    """The account's fills of an order or a market within the range, newest first, one more than the page holds if there are
+    more."""
     conditions, values = ["account_no = %s"], [account]
+    _add_range(conditions, values, since_ms, until_ms)
     if order_id is not None:
         conditions.append("order_id = %s")
         values.append(order_id)
@@ -93,10 +108,18 @@ def list_fills(account: int, *, order_id: UUID | None, market: str | None, page:
     return _page("fills", columns, conditions, values, market, page)
 
 
-def _page(table: str, columns: str, conditions: list[str], values: list, market: str | None, page: Page) -> list[dict]:
+def _add_range(conditions: list[str], values: list, since_ms: int | None, until_ms: int | None) -> None:
+    for at_ms, comparison in ((since_ms, ">="), (until_ms, "<")):
+        if at_ms is not None:
+            conditions.append(f"created_at {comparison} to_timestamp(%s::float8 / 1000)")
+            values.append(at_ms)
+
+
+def _page(table: str, columns: str, conditions: list[str], values: list, market: str | None, page: Page,
+          order: Sorting | None = None) -> list[dict]:
     if market is not None:
         conditions.append("market = %s")
         values.append(market)
-    statement, values = page.select(table=table, columns=columns, conditions=conditions, values=values)
+    statement, values = page.select(table=table, columns=columns, conditions=conditions, values=values, order=order)
     rows = repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(statement, values).fetchall())
     return page.in_order(rows)
