@@ -137,6 +137,7 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=frozenset({Use.VIEWS, Use.DATABASE})),
     Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
               uses=frozenset({Use.VIEWS})),
+    Operation(name="api_get_proof", routes=(public("GET", "/proof"),), uses=frozenset({Use.DATABASE})),
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
               uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
@@ -162,6 +163,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_get_fees", routes=(Route("GET", "/fees"),), uses=CALLER),
     # On both doors, so that a bot's integration test can fund itself.
     Operation(name="api_deposit_faucet", routes=(Route("POST", "/deposits/faucet"),), uses=CALLER, sandbox_only=True),
+    Operation(name="api_get_own_proof", routes=(Route("GET", "/proof/{currency}"),), uses=CALLER),
     # --- API keys: a key must not be able to make another
     Operation(name="api_create_api_key", routes=(Route("POST", "/api-keys", doors=(Door.APPLICATION,)),),
               uses=CALLER | {Use.WRITE_API_KEYS}),
@@ -209,6 +211,8 @@ OPERATIONS: tuple[Operation, ...] = (
               memory_mb=1024, timeout_s=55),
     Operation(name="audit_replay_journal", every_minutes=1, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL, Use.CORE},
               memory_mb=HOT_MB, timeout_s=58),
+    Operation(name="audit_prove_liabilities", daily_at="00:05", uses=frozenset({Use.DATABASE}), memory_mb=HOT_MB,
+              timeout_s=900),
     Operation(name="audit_check_whole_ledger", daily_at="03:20", uses=HALT | {Use.DATABASE}, timeout_s=900),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,

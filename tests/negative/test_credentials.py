@@ -19,7 +19,7 @@ PRIVATE = {
     "api_place_order": "trade", "api_place_orders": "trade", "api_amend_order": "trade", "api_cancel_after": "trade",
     "api_cancel_order": "trade", "api_cancel_orders": "trade", "api_get_order": "view",
     "api_list_orders": "view", "api_list_fills": "view", "api_list_accounts": "view", "api_get_account": "view",
-    "api_get_account_ledger": "view", "api_get_account_holds": "view", "api_get_fees": "view",
+    "api_get_account_ledger": "view", "api_get_own_proof": "view", "api_get_account_holds": "view", "api_get_fees": "view",
     "api_deposit_faucet": "transfer", "api_create_api_key": "keys", "api_list_api_keys": "keys",
     "api_delete_api_key": "keys", "api_admin_list_markets": "operate", "api_admin_steer_market": "operate",
     "api_admin_get_health": "operate", "api_admin_read_journal": "operate", "api_admin_check_invariants": "operate",
