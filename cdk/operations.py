@@ -164,6 +164,17 @@ OPERATIONS: tuple[Operation, ...] = (
     # On both doors, so that a bot's integration test can fund itself.
     Operation(name="api_deposit_faucet", routes=(Route("POST", "/deposits/faucet"),), uses=CALLER, sandbox_only=True),
     Operation(name="api_get_own_proof", routes=(Route("GET", "/proof/{currency}"),), uses=CALLER),
+    # --- withdrawals: `transfer` moves money out, `view` looks
+    Operation(name="api_request_withdrawal", uses=CALLER,
+              routes=(Route("POST", "/withdrawals/crypto"), Route("POST", "/withdrawals/payment-method"))),
+    Operation(name="api_cancel_withdrawal", routes=(Route("DELETE", "/withdrawals/{transfer_id}"),), uses=CALLER),
+    Operation(name="api_get_withdrawal_fee", routes=(Route("GET", "/withdrawals/fee-estimate"),), uses=CALLER),
+    Operation(name="api_read_transfers", uses=CALLER,
+              routes=(Route("GET", "/transfers"), Route("GET", "/transfers/{transfer_id}"),
+                      Route("GET", "/accounts/{account_id}/transfers"))),
+    Operation(name="api_list_addresses", routes=(Route("GET", "/address-book"),), uses=CALLER),
+    Operation(name="api_change_address_book", uses=CALLER,
+              routes=(Route("POST", "/address-book"), Route("DELETE", "/address-book/{address_id}"))),
     # --- API keys: a key must not be able to make another
     Operation(name="api_create_api_key", routes=(Route("POST", "/api-keys", doors=(Door.APPLICATION,)),),
               uses=CALLER | {Use.WRITE_API_KEYS}),
@@ -202,6 +213,7 @@ OPERATIONS: tuple[Operation, ...] = (
     # --- ledger
     Operation(name="ledger_settle_fills", queue=Queue.SETTLE, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
               memory_mb=HOT_MB, timeout_s=20),
+    Operation(name="ledger_send_withdrawals", every_minutes=1, uses=frozenset({Use.DATABASE}), timeout_s=50),
     Operation(name="ledger_migrate_schema", at_deploy=True, uses=frozenset({Use.DATABASE}), timeout_s=300),
     # --- audit
     Operation(name="audit_sweep_orders", every_minutes=1,

@@ -141,7 +141,8 @@ class Api:
 
     def ledger(self) -> dict[str, list]:
         """Every row of the tables that money and orders live in, and the queued messages."""
-        tables = ("accounts", "balances", "orders", "fills", "ledger_entries", "postings", "transfers",
+        tables = ("accounts", "balances", "orders", "fills", "ledger_entries", "postings", "transfers", "transfer_steps",
+                  "withdrawal_addresses", "deposit_addresses", "adjustments", "account_actions",
                   "embedded.queue_messages")
         with psycopg.connect(self.dsn) as connection:
             return {table: sorted(connection.execute(f"SELECT t::text FROM {table} t").fetchall()) for table in tables}

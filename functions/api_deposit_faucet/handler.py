@@ -43,6 +43,8 @@ def lambda_handler(request: Request) -> dict:
                    external_id=f"{METHOD}:{request.caller.account}:{wanted}")
     if made.outcome == "unknown_account":
         raise BrokenInvariant(f"account {request.caller.account} has no balance row in {asset.id}, every open account has one")
+    if made.outcome == "conflict":
+        raise BadRequest("id was used before, for another deposit", "duplicate_id")
     if made.outcome == "over_limit":
         raise BadRequest(f"an account gets at most {asset.faucet_limit} {asset.id} from the faucet", "faucet_limit_reached")
     return {"id": made.transfer_id, "currency": asset.id, "amount": asset.format(amount), "created_at": made.created_at}

@@ -208,8 +208,8 @@ def check_ledger(exchange: Exchange) -> None:
         assert rows("SELECT entry_id, asset FROM postings GROUP BY entry_id, asset HAVING sum(amount) <> 0") == [], "I1"
         assert rows("SELECT * FROM balances WHERE held < 0 OR (available < 0)") == [], "I2"
         assert rows("""SELECT b.account_no, b.asset, b.held, o.needed FROM balances AS b
-            FULL JOIN (SELECT account_no, hold_asset AS asset, sum(hold) AS needed FROM orders
-                       WHERE status <> 'done' GROUP BY 1, 2) AS o USING (account_no, asset)
+            FULL JOIN (SELECT account_no, asset, sum(amount) AS needed FROM holds_needed GROUP BY 1, 2) AS o
+            USING (account_no, asset)
             WHERE coalesce(b.held, 0) <> coalesce(o.needed, 0)""") == [], "I3"
         assert rows("""SELECT b.account_no, b.asset FROM balances AS b
             LEFT JOIN (SELECT account_no, asset, sum(amount) AS posted FROM postings GROUP BY 1, 2) AS p

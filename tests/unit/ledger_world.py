@@ -95,8 +95,8 @@ def check_books(database):
     assert database.execute("SELECT asset FROM postings GROUP BY asset HAVING sum(amount) <> 0").fetchall() == []
     assert database.execute(
         """SELECT b.account_no, b.asset, b.held, need FROM balances b LEFT JOIN (
-               SELECT account_no, hold_asset, sum(hold) AS need FROM orders WHERE status <> 'done' GROUP BY 1, 2) o
-           ON o.account_no = b.account_no AND o.hold_asset = b.asset WHERE b.held <> coalesce(need, 0)""").fetchall() == []
+               SELECT account_no, asset, sum(amount) AS need FROM holds_needed GROUP BY 1, 2) o USING (account_no, asset)
+           WHERE b.held <> coalesce(need, 0)""").fetchall() == []
     assert database.execute(
         """SELECT b.account_no, b.asset FROM balances b LEFT JOIN (
                SELECT account_no, asset, sum(amount) AS posted FROM postings GROUP BY 1, 2) p USING (account_no, asset)

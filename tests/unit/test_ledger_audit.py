@@ -127,14 +127,14 @@ def test_only_what_is_new_is_gone_over(exchange, database, monkeypatch):
 
 def test_an_entry_that_commits_late_is_not_passed_over(exchange, database, ledger_dsn):
     """Entry 2 commits, and is audited, while entry 1 is still under way; entry 1 is broken."""
-    account = exchange.account()
+    account, other = exchange.account(), exchange.account()
     database.execute("ALTER TABLE postings DISABLE TRIGGER postings_sum_to_zero")
     deposit = "SELECT outcome FROM credit_deposit(%s, %s, 5, 'test', gen_random_uuid()::text, NULL)"
     with psycopg.connect(ledger_dsn) as slow:
         slow.execute(deposit, (account, "USD"))
         slow.execute("INSERT INTO postings (entry_id, account_no, asset, amount, balance_after, type)"
                      " SELECT max(id), 1, 'USD', 1, NULL, 'fee' FROM ledger_entries")
-        database.execute(deposit, (account, "BTC"))
+        database.execute(deposit, (other, "BTC"))
         checked = check_changes({}, ended_since_ms=0)
         for _ in range(3):
             checked = check_changes(checked.position, ended_since_ms=0)

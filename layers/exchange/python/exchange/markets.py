@@ -22,6 +22,16 @@ MIN_BAND_PPM, MAX_BAND_PPM = 100, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawalTerms:
+    """What holds for withdrawals of an asset; amounts as decimal text. `daily`: the most in 24 hours, by account tier."""
+
+    min: str
+    fee: str
+    approve_up_to: str
+    daily: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
     """A listed asset. `scale`: its decimal digits; one unit is 10^-scale."""
 
@@ -31,6 +41,7 @@ class Asset:
     kind: str  # "fiat" or "crypto"
     min_size: str
     faucet_limit: str  # what one account may draw from the sandbox faucet in all; "0" for none
+    withdrawal: WithdrawalTerms | None = None  # none: it cannot be withdrawn
 
     def parse(self, value: object) -> int:
         """Units in `value`; raises the errors of `money.parse_units`."""
@@ -133,6 +144,17 @@ class Listing:
     assets: dict[str, Asset]
     markets: dict[str, Market]
     fee_tiers: tuple[FeeTier, ...] = ()
+    address_wait_s: int = 0
+    sandbox_address_wait_s: int = 0
+
+    def new_address_wait_s(self, *, sandbox: bool) -> int:
+        """How long a new withdrawal address waits before it may be used."""
+        return self.sandbox_address_wait_s if sandbox else self.address_wait_s
+
+    def tiers(self) -> list[str]:
+        """The names of the account tiers, from what the assets' limits speak of."""
+        terms = [asset.withdrawal for asset in self.assets.values() if asset.withdrawal]
+        return list(dict.fromkeys(tier for of_asset in terms for tier in of_asset.daily))
 
     def fee_rates(self, market: Market, volume: Decimal) -> tuple[int, int]:
         """(maker, taker) in parts per million for an account with this 30-day volume. A tier never makes a market dearer."""
@@ -148,9 +170,12 @@ def parse_listing(document: dict) -> Listing:
     assets = {}
     for asset_id, row in document["assets"].items():
         asset = Asset(id=asset_id, name=row["name"], scale=int(row["scale"]), kind=row["kind"],
-                      min_size=str(row["min_size"]), faucet_limit=str(row.get("faucet_limit", "0")))
+                      min_size=str(row["min_size"]), faucet_limit=str(row.get("faucet_limit", "0")),
+                      withdrawal=_withdrawal_terms(row.get("withdrawal")))
         if not 0 <= asset.scale <= MAX_SCALE:
             raise ValueError(f"{asset_id}: scale {asset.scale} is not within 0..{MAX_SCALE}")
+        if asset.withdrawal and not 0 <= asset.parse(asset.withdrawal.fee) < asset.parse(asset.withdrawal.min):
+            raise ValueError(f"{asset_id}: the withdrawal fee must be less than the least amount")
         assets[asset_id] = asset
     markets = {}
     for market_id, row in document["markets"].items():
@@ -164,7 +189,16 @@ def parse_listing(document: dict) -> Listing:
             price_band_ppm=int(row["price_band_ppm"]), limit_band_ppm=int(row["limit_band_ppm"]),
             maker_fee_ppm=int(row["maker_fee_ppm"]), taker_fee_ppm=int(row["taker_fee_ppm"]),
             capacity_orders=int(row["capacity_orders"]))
-    return Listing(assets=assets, markets=markets, fee_tiers=_fee_tiers(document.get("fee_tiers", [])))
+    return Listing(assets=assets, markets=markets, fee_tiers=_fee_tiers(document.get("fee_tiers", [])),
+                   address_wait_s=int(document.get("address_wait_s", 0)),
+                   sandbox_address_wait_s=int(document.get("sandbox_address_wait_s", 0)))
+
+
+def _withdrawal_terms(row: dict | None) -> WithdrawalTerms | None:
+    if row is None:
+        return None
+    return WithdrawalTerms(min=str(row["min"]), fee=str(row["fee"]), approve_up_to=str(row["approve_up_to"]),
+                           daily={tier: str(limit) for tier, limit in row["daily"].items()})
 
 
 def _fee_tiers(rows: list[dict]) -> tuple[FeeTier, ...]:

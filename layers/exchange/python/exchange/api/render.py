@@ -85,7 +85,7 @@ def account_object(row: dict, profile_id: str) -> dict:
     scale = asset_of(row).scale
     return {"id": row["id"], "currency": row["asset"], "balance": at_scale(row["balance"], scale),
             "available": at_scale(row["available"], scale), "hold": at_scale(row["held"], scale),
-            "profile_id": profile_id, "trading_enabled": True}
+            "profile_id": profile_id, "trading_enabled": not row["frozen"]}
 
 
 def ledger_object(row: dict, scale: int) -> dict:

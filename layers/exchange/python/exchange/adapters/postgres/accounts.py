@@ -13,7 +13,7 @@ from exchange.adapters.postgres.connection import ISO_TIME, repeatable
 from exchange.api.pages import Page
 from exchange.markets import listing
 
-_BALANCE = "id::text, asset, available::text, held::text, (available + held)::text AS balance"
+_BALANCE = "id::text, asset, available::text, held::text, (available + held)::text AS balance, frozen"
 
 
 def open_account(user_id: str) -> tuple[int, str]:
@@ -26,7 +26,8 @@ def open_account(user_id: str) -> tuple[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """`outcome`: credited, repeated (this external id was credited before), over_limit or unknown_account."""
+    """`outcome`: credited, repeated (this external id was credited before), conflict (it was, with other terms), over_limit or
+    unknown_account."""
 
     outcome: str
     transfer_id: str | None
@@ -67,10 +68,12 @@ def list_postings(account: int, asset: str, page: Page) -> list[dict]:
 
 
 def list_holds(account: int, asset: str, page: Page) -> list[dict]:
-    """What the account's live orders hold of one asset, newest first, one row more than the page if there are more."""
+    """What the account's live orders and withdrawals hold of one asset, newest first, one row more than the page if there are
+    more. Both draw their numbers from one sequence while they hold the balance's row, so no number appears late."""
     statement, values = page.select(
-        table="orders", columns=f"number, id::text, hold::text AS amount, {ISO_TIME.format('created_at')} AS created_at",
-        conditions=["account_no = %s", "hold_asset = %s", "status <> 'done'", "hold > 0"], values=[account, asset])
+        table="holds_needed",
+        columns=f"number, type, id::text, amount::text, {ISO_TIME.format('created_at')} AS created_at",
+        conditions=["account_no = %s", "asset = %s", "amount > 0"], values=[account, asset])
     return page.in_order(_rows(statement, values))
 
 

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from exchange.api.errors import BadRequest
 from exchange.faults import RetryableFault
 
 CONNECT_TIMEOUT_S = 5
@@ -28,6 +29,13 @@ _local = threading.local()
 
 class DatabaseUnavailable(RetryableFault):
     """The database is out of reach, or the connection was lost in the middle of a statement."""
+
+
+class AccountFrozen(BadRequest):
+    """A statement would have held money of a frozen account; the database refused it, whichever statement it was."""
+
+    def __init__(self) -> None:
+        super().__init__("account is frozen: no new orders and no withdrawals", "account_frozen")
 
 
 def connection() -> psycopg.Connection:
@@ -74,6 +82,10 @@ def _run(work: Callable[[psycopg.Connection], T]) -> T:
     current = connection()
     try:
         return work(current)
+    except psycopg.errors.InsufficientPrivilege as error:
+        if error.diag.constraint_name == "account_is_frozen":
+            raise AccountFrozen() from None
+        raise
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         # A deadlock, a timeout or a serialization failure is an OperationalError too; the connection is good after those.
         if not current.closed and not isinstance(error, psycopg.InterfaceError):

@@ -6,6 +6,7 @@ ISO 8601; `api.render` makes the public objects of them.
 
 from uuid import UUID
 
+from psycopg import Connection
 from psycopg.rows import dict_row
 
 from exchange.adapters.postgres.connection import ISO_TIME, repeatable
@@ -84,7 +85,7 @@ def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, 
     order = Sorting(descending=descending) if key == "number" else Sorting(
         columns=(key, "number"), descending=descending, values=(account,),
         of_cursor=f"SELECT {key}, number FROM orders WHERE account_no = %s AND number = %s")
-    return _page("orders", _ORDER, conditions, values, market, page, order)
+    return _page("orders", _ORDER, conditions, values, market, page, order, settled_for=account)
 
 
 def list_live_ids(account: int, market: str | None) -> list[tuple[UUID, str, str]]:
@@ -116,10 +117,20 @@ def _add_range(conditions: list[str], values: list, since_ms: int | None, until_
 
 
 def _page(table: str, columns: str, conditions: list[str], values: list, market: str | None, page: Page,
-          order: Sorting | None = None) -> list[dict]:
+          order: Sorting | None = None, settled_for: int | None = None) -> list[dict]:
+    """`settled_for`: first waits, in the same round trip, for the account's placements on their way. Fills of a market need no
+    wait: a market settles one entry at a time."""
     if market is not None:
         conditions.append("market = %s")
         values.append(market)
     statement, values = page.select(table=table, columns=columns, conditions=conditions, values=values, order=order)
-    rows = repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(statement, values).fetchall())
-    return page.in_order(rows)
+
+    def read(connection: Connection) -> list[dict]:
+        if settled_for is None:
+            return connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
+        with connection.pipeline(), connection.transaction():
+            # See place_order: the lock that placements share. A statement of its own, so that the next one's snapshot is later.
+            connection.execute("SELECT pg_advisory_xact_lock((7301014::bigint << 32) + %s)", (settled_for,))
+            cursor = connection.cursor(row_factory=dict_row).execute(statement, values)
+        return cursor.fetchall()
+    return page.in_order(repeatable(read))
