@@ -29,7 +29,7 @@ class RunningExchange:
         self.process: subprocess.Popen[str] | None = None
         self._tokens: dict[str, str] = {}
 
-    def start(self, within_s: float = 90) -> None:
+    def start(self, within_s: float = 240) -> None:
         """Returns when it is ready; fails with its words when it ends instead."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", "run", "--data", str(self.data), "--ports", "free", "--quiet", *self._arguments],

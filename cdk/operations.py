@@ -135,6 +135,8 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=frozenset({Use.VIEWS, Use.DATABASE})),
     Operation(name="api_list_candles", routes=(public("GET", "/products/{product_id}/candles"),),
               uses=frozenset({Use.VIEWS, Use.DATABASE})),
+    Operation(name="api_list_events", routes=(public("GET", "/products/{product_id}/events"),), memory_mb=1024,
+              uses=frozenset({Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL})),
     Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
               uses=frozenset({Use.VIEWS})),
     Operation(name="api_get_proof", routes=(public("GET", "/proof"),), uses=frozenset({Use.DATABASE})),

@@ -20,6 +20,7 @@ from exchange.feed.statistics import Bucket, Statistics
 from exchange.journal import GENESIS_HASH, JournalEntry
 
 TRADES_KEPT = 1000
+TOLD_KEPT = 5000
 _MODES = {EventKind.HALTED: Mode.HALTED, EventKind.COLLECTING: Mode.AUCTION, EventKind.RESUMED: Mode.OPEN}
 
 
@@ -41,6 +42,15 @@ class Published(NamedTuple):
     price_ticks: int = 0
 
 
+class Told(NamedTuple):
+    """What the public learned of an event that its journal record does not say: of an iceberg, an amend, a stop."""
+
+    sequence: int
+    old: int
+    new: int
+    price_ticks: int
+
+
 class Step(NamedTuple):
     """What one entry brought: its public events in order, and the (side, price) of the levels it changed."""
 
@@ -50,11 +60,12 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class ViewChanges:
-    """What a save must write. A level of 0 lots, and an order that is None, is to be removed. Trades oldest first."""
+    """What a save must write. A level of 0 lots, and an order that is None, is to be removed. Trades and told oldest first."""
 
     levels: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (side, price) -> (lots, orders)
     orders: dict[bytes, LiveOrder | None] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     minutes: dict[int, Bucket] = field(default_factory=dict)
     hours: dict[int, int] = field(default_factory=dict)
     expired_minutes: list[int] = field(default_factory=list)
@@ -81,6 +92,7 @@ class MarketState:
         self._dirty_levels: set[tuple[int, int]] = set()
         self._dirty_orders: set[bytes] = set()
         self._new_trades: list[Trade] = []
+        self._new_told: list[Told] = []
 
     def side(self, side: int) -> Levels:
         return self.bids if side == Side.BUY else self.asks
@@ -116,12 +128,13 @@ class MarketState:
         changes = ViewChanges(
             levels={(side, price): self.side(side).get(price) for side, price in self._dirty_levels},
             orders={order_id: self.orders.get(order_id) for order_id in self._dirty_orders},
-            trades=self._new_trades[-TRADES_KEPT:],
+            trades=self._new_trades[-TRADES_KEPT:], told=self._new_told[-TOLD_KEPT:],
             minutes={minute: statistics.minutes[minute] for minute in statistics.touched_minutes
                      if minute in statistics.minutes},
             hours={hour: statistics.hours[hour] for hour in statistics.touched_hours if hour in statistics.hours},
             expired_minutes=statistics.expired_minutes, expired_hours=statistics.expired_hours)
         self._dirty_levels, self._dirty_orders, self._new_trades = set(), set(), []
+        self._new_told = []
         statistics.touched_minutes, statistics.touched_hours = set(), set()
         statistics.expired_minutes, statistics.expired_hours = [], []
         return changes
@@ -143,7 +156,10 @@ class MarketState:
         if order is None:
             raise BrokenInvariant(f"I9: {self.market} event {event.sequence} is of an order that is not live")
         self._dirty_orders.add(event.order_id)
-        return _LIVE[kind](self, event, order, entry.at_ms)
+        item = _LIVE[kind](self, event, order, entry.at_ms)
+        if order.display or kind in (EventKind.AMENDED, EventKind.TRIGGERED):
+            self._new_told.append(Told(event.sequence, item.old, item.new, item.price_ticks))
+        return item
 
     def _accepted(self, event: Event, entry: JournalEntry) -> Published:
         order = _placed(event, entry)

@@ -88,6 +88,13 @@ def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, 
     return _page("orders", _ORDER, conditions, values, market, page, order, settled_for=account)
 
 
+def placed_commands(order_ids: list[bytes]) -> dict[bytes, bytes]:
+    """The packed records that the orders were placed with, price and size as last amended; whoever's they are."""
+    rows = repeatable(lambda connection: connection.execute(
+        "SELECT id, command FROM orders WHERE id = ANY(%s)", ([UUID(bytes=order_id) for order_id in order_ids],)).fetchall())
+    return {order_id.bytes: bytes(command) for order_id, command in rows}
+
+
 def list_live_ids(account: int, market: str | None) -> list[tuple[UUID, str, str]]:
     """(id, market, status) of all the account's orders that are not done, oldest first."""
     return repeatable(lambda connection: connection.execute(

@@ -10,5 +10,6 @@ Keys of a market share a hash tag, so that one script may touch them all:
     feed:{M}:minutes      hash    minute -> "open,high,low,close,lots,trades"      (24 h)
     feed:{M}:hours        hash    hour -> lots                                      (30 d)
     feed:{M}:subscribers  hash    connection -> JSON, changed by `feed_publish` only
+    feed:{M}:told         list    what the journal does not say of some events, see `state.Told`; newest first, 5000
     feed:{M}:outbox       hash    push id -> JSON; saved, and perhaps not yet sent
 """

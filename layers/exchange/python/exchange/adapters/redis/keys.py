@@ -1,10 +1,14 @@
 """Names and small encodings of the views' keys; see the package's head."""
 
+import struct
+
 from exchange.feed.levels import Levels
 from exchange.feed.orders import Trade
+from exchange.feed.state import Told
 from exchange.feed.statistics import Bucket
 
-PARTS = ("cursor", "bids", "asks", "live", "trades", "minutes", "hours", "subscribers", "outbox")
+PARTS = ("cursor", "bids", "asks", "live", "trades", "minutes", "hours", "subscribers", "outbox", "told")
+_TOLD = struct.Struct("<4q")
 
 
 def key(market: str, part: str) -> str:
@@ -47,3 +51,13 @@ def encode_bucket(bucket: Bucket) -> str:
 
 def decode_buckets(found: dict[bytes, bytes]) -> dict[int, Bucket]:
     return {int(minute): Bucket._make(map(int, value.split(b","))) for minute, value in found.items()}
+
+
+def encode_told(told: Told) -> bytes:
+    return _TOLD.pack(*told)
+
+
+def decode_told(records: list[bytes]) -> dict[int, Told]:
+    """By sequence."""
+    found = (Told._make(_TOLD.unpack(record)) for record in records)
+    return {told.sequence: told for told in found}

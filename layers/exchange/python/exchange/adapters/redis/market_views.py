@@ -12,6 +12,7 @@ from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
+from exchange.feed.state import Told
 from exchange.feed.statistics import DAY_MINUTES, Bucket, Figures, Statistics
 
 Row = tuple[int, int, int]  # price in ticks, lots, orders
@@ -103,6 +104,12 @@ class MarketViews:
         statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
         return TickerView(int(sequence or 0), bid, ask, Trade.unpack(trade) if trade else None,
                           statistics.figures(self._now_ms()))
+
+    def told(self, market: str) -> tuple[int, dict[int, Told]]:
+        """(sequence, what the journal does not say of events up to it, by sequence)."""
+        sequence, records = self._together(lambda pipeline: [pipeline.hget(keys.key(market, "cursor"), "sequence"),
+                                                             pipeline.lrange(keys.key(market, "told"), 0, -1)])
+        return int(sequence or 0), keys.decode_told(records)
 
     def minutes(self, market: str) -> dict[int, Bucket]:
         """The trades of each minute (by its number since the epoch) of the last 24 hours that had any."""

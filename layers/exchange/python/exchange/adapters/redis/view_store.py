@@ -18,13 +18,13 @@ from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
 from exchange.feed.publisher import Push, Room, Save
 from exchange.feed.routing import Subscriber
-from exchange.feed.state import TRADES_KEPT, MarketState, ViewChanges
+from exchange.feed.state import TOLD_KEPT, TRADES_KEPT, MarketState, ViewChanges
 from exchange.feed.statistics import Statistics
 from exchange.follower import StaleCursor
 
 _SCRIPT = Path(__file__).with_name("save.lua").read_text(encoding="ascii")
 # Of what is written under the keys. Views of another format are as good as lost.
-FORMAT = b"2"
+FORMAT = b"3"
 _NUMBER = {part: number for number, part in enumerate(keys.PARTS, start=1)}
 
 
@@ -119,6 +119,9 @@ def _write_changes(writes: _Writes, changes: ViewChanges) -> None:
     if changes.trades:
         writes.add("LPUSH", "trades", [trade.pack() for trade in changes.trades])
         writes.add("LTRIM", "trades", [0, TRADES_KEPT - 1])
+    if changes.told:
+        writes.add("LPUSH", "told", [keys.encode_told(told) for told in changes.told])
+        writes.add("LTRIM", "told", [0, TOLD_KEPT - 1])
     writes.add("HSET", "minutes", [part for minute, bucket in changes.minutes.items()
                                    for part in (minute, keys.encode_bucket(bucket))])
     writes.add("HDEL", "minutes", list(changes.expired_minutes))
