@@ -30,7 +30,7 @@ class FeedApi(Construct):
             emulated=f"{emulator.endpoint.value_as_string}/_aws/execute-api/{self.api.api_id}/{STAGE}")
         self.connections_arns = [
             stack.format_arn(service="execute-api", resource=self.api.api_id,
-                             resource_name=f"{STAGE}/{method}/@connections/*") for method in ("POST", "DELETE")]
+                             resource_name=f"{STAGE}/{method}/@connections/*") for method in ("POST", "GET", "DELETE")]
 
 
 class Feed(Construct):

@@ -236,6 +236,8 @@ OPERATIONS: tuple[Operation, ...] = (
     # Runs for a minute, and only while somebody listens to what the clock moves; the schedule sees to it that it does.
     Operation(name="feed_beat", queue=Queue.BEAT, every_minutes=1, timeout_s=75, memory_mb=256,
               uses=frozenset({Use.VIEWS, Use.SEND_FEED, Use.SEND_BEAT})),
+    Operation(name="feed_sweep_connections", every_minutes=1, timeout_s=55,
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
     # Outside the VPC, and so without the ledger: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),

@@ -5,6 +5,7 @@ of a market that fails, all messages come again, which is safe because the curso
 """
 
 import os
+import time
 from functools import lru_cache, partial
 
 from aws_lambda_powertools import Logger
@@ -43,6 +44,12 @@ def status() -> str:
         [currency_row(asset, number) for number, asset in enumerate(listing().assets.values(), start=1)]))
 
 
+def cancel_all(account: int, market: str, name: str) -> None:
+    from exchange.adapters.cancels import cancel_all as send_cancels
+    ids = send_cancels(account, market=market, now_ms=time.time_ns() // 1_000_000, name=name)
+    logger.info("a connection ended, cancels sent", market=market, account=account, orders=len(ids))
+
+
 def time_left_s(context: object) -> float:
     return context.get_remaining_time_in_millis() / 1000 if context is not None else 3600.0
 
@@ -50,7 +57,7 @@ def time_left_s(context: object) -> float:
 publisher = FeedPublisher(
     markets=listing().markets, views=RedisViewStore(client()), journal=journal(), queue=command_queue(),
     push_queue_url=os.environ["PUSH_QUEUE_URL"], shards=int(os.environ["FEED_SHARDS"]), account_of=account_of,
-    connections_of=connections_of, status=status)
+    connections_of=connections_of, status=status, cancel_all=cancel_all)
 
 
 def lambda_handler(event: dict, context: object) -> dict:

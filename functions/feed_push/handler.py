@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from exchange.adapters.aws.posts import POSTS_AT_ONCE, disconnect, post
 from exchange.adapters.aws.pusher import Pusher
 from exchange.adapters.ports import command_queue
-from exchange.feed.bodies import encode_drop, encode_resync
+from exchange.feed.bodies import encode_resync
 
 FEED_QUEUE_URL = os.environ["FEED_QUEUE_URL"]
 
@@ -25,15 +25,10 @@ def each(function: Callable, items: Sequence) -> object:
 
 
 def drop(connection: str, markets: set[str]) -> None:
-    """Tells the publisher of every market that the connection listens to, then forgets it."""
     # Imported here: posting, all this function does most of its life, needs no client of DynamoDB.
-    from exchange.adapters.connections import close_connection, find_connection
+    from exchange.adapters.leaving import forget
 
-    known = find_connection(connection)
-    for market in sorted(markets | (known.products if known else set())):
-        command_queue().send(queue=FEED_QUEUE_URL, group=market, dedup_id=f"drop:{connection}:{market}",
-                             body=encode_drop(market, connection))
-    close_connection(connection)
+    forget(connection, markets)
 
 
 def resync(connection: str, market: str, name: str) -> None:

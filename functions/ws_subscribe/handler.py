@@ -13,7 +13,7 @@ from exchange.api.errors import ApiError
 from exchange.faults import RetryableFault
 from exchange.feed.beat import Start
 from exchange.feed.bodies import Subscription
-from exchange.feed.requests import BadRequest, FeedRequest, parse_message, parse_subscribe
+from exchange.feed.requests import CANCEL_ON_DISCONNECT, BadRequest, FeedRequest, parse_message, parse_subscribe
 from exchange.feed.routing import BEAT_CHANNELS
 from exchange.feed.sockets import OK, body_of, connection_of, refusal, subscriptions_message
 from exchange.markets import listing
@@ -31,7 +31,11 @@ def lambda_handler(event: dict, context: object) -> dict:
         known = connections.find_connection(connection_id)
         if known is not None and known.user_id and identity and known.user_id != identity["user_id"]:
             raise BadRequest("Authentication Failed", "this connection is signed in as another user")
-        connection = connections.subscribe(connection_id, request.wanted, **identity)
+        cancels = {(CANCEL_ON_DISCONNECT, product) for product in request.signed_products}
+        connection = connections.subscribe(
+            connection_id, request.wanted | (cancels if request.cancel_on_disconnect else set()), **identity)
+        if request.cancel_on_disconnect is False:
+            connection = connections.unsubscribe(connection_id, cancels)
         # Who deletes a key closes the connections that say they use it: either it sees this one, or this sees it gone.
         if identity.get("key_id") and not key_exists(identity["key_id"]):
             answer(connection_id, refusal(BadRequest("Authentication Failed", "Invalid API Key")))
@@ -92,8 +96,9 @@ def sign_in(request: FeedRequest, source_ip: str) -> dict:
         caller = check_signed(headers, "GET", SIGNED_PATH, b"", time.time_ns() // 1_000_000, source_ip)
     except ApiError as wrong:
         raise BadRequest("Authentication Failed", wrong.message) from None
-    if "view" not in caller.scopes:
-        raise BadRequest("Authentication Failed", "this key lacks the scope 'view'")
+    for scope in ("view", "trade") if request.cancel_on_disconnect else ("view",):
+        if scope not in caller.scopes:
+            raise BadRequest("Authentication Failed", f"this key lacks the scope '{scope}'")
     return {"account": caller.account, "user_id": caller.user_id, "profile_id": caller.profile_id,
             "key_id": given["key"]}
 

@@ -6,7 +6,7 @@ from exchange.adapters import connections
 from exchange.adapters.aws.posts import Gone, post
 from exchange.adapters.ports import command_queue
 from exchange.feed.bodies import Subscription
-from exchange.feed.requests import BadRequest, parse_message, parse_unsubscribe
+from exchange.feed.requests import CANCEL_ON_DISCONNECT, SIGNED_CHANNELS, BadRequest, parse_message, parse_unsubscribe
 from exchange.feed.sockets import OK, body_of, connection_of, refusal, subscriptions_message
 from exchange.markets import listing
 
@@ -27,6 +27,9 @@ def lambda_handler(event: dict, context: object) -> dict:
             return OK
         ended = {(channel, product) for channel, product in before.subscriptions
                  if (channel, product) in request.wanted or (channel, None) in request.wanted}
+        # Whose last signed channel of a product ends is not watched over there any more.
+        signed = {product for channel, product in before.subscriptions - ended if channel in SIGNED_CHANNELS}
+        ended |= {(CANCEL_ON_DISCONNECT, product) for product in before.cancels - signed}
         connection = connections.unsubscribe(connection_id, ended)
         post(connection_id, subscriptions_message(connection.subscriptions))
     except (connections.ConnectionGone, Gone):

@@ -158,6 +158,44 @@ def test_heartbeats_tickers_and_status_by_the_clock(exchange, listen):
     request(exchange, key, "DELETE", f"/orders/{order}")
 
 
+def live(exchange: Exchange, key: Key, product: str) -> list:
+    return request(exchange, key, "GET", f"/orders?product_id={product}")
+
+
+def sweep_connections(exchange: Exchange) -> None:
+    """What the schedule does every minute."""
+    url = f"{exchange.connections}/2015-03-31/functions/exchange-sandbox-feed_sweep_connections/invocations"
+    with urllib.request.urlopen(url, data=b"{}", timeout=60) as answer:
+        assert answer.status == 200
+
+
+def test_orders_end_with_the_connection_that_said_so(start_exchange):
+    """It closes; and the gateway dies, so that nobody says that it is gone: the sweep finds out."""
+    exchange = start_exchange()
+    key = exchange.funded_key(BALANCES)
+    for death in ("close", "gateway"):
+        orders = [place(exchange, key, "buy", "0.1", f"1{number}.00") for number in range(3)]
+        other = request(exchange, key, "POST", "/orders", {
+            "product_id": "BTC-USD", "type": "limit", "side": "buy", "size": "0.01", "price": "100"})["id"]
+        plain, listener = Listener(exchange.websocket), Listener(exchange.websocket)
+        plain.send(type="subscribe", product_ids=["BTC-USD"], channels=["user"], **credentials(key))
+        listener.send(type="subscribe", product_ids=[MARKET], channels=["user"], cancel_on_disconnect=True, **credentials(key))
+        assert plain.next()["type"] == "subscriptions"
+        assert listener.next()["cancel_on_disconnect"] == [MARKET]
+        assert len(live(exchange, key, MARKET)) == 3
+        if death == "gateway":
+            exchange.kill_and_wait("gateway")
+            sweep_connections(exchange)
+        else:
+            plain.close()
+            listener.close()
+        eventually(lambda: live(exchange, key, MARKET) == [], 30)
+        assert [row["id"] for row in live(exchange, key, "BTC-USD")] == [other]
+        assert request(exchange, key, "GET", f"/orders/{orders[0]}")["done_reason"] == "canceled"
+        request(exchange, key, "DELETE", f"/orders/{other}")
+        eventually(lambda: live(exchange, key, "BTC-USD") == [], 30)
+
+
 def test_refusals_over_the_socket(exchange, listen):
     listener = listen()
     for message in ('{"type":"subscribe"', '{"type":"hello"}', "[]", '{"type":"subscribe","product_ids":["NO-NO"]}',

@@ -30,7 +30,8 @@ class Traded(World):
         self.client = redis.Redis.from_url(redis_url)
         self.publisher = FeedPublisher(
             markets=listing().markets, views=RedisViewStore(self.client), journal=self.journal, queue=MemoryQueue(),
-            push_queue_url="push", shards=1, account_of=lambda user_id: (0, ""), connections_of=lambda market: [], status=str)
+            push_queue_url="push", shards=1, account_of=lambda user_id: (0, ""), connections_of=lambda market: [],
+            status=str, cancel_all=None)
         self.store = PostgresCandles(listing())
         self.recorder = CandleRecorder(journal=self.journal, store=self.store, page=7)
 

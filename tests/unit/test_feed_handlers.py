@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from exchange.adapters import access_tokens, api_keys, connections
+from exchange.adapters import access_tokens, api_keys, connections, leaving
 from exchange.adapters.aws import posts
 from exchange.api.auth import signature
 from exchange.feed.bodies import Subscription
@@ -85,8 +85,10 @@ class World:
 
     def load(self, name: str):
         handler = load_handler(name)
+        self._monkeypatch.setattr(leaving, "command_queue", lambda: self.queue)
         for attribute, value in (("command_queue", lambda: self.queue), ("post", self.posted.post),
-                                 ("disconnect", self.posted.closed.append)):
+                                 ("disconnect", self.posted.closed.append),
+                                 ("is_there", lambda connection: connection not in self.posted.gone)):
             if hasattr(handler, attribute):
                 self._monkeypatch.setattr(handler, attribute, value)
         return handler
@@ -240,6 +242,94 @@ def test_a_client_that_is_gone_is_no_failure(world, name):
 def test_a_connection_that_the_table_does_not_know_gets_no_subscription(world):
     world.send("ws_subscribe", subscribe("level2"), connection="unknown")
     assert world.queue.sent == [] and connections.find_connection("unknown") is None
+
+
+# --- orders that end with the connection
+
+@pytest.mark.parametrize("message", [
+    subscribe("user", cancel_on_disconnect="yes"), subscribe("user", cancel_on_disconnect=1),
+    subscribe("level2", cancel_on_disconnect=True), subscribe("full", cancel_on_disconnect=True),
+    subscribe("level2", cancel_on_disconnect=True, key="k", signature="s", passphrase="p", timestamp="1")])
+def test_cancel_on_disconnect_is_for_who_has_signed(world, message):
+    (answer,) = world.send("ws_subscribe", message)
+    assert answer["type"] == "error" and "cancel_on_disconnect" in answer["reason"]
+    assert connections.find_connection("c1").version == 0
+
+
+def trading(key) -> None:
+    object.__setattr__(key, "scopes", frozenset(("view", "trade")))
+
+
+def test_cancel_on_disconnect_comes_and_goes(world, key):
+    assert "trade" in world.send("ws_subscribe", subscribe("user", cancel_on_disconnect=True, **signed(key)))[0]["reason"]
+    trading(key)
+    both = ("BTC-USD", "ETH-USD")
+    on = subscribe("user", {"name": "level2", "product_ids": ["SOL-USD"]}, products=both, cancel_on_disconnect=True,
+                   **signed(key))
+    (answer,) = world.send("ws_subscribe", on)
+    assert answer["cancel_on_disconnect"] == list(both)
+    assert [channel["name"] for channel in answer["channels"]] == ["level2", "user"]
+    assert connections.find_connection("c1").cancels == set(both)
+    assert "cancel_on_disconnect" not in {channel for s in world.subscriptions() for channel in s.channels}
+    (answer,) = world.send("ws_subscribe", subscribe("user", cancel_on_disconnect=False, **signed(key)))
+    assert answer["cancel_on_disconnect"] == ["ETH-USD"]
+    (answer,) = world.send("ws_unsubscribe", {"type": "unsubscribe", "channels": ["user"]})
+    assert "cancel_on_disconnect" not in answer and connections.find_connection("c1").cancels == set()
+    world.send("ws_subscribe", on)
+    world.send("ws_subscribe", subscribe("full", products=both, **signed(key)))
+    world.send("ws_unsubscribe", {"type": "unsubscribe", "channels": ["user"]})
+    assert connections.find_connection("c1").cancels == set(both)  # `full` is signed as well
+    world.send("ws_unsubscribe", {"type": "unsubscribe"})
+    assert connections.find_connection("c1").subscriptions == frozenset()
+
+
+def drops(world) -> dict[str, dict]:
+    return {group: json.loads(body)["drop"] for _, group, _, body in world.queue.sent if '"drop"' in body}
+
+
+def test_whoever_notices_tells_the_market_to_cancel(world, key):
+    trading(key)
+    for notices in ("ws_disconnect", "feed_push", "feed_sweep_connections"):
+        world.queue.sent.clear()
+        world.queue._seen.clear()
+        world.connect.lambda_handler(socket_event("c1"), None)
+        world.connect.lambda_handler(socket_event("alive"), None)
+        world.send("ws_subscribe", subscribe("user", {"name": "level2", "product_ids": ["SOL-USD"]},
+                                             cancel_on_disconnect=True, **signed(key)))
+        world.send("ws_subscribe", subscribe("user", cancel_on_disconnect=True, **signed(key)), connection="alive")
+        handler = world.load(notices)
+        world.posted.gone = {"c1"}
+        if notices == "feed_push":
+            handler.lambda_handler(queue_event(("SOL-USD:0", push_body("SOL-USD", ["{}"], [[["c1"], [0]]]))), None)
+        elif notices == "feed_sweep_connections":
+            assert handler.lambda_handler({}, None) == {"forgotten": 1} and handler.lambda_handler({}, None) == {"forgotten": 0}
+        else:
+            handler.lambda_handler(socket_event("c1"), None)
+        assert drops(world) == {
+            "BTC-USD": {"connection": "c1", "account": 7, "user_id": "user-7", "cancel": True},
+            "SOL-USD": {"connection": "c1"}}, notices
+        assert connections.find_connection("c1") is None and connections.find_connection("alive")
+
+
+def test_the_sweep_forgets_what_is_older_than_connections_get(world, monkeypatch):
+    world.send("ws_subscribe", subscribe("level2"))
+    sweep = world.load("feed_sweep_connections")
+    assert sweep.lambda_handler({}, None) == {"forgotten": 0}  # not asked for: nothing hangs on it
+    now = time.time()
+    monkeypatch.setattr(sweep.time, "time", lambda: now + 2 * 3600 + 301)
+    assert sweep.lambda_handler({}, None) == {"forgotten": 1} and drops(world) == {"BTC-USD": {"connection": "c1"}}
+
+
+def test_the_sweep_forgets_nobody_while_the_service_is_away(world, key):
+    trading(key)
+    world.send("ws_subscribe", subscribe("user", cancel_on_disconnect=True, **signed(key)))
+    sweep = world.load("feed_sweep_connections")
+
+    def away(connection: str) -> bool:
+        raise posts.PostFailed("500")
+    world._monkeypatch.setattr(sweep, "is_there", away)
+    assert sweep.lambda_handler({}, None) == {"forgotten": 0}
+    assert connections.find_connection("c1")
 
 
 # --- signing in
@@ -493,6 +583,6 @@ def test_a_fault_returns_the_batch(world, publish, monkeypatch):
     monkeypatch.setattr(publish, "publisher", publish.FeedPublisher(
         markets=publish.listing().markets, views=view_store.RedisViewStore(connection.connect("redis://127.0.0.1:1/0")),
         journal=publish.market.journal, queue=world.queue, push_queue_url="push", shards=1, account_of=None,
-        connections_of=None, status=str))
+        connections_of=None, status=str, cancel_all=None))
     body = Subscription("ETH-USD", "c1", 1, frozenset(("full",)), frozenset()).encode()
     assert publish.lambda_handler(queue_event(("ETH-USD", body)), None) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}

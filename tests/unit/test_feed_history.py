@@ -28,7 +28,7 @@ class Told(World):
         self.records: dict[bytes, bytes] = {}
         self.publisher = FeedPublisher(
             markets=listing().markets, views=RedisViewStore(client), journal=self.journal, queue=self.queue,
-            push_queue_url="push", shards=1, account_of=None, connections_of=lambda market: [], status=str)
+            push_queue_url="push", shards=1, account_of=None, connections_of=lambda market: [], status=str, cancel_all=None)
         self.tell(Subscription(MARKET, "c", 1, frozenset(("full",))).encode())
 
     def tell(self, body: str) -> None:

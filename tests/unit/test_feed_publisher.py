@@ -27,6 +27,7 @@ class Setup:
         self.queue = MemoryQueue()
         self.lost: list[str] = []
         self.status = "{}"
+        self.canceled: list[tuple[int, str, str]] = []
         self.publisher = self.new_publisher()
         self.views = MarketViews(self.client, now_ms=lambda: self.world.at_ms)
         self._read = 0
@@ -35,7 +36,8 @@ class Setup:
         return FeedPublisher(
             markets={MARKET: self.world.market}, views=RedisViewStore(self.client), journal=self.world.journal,
             queue=self.queue, push_queue_url="push", shards=shards, account_of=lambda user_id: (42, "profile-42"),
-            connections_of=lambda market: self.lost, status=lambda: self.status)
+            connections_of=lambda market: self.lost, status=lambda: self.status,
+            cancel_all=lambda *what: self.canceled.append(what))
 
     def handle(self, *bodies: str, publisher: FeedPublisher | None = None) -> None:
         (publisher or self.publisher).handle(MARKET, [json.loads(body) for body in bodies])
@@ -237,6 +239,30 @@ def test_a_dropped_connection_gets_nothing_more_and_leaves_no_trace(setup):
     assert setup.client.hkeys(keys.key(MARKET, "subscribers")) == [b"d"]
 
 
+def test_a_drop_cancels_what_its_connection_said_whether_it_is_known_or_not(setup):
+    setup.handle(subscribe("c", "user", account=7, user_id="u"), subscribe("d", "user", account=7, user_id="u"))
+    setup.handle(encode_drop(MARKET, "d"))
+    assert setup.canceled == []
+    setup.handle(encode_drop(MARKET, "c", account=7, user_id="u", cancel=True),
+                 encode_drop(MARKET, "unknown", user_id="by token", cancel=True))
+    assert setup.canceled == [(7, MARKET, f"disconnect:c:{MARKET}"), (42, MARKET, f"disconnect:unknown:{MARKET}")]
+    assert setup.client.hkeys(keys.key(MARKET, "subscribers")) == []
+
+
+def test_a_drop_whose_cancels_could_not_be_sent_comes_again(setup):
+    setup.handle(subscribe("c", "user", account=7, user_id="u"))
+    body = encode_drop(MARKET, "c", account=7, user_id="u", cancel=True)
+
+    def away(*what: object) -> None:
+        raise ConnectionError("the queue is away")
+    setup.publisher._cancel_all = away
+    with pytest.raises(ConnectionError):
+        setup.handle(body)
+    assert setup.client.hkeys(keys.key(MARKET, "subscribers")) == [b"c"]
+    setup.handle(body, publisher=setup.new_publisher())
+    assert len(setup.canceled) == 1 and setup.client.hkeys(keys.key(MARKET, "subscribers")) == []
+
+
 def test_a_token_user_is_looked_up(setup):
     setup.handle(subscribe("c", "user", user_id="sub-42"))
     world = setup.world
@@ -379,7 +405,7 @@ def test_redis_out_of_reach_is_a_fault_to_be_retried(setup):
     publisher = FeedPublisher(
         markets={MARKET: setup.world.market}, views=RedisViewStore(connect("redis://127.0.0.1:1/0")),
         journal=setup.world.journal, queue=setup.queue, push_queue_url="push", shards=1,
-        account_of=lambda user_id: (0, ""), connections_of=lambda market: [], status=str)
+        account_of=lambda user_id: (0, ""), connections_of=lambda market: [], status=str, cancel_all=None)
     with pytest.raises(ViewsUnavailable):
         setup.handle(subscribe("c", "full"), publisher=publisher)
     with pytest.raises(ViewsUnavailable):

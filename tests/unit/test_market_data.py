@@ -24,7 +24,8 @@ def world(redis_url):
     client = redis.Redis.from_url(redis_url)
     publisher = FeedPublisher(
         markets=listing().markets, views=RedisViewStore(client), journal=world.journal, queue=MemoryQueue(),
-        push_queue_url="push", shards=1, account_of=lambda user_id: (0, ""), connections_of=lambda market: [], status=str)
+        push_queue_url="push", shards=1, account_of=lambda user_id: (0, ""), connections_of=lambda market: [],
+        status=str, cancel_all=None)
     world.publish = lambda *entries: publisher.handle(MARKET, [json.loads(nudge(entry)) for entry in entries])
     yield world
     client.close()

@@ -29,7 +29,7 @@ def endpoint(monkeypatch):
             self.end_headers()
             self.wfile.write(b"{}")
 
-        do_POST = do_DELETE = answer
+        do_POST = do_DELETE = do_GET = answer
 
         def log_message(self, *_: object) -> None:
             pass
@@ -105,3 +105,10 @@ def test_disconnecting(endpoint):
     posts.disconnect("abc")
     posts.disconnect("410")  # gone already
     assert [method for method, *_ in endpoint] == ["DELETE", "DELETE"]
+
+
+def test_whether_a_connection_is_there(endpoint):
+    assert posts.is_there("abc=") and not posts.is_there("410")
+    for status in ("403", "500"):
+        with pytest.raises(posts.PostFailed):
+            posts.is_there(status)

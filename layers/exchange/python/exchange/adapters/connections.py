@@ -8,12 +8,14 @@ the first post that finds the connection gone, or by `expires_at`: a connection 
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import UpdateError
 from pynamodb.models import Model
+
+from exchange.feed.requests import CANCEL_ON_DISCONNECT
 
 LIFETIME_S = 3 * 3600
 
@@ -40,7 +42,8 @@ class ConnectionGone(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`subscriptions`: (channel, product) pairs. `account` 0 and empty ids: nobody has signed in."""
+    """`subscriptions`: (channel, product) pairs, and (CANCEL_ON_DISCONNECT, product). `account` 0 and empty ids: nobody has
+    signed in."""
 
     id: str
     version: int
@@ -48,9 +51,16 @@ class Connection:
     account: int = 0
     user_id: str = ""
     profile_id: str = ""
+    opened_at_s: int = 0
 
     def channels(self, product: str) -> frozenset[str]:
-        return frozenset(channel for channel, wanted in self.subscriptions if wanted == product)
+        return frozenset(channel for channel, wanted in self.subscriptions
+                         if wanted == product and channel != CANCEL_ON_DISCONNECT)
+
+    @property
+    def cancels(self) -> set[str]:
+        """The products whose orders of the account end with the connection."""
+        return {product for channel, product in self.subscriptions if channel == CANCEL_ON_DISCONNECT}
 
     @property
     def products(self) -> set[str]:
@@ -104,6 +114,11 @@ def connections_by_key(key_id: str) -> list[Connection]:
     return [_connection(row) for row in _Row.scan(_Row.key_id == key_id, consistent_read=True)]
 
 
+def all_connections() -> Iterator[Connection]:
+    """Reads the whole table, a page at a time: for the sweep."""
+    return map(_connection, _Row.scan())
+
+
 def _update(row: _Row, actions: list) -> Connection:
     try:
         row.update(actions=actions, condition=_Row.connection_id.exists())
@@ -117,7 +132,7 @@ def _update(row: _Row, actions: list) -> Connection:
 def _connection(row: _Row) -> Connection:
     pairs = frozenset(_unpack(packed) for packed in row.subscriptions or ())
     return Connection(row.connection_id, int(row.version), pairs, int(row.account or 0), row.user_id or "",
-                      row.profile_id or "")
+                      row.profile_id or "", int(row.expires_at or 0) - LIFETIME_S)
 
 
 def _pack(pair: tuple[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The bodies of the feed queue's own messages, beside the nudges; group = market.
 
     {"market": "BTC-USD", "subscription": {"connection", "version", "channels", "requested", "user_id", ...}}
-    {"market": "BTC-USD", "drop": {"connection"}}
+    {"market": "BTC-USD", "drop": {"connection"}}, with {"account", "user_id", "cancel"} where its orders end with it
     {"market": "BTC-USD", "resync": {"connection"}}
     {"market": "BTC-USD", "beat": {"at_ms", "batch"}}
 
@@ -54,6 +54,8 @@ def encode_resync(market: str, connection: str) -> str:
     return json.dumps({"market": market, "resync": {"connection": connection}}, separators=(",", ":"))
 
 
-def encode_drop(market: str, connection: str) -> str:
-    """The connection is gone: forget it in this market."""
-    return json.dumps({"market": market, "drop": {"connection": connection}}, separators=(",", ":"))
+def encode_drop(market: str, connection: str, *, account: int = 0, user_id: str = "", cancel: bool = False) -> str:
+    """The connection is gone: forget it in this market. With `cancel`, and cancel the account's orders there; account 0 with a
+    `user_id` as in a Subscription."""
+    who = {"account": account, "user_id": user_id, "cancel": True} if cancel else {}
+    return json.dumps({"market": market, "drop": {"connection": connection, **who}}, separators=(",", ":"))

@@ -93,11 +93,13 @@ class ViewStore(Protocol):
 class FeedPublisher:
     """`handle` is called by one thread. `account_of(user_id) -> (account, profile_id)`; `connections_of(market)`: the
     connections that the connection table says listen, asked only after the views were lost. `shards`: groups per market
-    of the push queue. `status()`: the `status` message of the moment."""
+    of the push queue. `status()`: the `status` message of the moment. `cancel_all(account, market, name)`: asks the
+    market to cancel the account's orders there; under one name once."""
 
     def __init__(self, *, markets: dict[str, Market], views: ViewStore, journal: Journal, queue: CommandQueue,
                  push_queue_url: str, shards: int, account_of: Callable[[str], tuple[int, str]],
-                 connections_of: Callable[[str], Iterable[str]], status: Callable[[], str]) -> None:
+                 connections_of: Callable[[str], Iterable[str]], status: Callable[[], str],
+                 cancel_all: Callable[[int, str, str], None]) -> None:
         self._markets = markets
         self._views = views
         self._journal = journal
@@ -107,6 +109,7 @@ class FeedPublisher:
         self._account_of = account_of
         self._connections_of = connections_of
         self._status = status
+        self._cancel_all = cancel_all
         self._follower = JournalFollower(journal, self)
         self._rooms: dict[str, _OpenRoom] = {}
         self._time_left_s: Callable[[], float] = lambda: 3600
@@ -133,7 +136,7 @@ class FeedPublisher:
             if "subscription" in body:
                 self._subscribe(market, Subscription.decode(body))
             elif "drop" in body:
-                self._open(market).drop(body["drop"]["connection"])
+                self._drop(market, **body["drop"])
             elif "resync" in body:
                 self._open(market).resync(body["resync"]["connection"])
             elif "beat" in body:
@@ -209,6 +212,12 @@ class FeedPublisher:
         if wanted.user_id and not account:
             account, profile_id = self._account_of(wanted.user_id)
         room.subscribe(wanted, account, profile_id, self._status)
+
+    def _drop(self, market: str, connection: str, account: int = 0, user_id: str = "", cancel: bool = False) -> None:
+        """The cancels first: should this fail, the message comes again, known subscriber or not."""
+        if cancel:
+            self._cancel_all(account or self._account_of(user_id)[0], market, f"disconnect:{connection}:{market}")
+        self._open(market).drop(connection)
 
     # --- saving and sending
 

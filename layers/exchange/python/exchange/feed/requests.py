@@ -14,6 +14,9 @@ CHANNELS = frozenset(("level2", "level2_batch", "matches", "user", "full", "tick
 DEFAULT_CHANNEL = "full"
 # Of no product. Its subscriptions are kept with the first listed one, whose publisher sends it.
 STATUS = "status"
+# Kept beside the channels in a connection's subscriptions, and no channel: this product's orders end with the connection.
+CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
+SIGNED_CHANNELS = frozenset(("user", "full"))
 # A frame of API Gateway; what is longer is no request of a real client.
 MAX_REQUEST_BYTES = 32 * 1024
 CREDENTIALS = ("key", "signature", "passphrase", "timestamp", "token")
@@ -34,10 +37,16 @@ class FeedRequest:
 
     wanted: frozenset[tuple[str, str | None]]
     credentials: dict[str, str]
+    cancel_on_disconnect: bool | None = None
 
     @property
     def channels(self) -> set[str]:
         return {channel for channel, _ in self.wanted}
+
+    @property
+    def signed_products(self) -> set[str]:
+        """The products of the channels that somebody is signed in for."""
+        return {product for channel, product in self.wanted if channel in SIGNED_CHANNELS}
 
 
 def parse_message(body: str | None) -> dict:
@@ -65,7 +74,14 @@ def parse_subscribe(message: dict, products: Collection[str]) -> FeedRequest:
             raise BadRequest(title, f"the channel {channel} needs product_ids")
     if not wanted:
         raise BadRequest(title, "no channel was asked for")
-    return FeedRequest(frozenset(wanted), _credentials(message, title))
+    credentials = _credentials(message, title)
+    cancel = message.get(CANCEL_ON_DISCONNECT)
+    if cancel is not None and not isinstance(cancel, bool):
+        raise BadRequest(title, f"{CANCEL_ON_DISCONNECT} is {_found(cancel)}, wanted true or false")
+    request = FeedRequest(frozenset(wanted), credentials, cancel)
+    if cancel is not None and not (request.signed_products and ("key" in credentials or "token" in credentials)):
+        raise BadRequest(title, f"{CANCEL_ON_DISCONNECT} needs the channel user or full, signed")
+    return request
 
 
 def parse_unsubscribe(message: dict, products: Collection[str]) -> FeedRequest:

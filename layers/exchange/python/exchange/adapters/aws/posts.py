@@ -61,6 +61,14 @@ def disconnect(connection_id: str) -> None:
         raise PostFailed(f"{connection_id}: status {status}")
 
 
+def is_there(connection_id: str) -> bool:
+    """Whether the connection exists. Raises PostFailed where the service does not say."""
+    status = _call("GET", connection_id, b"")
+    if status not in (200, 410):
+        raise PostFailed(f"{connection_id}: status {status}")
+    return status == 200
+
+
 def _call(method: str, connection_id: str, body: bytes) -> int:
     """The status; what may pass by itself (throttling, a fault, a lost connection) is tried again."""
     for attempt in range(1, ATTEMPTS + 1):
