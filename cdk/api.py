@@ -14,7 +14,7 @@ from constructs import Construct
 
 from cdk.functions import OperationFunction
 from cdk.lane import Lane
-from cdk.operations import Door, Route
+from cdk.operations import DEFAULT_PATH, Door, Route
 from cdk.settings import Settings
 
 # Per door: twice the headline rate, and the account's limit (10,000/s) stays out of reach of one of them.
@@ -52,10 +52,16 @@ class ApiDoor(Construct):
         # The L2 refuses a path that ends with a slash; the service does not. It is the same route otherwise.
         added = apigateway.HttpRoute(
             self, route.key.replace("/", "."), http_api=self.api, integration=self._integrations[name],
-            route_key=apigateway.HttpRouteKey.with_(route.path.rstrip("/"), apigateway.HttpMethod[route.method]),
-            authorizer=authorizer)
+            route_key=route_key(route), authorizer=authorizer)
         if route.path.endswith("/"):
             added.node.default_child.add_property_override("RouteKey", route.key)
+
+
+def route_key(route: Route) -> apigateway.HttpRouteKey:
+    """The key without a slash at its end, which the L2 would refuse."""
+    if route.path == DEFAULT_PATH:
+        return apigateway.HttpRouteKey.DEFAULT
+    return apigateway.HttpRouteKey.with_(route.path.rstrip("/"), apigateway.HttpMethod[route.method])
 
 
 class Api(Construct):

@@ -16,6 +16,7 @@ class Use(Enum):
 
     DATABASE = "the ledger in PostgreSQL"
     VIEWS = "the feed's views in Valkey"
+    LIMITS = "the rate limits' buckets in Valkey"
     SEND_COMMANDS = "send to every market's command queue; a market's own function only to its own market's"
     SEND_NUDGES = "send to the settle and feed queues"
     SEND_FEED = "send to the feed queue"
@@ -35,7 +36,7 @@ class Use(Enum):
     WATCH_QUEUES = "read how full every queue is, dead letters included, and the figures in CloudWatch"
 
 
-VPC_USES = frozenset({Use.DATABASE, Use.VIEWS})
+VPC_USES = frozenset({Use.DATABASE, Use.VIEWS, Use.LIMITS})
 
 
 class Door(Enum):
@@ -46,6 +47,10 @@ class Door(Enum):
 
 
 BOTH_DOORS = (Door.APPLICATION, Door.TRADING)
+
+
+# The path of the route that takes what no other takes.
+DEFAULT_PATH = "$default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Route:
 
     @property
     def key(self) -> str:
-        return f"{self.method} {self.path}"
+        return self.path if self.path == DEFAULT_PATH else f"{self.method} {self.path}"
 
 
 class Queue(Enum):
@@ -106,7 +111,7 @@ class Operation:
 HOT_MB = 1769
 
 # What every private operation needs to know who is asking: an API key's row and secret, or an account in the ledger.
-CALLER = frozenset({Use.READ_API_KEYS, Use.DATABASE, Use.USER_POOL})
+CALLER = frozenset({Use.READ_API_KEYS, Use.DATABASE, Use.USER_POOL, Use.LIMITS})
 # What halting a market takes: the status row, and the HALT command in its queue.
 HALT = frozenset({Use.WRITE_STATUS, Use.SEND_COMMANDS})
 
@@ -140,6 +145,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_get_stats", routes=(public("GET", "/products/{product_id}/stats"),),
               uses=frozenset({Use.VIEWS})),
     Operation(name="api_get_proof", routes=(public("GET", "/proof"),), uses=frozenset({Use.DATABASE})),
+    Operation(name="api_summarize_products", uses=frozenset({Use.VIEWS}),
+              routes=(public("GET", "/products/volume-summary"), public("GET", "/products/spark-lines"))),
+    Operation(name="api_answer_unknown", routes=(Route("ANY", DEFAULT_PATH, public=True),), memory_mb=256),
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
               uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
@@ -162,6 +170,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_get_account", routes=(Route("GET", "/accounts/{account_id}"),), uses=CALLER),
     Operation(name="api_get_account_ledger", routes=(Route("GET", "/accounts/{account_id}/ledger"),), uses=CALLER),
     Operation(name="api_get_account_holds", routes=(Route("GET", "/accounts/{account_id}/holds"),), uses=CALLER),
+    Operation(name="api_list_profiles", uses=CALLER,
+              routes=(Route("GET", "/profiles"), Route("GET", "/profiles/{profile_id}"))),
+    Operation(name="api_verify_user", routes=(Route("GET", "/users/self/verify"),), uses=CALLER),
+    Operation(name="api_get_trailing_volume", routes=(Route("GET", "/users/self/trailing-volume"),),
+              uses=CALLER | {Use.VIEWS}),
+    Operation(name="api_list_payment_methods", uses=CALLER,
+              routes=(Route("GET", "/payment-methods"), Route("GET", "/coinbase-accounts"))),
     Operation(name="api_get_fees", routes=(Route("GET", "/fees"),), uses=CALLER),
     # On both doors, so that a bot's integration test can fund itself.
     Operation(name="api_deposit_faucet", routes=(Route("POST", "/deposits/faucet"),), uses=CALLER, sandbox_only=True),

@@ -10,20 +10,27 @@ Read once, from the CDK context (`cdk.json`, `-c name=value`), and passed on key
 | python       | 3.13        | Lambda runtime                                                                     |
 | origins      | *           | comma-separated origins that browsers may call the application API from             |
 | alarm_email  | (none)      | who is told of an alarm                                                            |
+| rate_limits  | see below   | per address and per account, see docs/API.md; `` for none                           |
 | functions    | functions   | the folder of the handlers                                                         |
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-CONTEXT_NAMES = ("stage", "region", "zones", "architecture", "python", "origins", "alarm_email", "functions")
+CONTEXT_NAMES = ("stage", "region", "zones", "architecture", "python", "origins", "alarm_email", "rate_limits",
+                 "functions")
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("arm64", "x86_64")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+# bucket=tokens a second/at once; what takes from which: exchange/api/limits.py.
+RATE_LIMITS = "public=10/15,private=30/60,orders=50/100"
 
 
 class BadSettings(ValueError):
@@ -41,6 +48,7 @@ class Settings:
     python: str = "3.13"
     origins: tuple[str, ...] = ("*",)
     alarm_email: str | None = None
+    rate_limits: str = RATE_LIMITS
     local: bool = False
     markets: tuple[str, ...]
     functions_dir: Path = ROOT / "functions"
@@ -70,10 +78,13 @@ class Settings:
         stage = context.get("stage", "sandbox")
         if not stage.isalnum() or not stage.islower() or len(stage) > 16:
             raise BadSettings(f"stage {stage!r}, wanted 1 to 16 lower-case letters and digits")
+        rate_limits = context.get("rate_limits", RATE_LIMITS)
+        if not re.fullmatch(r"([a-z]+=\d{1,6}(\.\d+)?/[1-9]\d{0,6}(,|$))*", rate_limits):
+            raise BadSettings(f"rate_limits {rate_limits!r}, wanted for example {RATE_LIMITS}")
         return cls(stage=stage, region=context.get("region", "us-east-1"),
                    zones=tuple(context.get("zones", "a,b").split(",")), architecture=architecture, python=python,
                    origins=tuple(context.get("origins", "*").split(",")), alarm_email=context.get("alarm_email"),
-                   local=local, markets=listed_markets(),
+                   rate_limits=rate_limits, local=local, markets=listed_markets(),
                    functions_dir=Path(context.get("functions", ROOT / "functions")))
 
 

@@ -70,6 +70,7 @@ class Wiring:
         tables = {
             Use.DATABASE: {"DATABASE_DSN": r.database_dsn, "DATABASE_IAM_AUTH": r.database_iam_auth},
             Use.VIEWS: {"REDIS_URL": r.redis_url},
+            Use.LIMITS: {"REDIS_URL": r.redis_url},
             Use.SEND_COMMANDS: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix},
             Use.SEND_NUDGES: {"SETTLE_QUEUE_URL": r.queues.settle.queue.queue_url,
                               "FEED_QUEUE_URL": r.queues.feed.queue.queue_url},
@@ -144,7 +145,7 @@ class Wiring:
                 return [_allow(["sqs:GetQueueAttributes"], queues), _allow(["cloudwatch:GetMetricData"], ["*"])]
             case Use.POST_TO_CONNECTIONS:
                 return [_allow(["execute-api:ManageConnections"], r.connections_arns)]
-            case Use.VIEWS | Use.USER_POOL | Use.CORE:
+            case Use.VIEWS | Use.LIMITS | Use.USER_POOL | Use.CORE:
                 return []  # reached through the security group, public, a layer
 
 
@@ -155,7 +156,8 @@ def in_order(uses: frozenset[Use]) -> list[Use]:
 
 def base_environment(settings: Settings) -> dict[str, str]:
     """What every function has."""
-    return {"STAGE": settings.stage, "SANDBOX": "1" if settings.sandbox else "0", "EXCHANGE_PORTS": "aws"}
+    return {"STAGE": settings.stage, "SANDBOX": "1" if settings.sandbox else "0", "EXCHANGE_PORTS": "aws",
+            "RATE_LIMITS": settings.rate_limits}
 
 
 def _allow(actions: list[str], resources: list[str], conditions: dict | None = None) -> iam.PolicyStatement:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ from local.plan import Plan, door_of, make_plan
 from local.resources import Resources
 from local.servers import ACCOUNT, REGION
 from local.template import TemplateError, read_assembly
+
+# On one machine the limits are there to be seen, not to be met: a test or a bench may send all it can.
+RATE_LIMITS = "public=5000/20000,private=5000/20000,orders=5000/20000"
 
 
 def synthesise(functions: Path | None) -> Path:
@@ -51,7 +55,7 @@ def resolve(folder: Path, *, data: Path, emulator_url: str, database_dsn: str, r
         # What stands on an order's hot path is embedded; the rest talks to its service.
         return make_plan(assembly, resources, overrides={
             "EXCHANGE_PORTS": "embedded", "DATABASE_DSN": database_dsn, "DATABASE_IAM_AUTH": "0", "REDIS_URL": redis_url,
-            "CONNECTIONS_ENDPOINT": connections_url})
+            "RATE_LIMITS": os.environ.get("RATE_LIMITS", RATE_LIMITS), "CONNECTIONS_ENDPOINT": connections_url})
     except TemplateError as error:
         raise CannotStart(f"the template does not fit the local runtime: {error}") from None
 

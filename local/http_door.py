@@ -64,9 +64,12 @@ class HttpDoor:
         if not path.startswith("/"):  # an absolute URL in the request line
             path = "/" + path.partition("://")[2].partition("/")[2]
         match = self._router.match(request.method, path)
-        if match is None:
+        if match is None or match.route.key == "$default":
             page = self._screen.answer(request, path) if self._screen is not None else None
-            return page if page is not None else error(404, "Not Found", request_id)
+            if page is not None:
+                return page
+        if match is None:
+            return error(404, "NotFound", request_id)
         if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > MAX_HEADER_BYTES:
             return error(431, "Request Header Fields Too Large", request_id)
         claims = None
@@ -174,7 +177,8 @@ def error(status: int, message: str, request_id: str, headers: dict[str, str] | 
     """Our one error shape, for what the gateway itself answers."""
     code = _REASONS.get(status, "error").lower().replace(" ", "_").replace("-", "_")
     body = orjson.dumps({"message": message, "code": code, "request_id": request_id})
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return web.Response(status=status, body=body, content_type="application/json",
+                        headers={"x-request-id": request_id, **(headers or {})})
 
 
 class Cors:

@@ -19,7 +19,7 @@ from exchange.order_terms import SIDES, OrderRefused
 from exchange.orders import amend_command, parse_amend
 
 
-@operation(scope="trade")
+@operation(scope="trade", bucket="orders")
 def lambda_handler(request: Request) -> dict:
     """The order as it stands, with `new_price` and `new_size` as asked for."""
     row = own_order(request)

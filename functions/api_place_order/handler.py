@@ -23,7 +23,7 @@ from exchange.orders import NewOrder
 listing()
 
 
-@operation(scope="trade")
+@operation(scope="trade", bucket="orders")
 def lambda_handler(request: Request) -> dict:
     """The order as a JSON object with status `pending`."""
     caller = request.caller

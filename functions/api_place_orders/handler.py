@@ -8,7 +8,7 @@ from exchange.api.door import operation
 from exchange.api.request import Request
 
 
-@operation(scope="trade")
+@operation(scope="trade", bucket="orders")
 def lambda_handler(request: Request) -> dict:
     """`cancels` and `orders`, as long as those of the request."""
     batch = parse_batch(request)

@@ -81,7 +81,8 @@ class Deployed:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
         assembly = synthesise(self._folder / "cdk.out", local=False,
-                              context={"architecture": architecture, "python": python})
+                              context={"architecture": architecture, "python": python,
+                                       "rate_limits": "public=5000/20000,private=5000/20000,orders=5000/20000"})
         cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
         # In a folder without cdk.json: the assembly is made already, `bootstrap` needs no app.
         self._run([cdk, "bootstrap", f"aws://{ACCOUNT}/{REGION}"])

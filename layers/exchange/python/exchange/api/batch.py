@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from exchange.adapters.postgres.batches import place_and_find
 from exchange.adapters.postgres.connection import DatabaseUnavailable
+from exchange.api import limits
 from exchange.api.errors import BadRequest, Unavailable
 from exchange.api.order_ids import parse_order_id
 from exchange.api.placing import earlier_order, new_order, send
@@ -80,6 +81,7 @@ def parse_batch(request: Request) -> Batch:
     orders, cancels = (_list(body, name) for name in ("orders", "cancels"))
     if not 1 <= len(orders) + len(cancels) <= MAX_ITEMS:
         raise BadRequest(f"a batch has 1 to {MAX_ITEMS} orders and cancels, not {len(orders) + len(cancels)}", "invalid_batch")
+    limits.take("orders", request.caller.account, cost=len(orders) - 1)
     common = {} if body.get("product_id") is None else {"product_id": body["product_id"]}
     name = uuid4()
     return Batch(request.caller, name, request.received_at_ms,

@@ -72,3 +72,18 @@ def statistics_row(market: Market, ticker) -> dict:
     if ticker.last is not None:
         row["last"] = market.format_price(ticker.last.price_ticks)
     return row
+
+
+def volume_row(market: Market, lots: int, lots_30d: int) -> dict:
+    """What `/products/volume-summary` lists: spot is all there is."""
+    row = {"id": market.id, "base_currency": market.base.id, "quote_currency": market.quote.id,
+           "display_name": f"{market.base.id}/{market.quote.id}", "market_types": ["spot"],
+           "spot_volume_24hour": market.format_size(lots), "spot_volume_30day": market.format_size(lots_30d)}
+    return row | {f"{kind}_volume_{span}": "0" for kind in ("rfq", "conversion") for span in ("24hour", "30day")}
+
+
+def spark_lines_json(markets: dict[str, Market], lines: dict[str, list[tuple[int, int]]]) -> bytes:
+    """`{"BTC-USD": [[time, price], ...]}`; the prices are JSON numbers with all their digits, as those of candles."""
+    shown = (f'"{market}":[{",".join(f"[{at_s},{markets[market].format_price(ticks)}]" for at_s, ticks in line)}]'
+             for market, line in lines.items())
+    return f"{{{','.join(shown)}}}".encode()

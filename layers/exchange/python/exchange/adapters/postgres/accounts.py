@@ -24,6 +24,12 @@ def open_account(user_id: str) -> tuple[int, str]:
     return row[0], row[1]
 
 
+def opened_at(account: int) -> str:
+    """When the account was opened, ISO 8601."""
+    return repeatable(lambda connection: connection.execute(
+        f"SELECT {ISO_TIME.format('created_at')} FROM accounts WHERE account_no = %s", (account,)).fetchone())[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Deposit:
     """`outcome`: credited, repeated (this external id was credited before), conflict (it was, with other terms), over_limit or
