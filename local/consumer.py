@@ -1,8 +1,8 @@
 """A consumer process: the event source mappings of one function, as Lambda's pollers do it.
 
 Receives from the embedded queues, builds the SQS event, calls the handler in this process, acknowledges what succeeded and
-gives back the rest (FIFO: everything from the first failure on). It waits by LISTEN. A batch that it held when it died is
-given back by the supervisor, by `--consumer`; at the latest its visibility ends.
+gives back the rest (FIFO: everything from the first failure on). With nothing to do it waits to be woken by a sender. A
+batch that it held when it died is given back by the supervisor, by `--consumer`; at the latest its visibility ends.
 """
 
 import argparse
@@ -28,6 +28,8 @@ WAIT_S = 1.0
 # After a failed delivery, by how often it was delivered. SQS would wait for the visibility timeout each time; here a fault
 # that has passed costs little, and ten deliveries still outlast a fault of a minute or two before the dead letters.
 RETRY_PAUSES_S = (0.05, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
+# Then the function's other queues get their turn.
+BATCHES_A_TURN = 20
 # Deduplication rows older than the window go at this interval, by the first consumer's hand.
 PURGE_EVERY_S = 60
 
@@ -61,18 +63,23 @@ class Consumer:
                     purged_at = time.monotonic()
                     self._queue.purge_dedup()
                 # Every mapping gets its turn, so that a busy queue does not starve another of the same function.
-                if not any([self._one_batch(mapping) for mapping in self._mappings]) and not self.stopping:
+                if not any([self._turn(mapping) for mapping in self._mappings]) and not self.stopping:
                     self._queue.wait(self._wait_s(), self._queues)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 lost_connection = True
                 print(f"the database is away: {str(error).strip()}", flush=True)
                 time.sleep(0.2)
 
-    def _one_batch(self, mapping: MappingPlan) -> bool:
+    def _turn(self, mapping: MappingPlan) -> bool:
+        """Some batches of one queue; True if there may be more."""
         messages = self._queue.receive(queue=mapping.queue, max_messages=mapping.batch_size)
-        if not messages:
-            return False
-        failed_from = self._call(mapping, messages)
+        for left in reversed(range(BATCHES_A_TURN)):
+            if not messages:
+                return False
+            failed_from = self._call(mapping, messages)
+            if failed_from < len(messages) or self.stopping or not left:
+                break
+            messages = self._queue.acknowledge_and_receive(messages, queue=mapping.queue, max_messages=mapping.batch_size)
         if failed_from > 0:
             self._queue.acknowledge(messages[:failed_from])
         if failed_from < len(messages):

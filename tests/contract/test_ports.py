@@ -7,7 +7,7 @@ import uuid
 import pytest
 from contract.conftest import VISIBILITY_MS, World
 
-from exchange.ports import Fenced, Message, QueueDepth
+from exchange.ports import Fenced, Message, QueueDepth, Send
 
 
 def send(world: World, body: str, group: str = "BTC-USD", dedup_id: str | None = None) -> int:
@@ -105,6 +105,22 @@ class TestCommandQueue:
         messages = receive(world)
         assert bodies(messages) == ["two"]
         assert messages[0].sequence == second > first
+
+    def test_several_sent_at_once_keep_their_order_and_wake_who_waits(self, world: World) -> None:
+        waiting = threading.Timer(0.3, lambda: world.new_queue().send_all(
+            [Send(world.queue_url, group, f"{group}{number}", f"{group}{number}")
+             for number in range(3) for group in ("A", "B")]))
+        waiting.start()
+        got = receive(world)
+        world.queue.acknowledge(got)
+        while len(got) < 6:
+            more = receive(world)
+            assert more, bodies(got)
+            world.queue.acknowledge(more)
+            got += more
+        waiting.join()
+        for group in ("A", "B"):
+            assert bodies([message for message in got if message.group == group]) == [f"{group}{n}" for n in range(3)]
 
     def test_given_up_after_the_stated_number_of_deliveries(self, world: World) -> None:
         send(world, "poison")

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from exchange.ports import Fenced, Message
+from exchange.ports import Fenced, Message, Send
 
 
 class Killed(BaseException):
@@ -69,6 +69,11 @@ class FakeQueue:
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
         return self.faults.around(f"send to {queue}", lambda: self._send(queue, group, dedup_id, body))
+
+    def send_all(self, messages: list[Send]) -> None:
+        """One after the other, so that the worker may die between two."""
+        for message in messages:
+            self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
 
     def _send(self, queue: str, group: str, dedup_id: str, body: str) -> int:
         if (queue, dedup_id) in self.seen:

@@ -63,16 +63,22 @@ def test_killed_between_each_two_calls(kill_at: int, warm: bool) -> None:
     world.check()
 
 
-@pytest.mark.parametrize("kill_at", range(1, 12))
+@pytest.mark.parametrize(("at_once", "kill_at"), [(1, point) for point in range(1, 12)] + [(10, 1), (10, 2)])
 @pytest.mark.parametrize("queue", [SETTLE, FEED])
-def test_a_follower_killed_between_each_two_calls(kill_at: int, queue: str) -> None:
+def test_a_follower_killed_between_each_two_calls(at_once: int, kill_at: int, queue: str) -> None:
+    """Entry by entry, and all six entries in one run."""
     world = World(seed=kill_at)
     engine = world.new_engine()
     world.send(60)
     while world.engine_step(engine):
         pass
     world.faults.points, world.faults.kill_at = 0, kill_at
-    assert world.until_killed(lambda: world.follower_step(queue))
+
+    def follow() -> None:
+        while world.follower_step(queue, at_once):
+            pass
+
+    assert world.until_killed(follow)
     world.drain()
     world.check()
 

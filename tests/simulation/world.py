@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from uuid import UUID
@@ -53,13 +54,13 @@ class RecordingSink:
     def cursor(self, market: str) -> tuple[int, bytes]:
         return (self.entries[-1].seq, self.entries[-1].hash) if self.entries else (0, GENESIS_HASH)
 
-    def apply(self, entry: JournalEntry) -> None:
-        self.faults.around("apply", lambda: self._apply(entry))
+    def apply_run(self, entries: Sequence[JournalEntry]) -> None:
+        self.faults.around("apply", lambda: self._apply(entries))
 
-    def _apply(self, entry: JournalEntry) -> None:
-        if self.cursor(MARKET)[0] != entry.seq - 1:
-            raise StaleCursor(f"{entry.seq}")
-        self.entries.append(entry)
+    def _apply(self, entries: Sequence[JournalEntry]) -> None:
+        if self.cursor(MARKET)[0] != entries[0].seq - 1:
+            raise StaleCursor(f"{entries[0].seq}")
+        self.entries += entries
 
 
 class World:
@@ -145,11 +146,12 @@ class World:
             self.queue.acknowledge(batch)
         return True
 
-    def follower_step(self, queue: str) -> bool:
-        batch = self.queue.receive(queue=queue, max_messages=10)
-        for message in batch:
-            nudge = decode_nudge(json.loads(message.body))
-            self.followers[queue].follow(nudge.market, nudge.seq, nudge.entry)
+    def follower_step(self, queue: str, max_messages: int = 10) -> bool:
+        batch = self.queue.receive(queue=queue, max_messages=max_messages)
+        nudges = [decode_nudge(json.loads(message.body)) for message in batch]
+        if nudges:
+            self.followers[queue].follow(MARKET, max(nudge.seq for nudge in nudges),
+                                         {nudge.seq: nudge.entry for nudge in nudges if nudge.entry is not None})
         self.queue.acknowledge(batch)
         return bool(batch)
 

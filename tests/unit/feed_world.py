@@ -24,6 +24,7 @@ from exchange.feed.state import MarketState
 from exchange.journal import GENESIS_HASH, JournalEntry
 from exchange.markets import listing
 from exchange.nudges import encode_nudge
+from exchange.ports import Send
 from matching_core.naive import NaiveBook
 
 MARKET = "BTC-USD"
@@ -55,6 +56,10 @@ class MemoryQueue:
     sent: list[tuple[str, str, str, str]] = field(default_factory=list)  # queue, group, dedup id, body
     fail_after: int | None = None
     _seen: set[str] = field(default_factory=set)
+
+    def send_all(self, messages: list[Send]) -> None:
+        for message in messages:
+            self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
         if self.fail_after is not None:

@@ -107,6 +107,62 @@ def test_an_entry_that_does_not_chain_is_refused(exchange):
     assert exchange.ledger.cursor("BTC-USD") == (0, GENESIS_HASH)
 
 
+def _run(exchange, *batches):
+    """Consecutive entries, matched and not yet settled."""
+    entries = []
+    for commands in batches:
+        entries.append(exchange.match(*commands))
+        exchange.seq, exchange.hash = entries[-1].seq, entries[-1].hash
+    return entries
+
+
+def test_a_run_of_entries_is_one_transaction_and_reads_as_if_settled_one_by_one(exchange, database):
+    seller, buyer = exchange.account(BTC="5"), exchange.account(USD="1000")
+    sell = exchange.place(seller, "sell", "2", "100")
+    first, second = (exchange.place(buyer, "buy", size, "100") for size in ("0.5", "1"))
+    entries = _run(exchange, [sell], [first], [second], [exchange.cancel(sell)])
+    exchange.ledger.apply_run(entries)
+    assert exchange.ledger.cursor("BTC-USD") == (4, entries[-1].hash)
+    check_books(database)
+    # Entries 1 and 4 moved no money between accounts.
+    rows = database.execute("SELECT journal_seq, xmin::text, created_at FROM ledger_entries"
+                            " WHERE kind = 'settlement' ORDER BY id").fetchall()
+    assert [row[0] for row in rows] == [2, 3]
+    assert len({row[1] for row in rows}) == 1
+    assert [row[2].timestamp() * 1000 for row in rows] == [entries[1].at_ms, entries[2].at_ms]
+    running = {}
+    for account, asset, amount, after in database.execute(
+            "SELECT account_no, asset, amount, balance_after FROM postings WHERE account_no > 1 ORDER BY id"):
+        running[account, asset] = running.get((account, asset), 0) + amount
+        assert after == running[account, asset]
+    assert running[seller, "BTC"] == Decimal("3.5")
+    assert database.execute("SELECT journal_seq, count(*) FROM fills GROUP BY 1 ORDER BY 1").fetchall() == [(2, 2), (3, 2)]
+    done = dict(database.execute("SELECT id, done_at FROM orders WHERE status = 'done'").fetchall())
+    assert {order: at.timestamp() * 1000 for order, at in done.items()} == {
+        first.order_id: entries[1].at_ms, second.order_id: entries[2].at_ms, sell.order_id: entries[3].at_ms}
+
+
+def test_of_a_run_with_a_broken_entry_what_is_before_it_is_settled(exchange, database):
+    buyer = exchange.account(USD="1000")
+    unknown = exchange.order(buyer, "buy", "1", "90").command
+    placed = [exchange.place(buyer, "buy", "1", price) for price in ("80", "81")]
+    entries = _run(exchange, [placed[0]], [unknown], [placed[1]])
+    with pytest.raises(SettlementBroken, match="I8"):
+        exchange.ledger.apply_run(entries)
+    assert exchange.ledger.cursor("BTC-USD") == (1, entries[0].hash)
+    assert database.execute("SELECT status FROM orders ORDER BY number").fetchall() == [("open",), ("pending",)]
+    check_books(database)
+
+
+def test_a_run_that_is_not_the_next_is_stale(exchange):
+    buyer = exchange.account(USD="1000")
+    entries = _run(exchange, *([exchange.place(buyer, "buy", "1", price)] for price in ("80", "81", "82")))
+    exchange.ledger.apply_run(entries[:2])
+    with pytest.raises(StaleCursor):
+        exchange.ledger.apply_run(entries[1:])
+    assert exchange.ledger.cursor("BTC-USD") == (2, entries[1].hash)
+
+
 def test_an_order_that_the_ledger_does_not_know_stops_settlement(exchange):
     buyer = exchange.account(USD="1000")
     with pytest.raises(SettlementBroken, match="I8"):

@@ -22,7 +22,7 @@ from exchange import commands
 from exchange.commands import BadMessage, Command, CommandKind, decode_message
 from exchange.journal import MAX_COMMANDS, MAX_EVENT_BYTES, JournalEntry, decode_entry
 from exchange.nudges import encode_nudge
-from exchange.ports import CommandQueue, Journal, SnapshotStore
+from exchange.ports import CommandQueue, Journal, Send, SnapshotStore
 from exchange.replica import BookReplica, Core
 
 OWN_TICKS = 20  # in one entry at most
@@ -179,5 +179,5 @@ class MatchingEngine:
 
     def _nudge(self, entry: JournalEntry) -> None:
         body = encode_nudge(entry)
-        for url in self._nudge_queue_urls:
-            self._queue.send(queue=url, group=self._market, dedup_id=f"{self._market}:{entry.seq}", body=body)
+        self._queue.send_all([Send(url, self._market, f"{self._market}:{entry.seq}", body)
+                              for url in self._nudge_queue_urls])

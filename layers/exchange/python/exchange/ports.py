@@ -40,11 +40,24 @@ class QueueDepth:
     oldest_age_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message to send; `dedup_id` makes sending it twice harmless."""
+
+    queue: str
+    group: str
+    dedup_id: str
+    body: str
+
+
 class CommandQueue(Protocol):
     """FIFO queues: at-least-once, in order within a group, deduplicated for 5 minutes. Also carries the nudges."""
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
         """The message's sequence number once it is durable; a repeat within 5 minutes answers the first one's."""
+
+    def send_all(self, messages: list[Send]) -> None:
+        """Sends each, a group's in their order; all are durable on return. After an error any of them may have been sent."""
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         """Up to `max_messages`, each group's in order; none of a group that has a message in flight."""

@@ -76,6 +76,7 @@ class OrderState:
     reduced: int = 0
     done_reason: str | None = None
     reject_reason: str | None = None
+    done_at_ms: int | None = None
     amending: bool = False
     lots: int = field(init=False)
     funds: int = field(init=False)
@@ -325,7 +326,7 @@ def _adjust_hold(plan: Plan, event: Event, order: OrderState) -> None:
 
 
 def _finish(plan: Plan, event: Event, order: OrderState, reason: str) -> None:
-    order.status, order.done_reason, order.amending = DONE, reason, False
+    order.status, order.done_reason, order.done_at_ms, order.amending = DONE, reason, plan.entry.at_ms, False
     _adjust_hold(plan, event, order)
 
 

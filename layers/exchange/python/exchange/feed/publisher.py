@@ -14,7 +14,7 @@ Called by `functions/feed_publish`, one market's messages at a time, in order.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from exchange.follower import JournalFollower, StaleCursor
 from exchange.journal import JournalEntry, decode_entry
 from exchange.markets import Market
 from exchange.nudges import decode_nudge
-from exchange.ports import CommandQueue, Journal
+from exchange.ports import CommandQueue, Journal, Send
 
 # Entries between two saves while catching up with a long journal.
 ENTRIES_PER_SAVE = 250
@@ -143,7 +143,7 @@ class FeedPublisher:
                 self._open(market).beat(body["beat"]["at_ms"], batch=body["beat"]["batch"], status=self._status)
             else:
                 nudge = decode_nudge(body)
-                self._follow(market, nudge.seq, nudge.entry)
+                self._follow(market, nudge.seq, {nudge.seq: nudge.entry} if nudge.entry is not None else {})
         self._save(market)
         room = self._open(market)
         room.clear(self._views)
@@ -154,20 +154,21 @@ class FeedPublisher:
         state = self._open(market).room.state
         return state.seq, state.hash
 
-    def apply(self, entry: JournalEntry) -> None:
+    def apply_run(self, entries: Sequence[JournalEntry]) -> None:
         """Moves the state in memory; `_save` makes it last. Raises Overtaken when saving finds another writer."""
-        room = self._open(entry.market)
-        room.take(entry)
+        room = self._open(entries[0].market)
+        for entry in entries:
+            room.take(entry)
         if room.entries_buffered >= ENTRIES_PER_SAVE:
             self._save(entry.market)
             if self._time_left_s() < 3:
                 raise OutOfTime(f"{entry.market}: caught up to entry {entry.seq}, no time for more")
 
-    def _follow(self, market: str, seq: int, nudge: bytes | None) -> None:
+    def _follow(self, market: str, seq: int, nudges: dict[int, bytes]) -> None:
         """Up to `seq`, in steps, so that a rebuild does not hold the whole journal in memory."""
         while (at := self.cursor(market)[0]) < seq:
             step = min(seq, at + ENTRIES_PER_SAVE)
-            if not self._follower.follow(market, step, nudge if step == seq else None):
+            if not self._follower.follow(market, step, nudges):
                 break  # the entry that the nudge speaks of never committed
 
     # --- rooms
@@ -200,7 +201,7 @@ class FeedPublisher:
                 room.outgoing.send([connection], [messages.dump(messages.error_message(
                     "Feed restarted", "messages were missed: connect and subscribe again"))])
                 room.outgoing.close(connection)
-        self._follow(market, seq, head)
+        self._follow(market, seq, {seq: head})
 
     def _forget(self, market: str) -> None:
         self._rooms.pop(market, None)
@@ -234,8 +235,8 @@ class FeedPublisher:
         self._send(save.pushes)
 
     def _send(self, pushes: list[Push]) -> None:
-        for push in pushes:
-            self._queue.send(queue=self._push_queue_url, group=push.group, dedup_id=push.id, body=push.body)
+        if pushes:
+            self._queue.send_all([Send(self._push_queue_url, push.group, push.id, push.body) for push in pushes])
 
 
 class _OpenRoom:

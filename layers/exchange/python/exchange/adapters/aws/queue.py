@@ -4,7 +4,7 @@ import hashlib
 
 import boto3
 
-from exchange.ports import Message, QueueDepth
+from exchange.ports import Message, QueueDepth, Send
 
 LONG_POLL_MAX_S = 20
 
@@ -19,6 +19,10 @@ class SqsQueue:
         answer = self._client.send_message(QueueUrl=queue, MessageGroupId=group, MessageDeduplicationId=dedup_id,
                                            MessageBody=body)
         return int(answer["SequenceNumber"])
+
+    def send_all(self, messages: list[Send]) -> None:
+        for message in messages:  # mostly one per queue, so there is nothing to batch
+            self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         answer = self._client.receive_message(

@@ -1,18 +1,19 @@
-"""CommandQueue on PostgreSQL tables (see schema.sql), woken by LISTEN/NOTIFY.
+"""CommandQueue on PostgreSQL tables (see schema.sql); consumers are woken by datagrams (see wake.py).
 
 Keeps what the engine relies on: within a group, sequence numbers become visible in their order, one batch is in flight at
 a time, a send is durable when it returns.
 """
 
 import os
+import time
 import uuid
 
-from psycopg import sql
-
 from exchange.adapters.embedded.connection import Connection
-from exchange.ports import Message, QueueDepth
+from exchange.adapters.embedded.wake import Sleeper, Waker
+from exchange.ports import Message, QueueDepth, Send
 
 DEDUP_WINDOW = "5 minutes"
+_COLUMNS = "group_id, sequence, dedup_id, body, receives"
 
 
 def queue_name(url: str) -> str:
@@ -27,46 +28,55 @@ class PostgresQueue:
         self._connection = Connection(dsn)
         # What is forgotten of a delivery is delivered again, which at-least-once allows; what was sent is on disk.
         self._deliveries = Connection(dsn, flush=False)
-        self._listener = Connection(dsn)
-        self._listened: set[str] = set()
+        self._waker = Waker(dsn)
+        self._sleeper = Sleeper(dsn)
         self._consumer_id = consumer_id or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
-        rows = self._connection.fetch("SELECT embedded.queue_send(%s, %s, %s, %s)",
-                                      (queue_name(queue), group, dedup_id, body))
+        name = queue_name(queue)
+        rows = self._connection.fetch("SELECT embedded.queue_send(%s, %s, %s, %s)", (name, group, dedup_id, body))
+        self._waker.wake(name)
         return rows[0][0]
+
+    def send_all(self, messages: list[Send]) -> None:
+        """One transaction. Groups are locked in the order of their names, so two calls never wait for each other."""
+        ordered = sorted(messages, key=lambda message: (queue_name(message.queue), message.group))
+        names = [queue_name(message.queue) for message in ordered]
+        self._connection.fetch(
+            "SELECT embedded.queue_send(queue, group_id, dedup_id, body)"
+            " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS m (queue, group_id, dedup_id, body)",
+            (names, [message.group for message in ordered], [message.dedup_id for message in ordered],
+             [message.body for message in ordered]))
+        for name in dict.fromkeys(names):
+            self._waker.wake(name)
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         """At most one group's messages a call, which the contract allows."""
         name = queue_name(queue)
         messages = self._receive(name, max_messages)
-        if not messages and wait_s > 0:
-            self.wait(wait_s, [name])
+        deadline = time.monotonic() + wait_s
+        while not messages and (left_s := deadline - time.monotonic()) > 0:
+            self.wait(left_s, [name])
             messages = self._receive(name, max_messages)
         return messages
 
     def _receive(self, name: str, max_messages: int) -> list[Message]:
         receipt = uuid.uuid4().hex
-        rows = self._deliveries.fetch(
-            "SELECT group_id, sequence, dedup_id, body, receives FROM embedded.queue_receive(%s, %s, %s, %s)",
-            (name, max_messages, self._consumer_id, receipt))
-        return [Message(queue=name, group=group, sequence=sequence, dedup_id=dedup_id, body=body,
-                        receive_count=receives, receipt=receipt)
-                for group, sequence, dedup_id, body, receives in rows]
+        return _messages(name, receipt, self._deliveries.fetch(
+            f"SELECT {_COLUMNS} FROM embedded.queue_receive(%s, %s, %s, %s)",
+            (name, max_messages, self._consumer_id, receipt)))
+
+    def acknowledge_and_receive(self, done: list[Message], *, queue: str, max_messages: int) -> list[Message]:
+        """Both in one round trip; `done`: one batch, or what was left of it."""
+        (_, group, old_receipt), sequences = next(iter(_batches(done).items()))
+        name, receipt = queue_name(queue), uuid.uuid4().hex
+        return _messages(name, receipt, self._deliveries.fetch(
+            f"SELECT {_COLUMNS} FROM embedded.queue_next(%s, %s, %s, %s, %s, %s, %s)",
+            (name, group, old_receipt, sequences, max_messages, self._consumer_id, receipt)))
 
     def wait(self, timeout_s: float, queues: list[str]) -> bool:
-        """Blocks until one of these queues got a message or time is up; True if one did. The first call for a queue
-        returns at once: what was sent before LISTEN took effect gave no notice."""
-        connection = self._listener.get()
-        missing = [queue for queue in queues if queue not in self._listened]
-        try:
-            for queue in missing:
-                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(_channel(queue))))
-            self._listened.update(missing)
-            return bool(missing) or len(list(connection.notifies(timeout=timeout_s, stop_after=1))) > 0
-        except Exception:
-            self._listened.clear()  # with the connection
-            raise
+        """Blocks until one of these queues may have got a message or time is up; True if one may have."""
+        return self._sleeper.wait(timeout_s, queues)
 
     def acknowledge(self, messages: list[Message]) -> None:
         for (queue, group, receipt), sequences in _batches(messages).items():
@@ -116,13 +126,13 @@ class PostgresQueue:
     def close(self) -> None:
         self._connection.close()
         self._deliveries.close()
-        self._listener.close()
-        self._listened.clear()
+        self._waker.close()
+        self._sleeper.close()
 
 
-def _channel(queue: str) -> str:
-    """A queue's channel: a sender wakes the consumers of its queue and no others. PostgreSQL cuts names at 63 bytes."""
-    return queue[:63]
+def _messages(queue: str, receipt: str, rows: list[tuple]) -> list[Message]:
+    return [Message(queue=queue, group=group, sequence=sequence, dedup_id=dedup_id, body=body, receive_count=receives,
+                    receipt=receipt) for group, sequence, dedup_id, body, receives in rows]
 
 
 def _batches(messages: list[Message]) -> dict[tuple[str, str, str], list[int]]:

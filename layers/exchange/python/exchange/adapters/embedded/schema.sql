@@ -46,7 +46,8 @@ CREATE TABLE IF NOT EXISTS embedded.queue_dedup (
     sent_at timestamptz NOT NULL,
     PRIMARY KEY (queue, dedup_id)
 );
-CREATE INDEX IF NOT EXISTS queue_dedup_sent_at ON embedded.queue_dedup (sent_at);
+-- Purging reads the table once a minute, which costs less than an index that each send keeps.
+DROP INDEX IF EXISTS embedded.queue_dedup_sent_at;
 
 CREATE TABLE IF NOT EXISTS embedded.journal (
     market text NOT NULL,
@@ -84,7 +85,6 @@ BEGIN
     END IF;
     INSERT INTO embedded.queue_messages (queue, group_id, sequence, dedup_id, body, sent_at)
         VALUES (p_queue, p_group, given, p_dedup, p_body, at);
-    PERFORM pg_notify(left(p_queue, 63), '');
     RETURN given;
 END $$;
 
@@ -93,52 +93,56 @@ END $$;
 CREATE OR REPLACE FUNCTION embedded.queue_receive(p_queue text, p_max integer, p_consumer text, p_receipt text)
 RETURNS TABLE (group_id text, sequence bigint, dedup_id text, body text, receives integer, sent_at timestamptz)
 LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
-    q embedded.queues%ROWTYPE;
-    g embedded.queue_groups%ROWTYPE;
-    head embedded.queue_messages%ROWTYPE;
-    last bigint;
+    g record;
+    head bigint;
+    receives_before integer;
 BEGIN
-    SELECT * INTO q FROM embedded.queues AS r WHERE r.queue = p_queue;
-    IF q.queue IS NULL THEN
-        RAISE EXCEPTION 'the queue % does not exist', p_queue USING ERRCODE = 'undefined_object';
-    END IF;
     FOR g IN
-        SELECT c.* FROM embedded.queue_groups AS c
-        JOIN LATERAL (SELECT m.sent_at FROM embedded.queue_messages AS m
+        SELECT c.group_id, c.head_sequence, c.head_receives, first.sequence AS first_sequence,
+               q.dead_letter_queue, q.max_receives, q.visibility_ms
+        FROM embedded.queue_groups AS c
+        JOIN embedded.queues AS q ON q.queue = c.queue
+        JOIN LATERAL (SELECT m.sequence, m.sent_at FROM embedded.queue_messages AS m
                       WHERE m.queue = c.queue AND m.group_id = c.group_id ORDER BY m.sequence LIMIT 1) AS first ON true
         WHERE c.queue = p_queue AND (c.in_flight_until IS NULL OR c.in_flight_until <= clock_timestamp())
         ORDER BY first.sent_at
         FOR UPDATE OF c SKIP LOCKED
     LOOP
-        LOOP
-            SELECT m.* INTO head FROM embedded.queue_messages AS m
-                WHERE m.queue = p_queue AND m.group_id = g.group_id ORDER BY m.sequence LIMIT 1;
-            EXIT WHEN head.queue IS NULL;
-            IF g.head_sequence IS DISTINCT FROM head.sequence THEN
-                g.head_sequence := head.sequence;
-                g.head_receives := 0;
-            END IF;
-            EXIT WHEN q.dead_letter_queue IS NULL OR g.head_receives < q.max_receives;
-            PERFORM embedded.queue_send(q.dead_letter_queue, g.group_id, 'dead:' || p_queue || ':' || head.sequence, head.body);
+        head := g.first_sequence;
+        receives_before := CASE WHEN g.head_sequence = head THEN g.head_receives ELSE 0 END;
+        WHILE g.dead_letter_queue IS NOT NULL AND receives_before >= g.max_receives AND head IS NOT NULL LOOP
+            PERFORM embedded.queue_send(g.dead_letter_queue, g.group_id, 'dead:' || p_queue || ':' || head, m.body)
+                FROM embedded.queue_messages AS m
+                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = head;
             DELETE FROM embedded.queue_messages AS m
-                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = head.sequence;
+                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = head;
+            SELECT min(m.sequence) INTO head FROM embedded.queue_messages AS m
+                WHERE m.queue = p_queue AND m.group_id = g.group_id;
+            receives_before := 0;
         END LOOP;
-        CONTINUE WHEN head.queue IS NULL;
-        SELECT max(b.sequence) INTO last FROM (
-            SELECT m.sequence FROM embedded.queue_messages AS m
-            WHERE m.queue = p_queue AND m.group_id = g.group_id ORDER BY m.sequence LIMIT p_max) AS b;
-        UPDATE embedded.queue_groups AS u SET
-            receipt = p_receipt, consumer = p_consumer, in_flight_last = last,
-            in_flight_until = clock_timestamp() + make_interval(secs => q.visibility_ms / 1000.0),
-            head_sequence = g.head_sequence, head_receives = g.head_receives + 1
-            WHERE u.queue = p_queue AND u.group_id = g.group_id;
-        RETURN QUERY SELECT m.group_id, m.sequence, m.dedup_id, m.body,
-                CASE WHEN m.sequence = g.head_sequence THEN g.head_receives + 1 ELSE 1 END, m.sent_at
-            FROM embedded.queue_messages AS m
-            WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence <= last ORDER BY m.sequence;
+        CONTINUE WHEN head IS NULL;
+        RETURN QUERY
+            WITH batch AS MATERIALIZED (
+                SELECT m.group_id, m.sequence, m.dedup_id, m.body, m.sent_at FROM embedded.queue_messages AS m
+                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence >= head ORDER BY m.sequence LIMIT p_max),
+            taken AS (
+                UPDATE embedded.queue_groups AS u SET
+                    receipt = p_receipt, consumer = p_consumer, in_flight_last = (SELECT max(b.sequence) FROM batch AS b),
+                    in_flight_until = clock_timestamp() + make_interval(secs => g.visibility_ms / 1000.0),
+                    head_sequence = (SELECT min(b.sequence) FROM batch AS b),
+                    head_receives = CASE WHEN (SELECT min(b.sequence) FROM batch AS b) = head THEN receives_before ELSE 0 END + 1
+                -- Another consumer may have emptied the group between the look and the lock.
+                WHERE u.queue = p_queue AND u.group_id = g.group_id AND EXISTS (SELECT FROM batch))
+            SELECT b.group_id, b.sequence, b.dedup_id, b.body,
+                   CASE WHEN b.sequence = head THEN receives_before + 1 ELSE 1 END, b.sent_at
+            FROM batch AS b ORDER BY b.sequence;
         RETURN;
     END LOOP;
+    IF NOT EXISTS (SELECT FROM embedded.queues AS q WHERE q.queue = p_queue) THEN
+        RAISE EXCEPTION 'the queue % does not exist', p_queue USING ERRCODE = 'undefined_object';
+    END IF;
 END $$;
 
 -- One transaction: deletes the batch's messages in `p_sequences` and, when none of the batch is left in flight, frees
@@ -160,4 +164,14 @@ BEGIN
         UPDATE embedded.queue_groups SET receipt = NULL, consumer = NULL, in_flight_until = NULL, in_flight_last = NULL
             WHERE queue = p_queue AND group_id = p_group;
     END IF;
+END $$;
+
+-- A consumer that has done a batch and wants the next one: both in one transaction.
+CREATE OR REPLACE FUNCTION embedded.queue_next(p_queue text, p_done_group text, p_done_receipt text, p_done bigint[],
+                                               p_max integer, p_consumer text, p_receipt text)
+RETURNS TABLE (group_id text, sequence bigint, dedup_id text, body text, receives integer, sent_at timestamptz)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM embedded.queue_acknowledge(p_queue, p_done_group, p_done_receipt, p_done);
+    RETURN QUERY SELECT * FROM embedded.queue_receive(p_queue, p_max, p_consumer, p_receipt);
 END $$;

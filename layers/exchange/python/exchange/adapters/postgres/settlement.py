@@ -1,16 +1,22 @@
-"""The ledger as a follower of the journal: one entry, one transaction, two round trips.
+"""The ledger as a follower of the journal: a run of entries, one transaction, two round trips.
 
-    round trip 1   BEGIN; cursor FOR UPDATE; balances FOR UPDATE in the one global order; the entry's orders
-    (Python)       cursor right? -> plan_settlement
-    round trip 2   entry, balances and postings; fills; orders; volumes; cursor; COMMIT
+    round trip 1   BEGIN; cursor FOR UPDATE; balances FOR UPDATE in the one global order; the run's orders
+    (Python)       cursor right? -> plan_settlement of each entry, over the same orders
+    round trip 2   entries, balances and postings; fills; orders; volumes; cursor; COMMIT
+
+A run is what has come together while the one before was settled: one entry when little happens, ten under load, when a
+transaction for each would be the most expensive part of an order. Should an entry of it not settle, the run is rolled back
+and its entries are settled one by one, up to that one.
 
 Balances are locked by (account, asset) ascending here and one at a time everywhere else, and before any other row, so
 nothing can deadlock. Everything is written by sets (arrays unnested), so the number of statements does not grow with the
-number of fills. All rows that the statements will update have been read, locked or found missing in the first round trip;
-what the database then refuses (a negative balance, a second fill of a trade, postings that do not sum to zero) is a broken
-invariant and rolls the whole entry back.
+number of fills or entries. All rows that the statements will update have been read, locked or found missing in the first
+round trip; what the database then refuses (a negative balance, a second fill of a trade, postings that do not sum to zero)
+is a broken invariant and rolls the whole entry back.
 """
 
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import psycopg
@@ -21,7 +27,7 @@ from exchange.events import Event
 from exchange.follower import StaleCursor
 from exchange.journal import JournalEntry
 from exchange.markets import MAX_SCALE, Listing, Market
-from exchange.settlement import OrderState, Plan, SettlementBroken, accounts_in, orders_in, plan_settlement
+from exchange.settlement import Fill, OrderState, Plan, SettlementBroken, accounts_in, orders_in, plan_settlement
 
 _LOCK_BALANCES = """SELECT b.account_no, b.asset FROM balances b
     WHERE b.account_no = ANY(%s) AND b.asset = ANY(%s) ORDER BY b.account_no, b.asset FOR UPDATE"""
@@ -35,26 +41,29 @@ _MOVE = """UPDATE balances b SET available = b.available + d.available, held = b
     WHERE b.account_no = d.account_no AND b.asset = d.asset
     RETURNING b.account_no, b.asset, b.available + b.held AS total"""
 
-# `later`: what the same balance still moves by in this entry after the posting, so total - later is the balance after it.
+# `later`: what the same balance still moves by in this run after the posting, so total - later is the balance after it.
 _MOVE_AND_POST = f"""WITH moved AS ({_MOVE}),
     entry AS (INSERT INTO ledger_entries (kind, market, journal_seq, created_at)
-              VALUES ('settlement', %s, %s, to_timestamp(%s::float8 / 1000)) RETURNING id, created_at)
+              SELECT 'settlement', %s, e.seq, to_timestamp(e.at_ms::float8 / 1000)
+                FROM unnest(%s::bigint[], %s::bigint[]) AS e (seq, at_ms) ORDER BY e.seq
+              RETURNING id, journal_seq, created_at)
     INSERT INTO postings (entry_id, account_no, asset, amount, balance_after, type, order_id, trade_id, created_at)
     SELECT entry.id, p.account_no, p.asset, p.amount, moved.total - p.later, p.type, p.order_id, p.trade_id,
            entry.created_at
-      FROM unnest(%s::bigint[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[], %s::uuid[],
-                  %s::bigint[]) WITH ORDINALITY
-           AS p (account_no, asset, amount, later, type, order_id, trade_id, position)
+      FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[],
+                  %s::uuid[], %s::bigint[]) WITH ORDINALITY
+           AS p (seq, account_no, asset, amount, later, type, order_id, trade_id, position)
       JOIN moved ON moved.account_no = p.account_no AND moved.asset = p.asset
-      CROSS JOIN entry ORDER BY p.position"""
+      JOIN entry ON entry.journal_seq = p.seq ORDER BY p.position"""
 
 _FILLS = """INSERT INTO fills (market, trade_id, side, order_id, account_no, liquidity, price, size, value, fee,
                                journal_seq, created_at)
-    SELECT %s, f.trade_id, f.side, f.order_id, f.account_no, f.liquidity, f.price, f.size, f.value, f.fee, %s,
-           to_timestamp(%s::float8 / 1000)
-      FROM unnest(%s::bigint[], %s::text[], %s::uuid[], %s::bigint[], %s::text[], %s::text[]::numeric[],
-                  %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[]) WITH ORDINALITY
-           AS f (trade_id, side, order_id, account_no, liquidity, price, size, value, fee, position)
+    SELECT %s, f.trade_id, f.side, f.order_id, f.account_no, f.liquidity, f.price, f.size, f.value, f.fee, f.seq,
+           to_timestamp(f.at_ms::float8 / 1000)
+      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::bigint[], %s::text[],
+                  %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[])
+           WITH ORDINALITY
+           AS f (seq, at_ms, trade_id, side, order_id, account_no, liquidity, price, size, value, fee, position)
      ORDER BY f.position"""
 
 _UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled_size = u.filled_size,
@@ -64,22 +73,22 @@ _UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled
         display_size = CASE WHEN o.display_size IS NULL THEN NULL ELSE coalesce(u.display_size, o.display_size) END,
         command = coalesce(decode(u.command, 'hex'), o.command),
         amend_requested_at = CASE WHEN u.amending THEN o.amend_requested_at END,
-        done_at = CASE WHEN u.status = 'done' THEN to_timestamp(%s::float8 / 1000) END
+        done_at = to_timestamp(u.done_at_ms::float8 / 1000)
     FROM unnest(%s::uuid[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[],
                 %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[], %s::text[],
-                %s::bool[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[])
+                %s::bigint[], %s::bool[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[])
         AS u (id, status, hold, filled_size, executed_value, fill_fees, fee_numerator, reduced, done_reason, reject_reason,
-              amending, price, size, display_size, command)
+              done_at_ms, amending, price, size, display_size, command)
     WHERE o.id = u.id"""
 
 _VOLUMES = """INSERT INTO trading_volumes (account_no, market, day, value)
-    SELECT v.account_no, %s, (to_timestamp(%s::float8 / 1000) AT TIME ZONE 'UTC')::date, v.value
-      FROM unnest(%s::bigint[], %s::text[]::numeric[]) AS v (account_no, value) ORDER BY v.account_no
+    SELECT v.account_no, %s, v.day, v.value
+      FROM unnest(%s::bigint[], %s::date[], %s::text[]::numeric[]) AS v (account_no, day, value) ORDER BY v.account_no, v.day
     ON CONFLICT (account_no, day, market) DO UPDATE SET value = trading_volumes.value + EXCLUDED.value"""
 
 
 class PostgresLedger:
-    """The `follower.Sink` that settles. `apply` is one transaction, together with its cursor."""
+    """The `follower.Sink` that settles. A run is one transaction, together with its cursor."""
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
@@ -95,41 +104,55 @@ class PostgresLedger:
         return row[0], bytes(row[1])
 
     def apply(self, entry: JournalEntry) -> None:
-        """Settles the entry. Raises StaleCursor when it is not the next one, SettlementBroken when an invariant does not
-        hold, DatabaseUnavailable when the connection is lost; nothing of the entry is in the ledger then."""
-        if entry.market not in self._fee_accounts:
-            self.cursor(entry.market)
-        once(lambda connection: self._apply(connection, entry))
+        """Settles one entry; see `apply_run`."""
+        self.apply_run([entry])
 
-    def _apply(self, connection: psycopg.Connection, entry: JournalEntry) -> None:
-        market = self._listing.markets[entry.market]
-        events = entry.unpack_events()
+    def apply_run(self, entries: Sequence[JournalEntry]) -> None:
+        """Settles consecutive entries of a market. Raises StaleCursor when they are not the next ones, SettlementBroken when
+        an invariant does not hold (what is before that entry is settled), DatabaseUnavailable when the connection is lost;
+        nothing of the entry, or of the run, is in the ledger then."""
+        if entries[0].market not in self._fee_accounts:
+            self.cursor(entries[0].market)
+        try:
+            once(lambda connection: self._apply(connection, entries))
+        except SettlementBroken:
+            if len(entries) == 1:
+                raise
+            for entry in entries:
+                self.apply(entry)
+
+    def _apply(self, connection: psycopg.Connection, entries: Sequence[JournalEntry]) -> None:
+        market = self._listing.markets[entries[0].market]
+        run = [(entry, entry.unpack_events()) for entry in entries]
         try:
             with connection.pipeline(), connection.transaction():
-                orders, balances = self._read(connection, entry, events, market)
-                plan = plan_settlement(entry, events, market, orders, self._fee_accounts[entry.market])
-                if missing := plan.balances.keys() - balances:
-                    raise SettlementBroken(f"{entry.market}/{entry.seq}: I2: no balance rows {sorted(missing)}")
-                write_plan(connection, plan)
+                orders, balances = self._read(connection, run, market)
+                plans = [plan_settlement(entry, events, market, orders, self._fee_accounts[market.id]) for entry, events in run]
+                for plan in plans:
+                    if missing := plan.balances.keys() - balances:
+                        raise SettlementBroken(f"{market.id}/{plan.entry.seq}: I2: no balance rows {sorted(missing)}")
+                write_plans(connection, plans)
         except psycopg.IntegrityError as error:
-            raise SettlementBroken(f"{entry.market}/{entry.seq}: refused by the database: {error}") from error
+            raise SettlementBroken(f"{market.id}/{entries[-1].seq}: refused by the database: {error}") from error
 
-    def _read(self, connection: psycopg.Connection, entry: JournalEntry, events: list[Event],
+    def _read(self, connection: psycopg.Connection, run: list[tuple[JournalEntry, list[Event]]],
               market: Market) -> tuple[dict[bytes, OrderState], set[tuple[int, str]]]:
-        """The entry's orders by id, and the balance rows that are locked now; one round trip."""
+        """The run's orders by id, and the balance rows that are locked now; one round trip."""
         cursor = connection.execute("SELECT seq, hash FROM settle_cursors WHERE market = %s FOR UPDATE", (market.id,))
-        accounts = accounts_in(events)
+        accounts = set().union(*(accounts_in(events) for _, events in run))
+        ids = set().union(*(orders_in(events) for _, events in run))
         balances = orders = None
         if accounts:
             accounts.add(self._fee_accounts[market.id])
             balances = connection.execute(_LOCK_BALANCES, (sorted(accounts), [market.base.id, market.quote.id]))
-        if ids := orders_in(events):
+        if ids:
             orders = connection.execute(_ORDERS, ([UUID(bytes=order_id) for order_id in ids],))
         seq, prev_hash = cursor.fetchone()
-        if seq != entry.seq - 1:
-            raise StaleCursor(f"{market.id}: settled up to {seq}, asked to settle {entry.seq}")
-        if bytes(prev_hash) != entry.prev_hash:
-            raise SettlementBroken(f"{market.id}/{entry.seq}: I4: does not chain to what was settled as {seq}")
+        first = run[0][0]
+        if seq != first.seq - 1:
+            raise StaleCursor(f"{market.id}: settled up to {seq}, asked to settle {first.seq}")
+        if bytes(prev_hash) != first.prev_hash:
+            raise SettlementBroken(f"{market.id}/{first.seq}: I4: does not chain to what was settled as {seq}")
         return ({row[0].bytes: order_state(row, market) for row in orders} if orders else {},
                 set(balances) if balances else set())
 
@@ -148,52 +171,65 @@ def order_state(row: tuple, market: Market) -> OrderState:
         reduced=reduced_units // (market.units_per_lot if command.size_lots else market.unit_per_tick_lot), amending=amending)
 
 
-def write_plan(connection: psycopg.Connection, plan: Plan) -> None:
-    """Sends a plan's statements in the open transaction; their errors come with the commit."""
-    entry, market = plan.entry, plan.market
-    _write_money(connection, plan)
-    orders = [(UUID(bytes=order_id), order) for order_id, order in plan.orders.items() if order.changed]
+def write_plans(connection: psycopg.Connection, plans: list[Plan]) -> None:
+    """Sends the statements of a run's plans in the open transaction; their errors come with the commit."""
+    last, market = plans[-1].entry, plans[-1].market
+    _write_money(connection, plans)
+    orders = [(UUID(bytes=order_id), order) for order_id, order in plans[-1].orders.items() if order.changed]
     if orders:
-        connection.execute(_UPDATE_ORDERS, (entry.at_ms, *_order_columns(market, orders)))
-    if plan.fills:
-        fills, value = plan.fills, market.quote.format
-        connection.execute(_FILLS, (
-            market.id, entry.seq, entry.at_ms, [f.trade_id for f in fills],
-            ["buy" if f.side == Side.BUY else "sell" for f in fills], [f.order_id for f in fills],
-            [f.account for f in fills], [f.liquidity for f in fills], [market.format_price(f.price_ticks) for f in fills],
-            [market.format_size(f.size_lots) for f in fills], [value(f.value_units) for f in fills],
-            [value(f.fee_units) for f in fills]))
-        volumes: dict[int, int] = {}
-        for fill in fills:
-            volumes[fill.account] = volumes.get(fill.account, 0) + fill.value_units
-        connection.execute(_VOLUMES, (market.id, entry.at_ms, list(volumes), [value(v) for v in volumes.values()]))
-    connection.execute("UPDATE settle_cursors SET seq = %s, hash = %b WHERE market = %s",
-                       (entry.seq, entry.hash, market.id))
+        connection.execute(_UPDATE_ORDERS, _order_columns(market, orders))
+    if fills := [(plan.entry, fill) for plan in plans for fill in plan.fills]:
+        _write_fills(connection, market, fills)
+    connection.execute("UPDATE settle_cursors SET seq = %s, hash = %b WHERE market = %s", (last.seq, last.hash, market.id))
 
 
-def _write_money(connection: psycopg.Connection, plan: Plan) -> None:
-    moved = [(key, delta) for key, delta in sorted(plan.balances.items()) if delta != [0, 0] or plan.postings]
+def _write_fills(connection: psycopg.Connection, market: Market, fills: list[tuple[JournalEntry, Fill]]) -> None:
+    value = market.quote.format
+    connection.execute(_FILLS, (
+        market.id, [entry.seq for entry, _ in fills], [entry.at_ms for entry, _ in fills], [f.trade_id for _, f in fills],
+        ["buy" if f.side == Side.BUY else "sell" for _, f in fills], [f.order_id for _, f in fills],
+        [f.account for _, f in fills], [f.liquidity for _, f in fills],
+        [market.format_price(f.price_ticks) for _, f in fills], [market.format_size(f.size_lots) for _, f in fills],
+        [value(f.value_units) for _, f in fills], [value(f.fee_units) for _, f in fills]))
+    volumes: dict[tuple[int, date], int] = {}
+    for entry, fill in fills:
+        key = fill.account, datetime.fromtimestamp(entry.at_ms / 1000, UTC).date()
+        volumes[key] = volumes.get(key, 0) + fill.value_units
+    connection.execute(_VOLUMES, (market.id, [account for account, _ in volumes], [day for _, day in volumes],
+                                  [value(units) for units in volumes.values()]))
+
+
+def _write_money(connection: psycopg.Connection, plans: list[Plan]) -> None:
+    market = plans[-1].market
+    postings = [(plan.entry, posting) for plan in plans for posting in plan.postings]
+    deltas: dict[tuple[int, str], list[int]] = {}
+    for plan in plans:
+        for key, (available, held) in plan.balances.items():
+            delta = deltas.setdefault(key, [0, 0])
+            delta[0] += available
+            delta[1] += held
+    moved = [(key, delta) for key, delta in sorted(deltas.items()) if delta != [0, 0] or postings]
     if not moved:
         return
-    text = {asset.id: asset.format for asset in (plan.market.base, plan.market.quote)}
-    deltas = ([key[0] for key, _ in moved], [key[1] for key, _ in moved],
-              [text[key[1]](delta[0]) for key, delta in moved], [text[key[1]](delta[1]) for key, delta in moved])
-    if not plan.postings:
-        connection.execute(_MOVE, deltas)
+    text = {asset.id: asset.format for asset in (market.base, market.quote)}
+    columns = ([key[0] for key, _ in moved], [key[1] for key, _ in moved],
+               [text[key[1]](delta[0]) for key, delta in moved], [text[key[1]](delta[1]) for key, delta in moved])
+    if not postings:
+        connection.execute(_MOVE, columns)
         return
     later: list[int] = []
     behind: dict[tuple[int, str], int] = {}
-    for posting in reversed(plan.postings):
+    for _, posting in reversed(postings):
         key = posting.account, posting.asset
         later.append(behind.get(key, 0))
         behind[key] = later[-1] + posting.units
     later.reverse()
-    postings, entry = plan.postings, plan.entry
+    entries = {entry.seq: entry.at_ms for entry, _ in postings}
     connection.execute(_MOVE_AND_POST, (
-        *deltas, plan.market.id, entry.seq, entry.at_ms, [p.account for p in postings], [p.asset for p in postings],
-        [text[p.asset](p.units) for p in postings],
-        [text[p.asset](units) for p, units in zip(postings, later, strict=True)], [p.type for p in postings],
-        [p.order_id for p in postings], [p.trade_id for p in postings]))
+        *columns, market.id, list(entries), list(entries.values()), [entry.seq for entry, _ in postings],
+        [p.account for _, p in postings], [p.asset for _, p in postings], [text[p.asset](p.units) for _, p in postings],
+        [text[p.asset](units) for (_, p), units in zip(postings, later, strict=True)], [p.type for _, p in postings],
+        [p.order_id for _, p in postings], [p.trade_id for _, p in postings]))
 
 
 def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tuple[list, ...]:
@@ -206,7 +242,7 @@ def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tup
             market.format_size(order.filled_lots), market.format_value(order.executed_notional),
             quote.format(order.fees_paid), str(order.fee_numerator),
             market.format_value(order.reduced) if by_funds else market.format_size(order.reduced), order.done_reason,
-            order.reject_reason, order.amending, *_terms(market, order)))
+            order.reject_reason, order.done_at_ms, order.amending, *_terms(market, order)))
     return tuple(list(column) for column in zip(*rows, strict=True))
 
 
