@@ -6,7 +6,6 @@ longer than its function's timeout is killed and replaced; one that dies fails t
 
 import asyncio
 import os
-import signal
 import socket
 import struct
 import sys
@@ -18,8 +17,8 @@ from typing import Any
 
 import orjson
 
+from local.nursery import NoWorker, Nursery, Worker
 from local.plan import FunctionPlan
-from local.processes import Child, python
 
 _LENGTH = struct.Struct("<I")
 _BACKOFF_S = (0.05, 0.2, 0.5, 1, 2, 5)
@@ -71,19 +70,17 @@ class _Channel(asyncio.Protocol):
 class _Worker:
     """One process and its channel."""
 
-    def __init__(self, child: Child, channel: _Channel) -> None:
-        self.child = child
+    def __init__(self, process: Worker, channel: _Channel) -> None:
+        self.process = process
         self.channel = channel
         self.started = time.monotonic()
 
-    async def exchange(self, frame: bytes | None, timeout_s: float) -> bytes:
-        """Sends a frame and waits for the answer; without one, waits for the worker's first word."""
-        answer = self.channel.answer
-        if frame is not None:
-            answer = self.channel.answer = asyncio.get_running_loop().create_future()
-            if self.channel.transport.is_closing():
-                raise WorkerDied("the worker's process ended")
-            self.channel.transport.write(_LENGTH.pack(len(frame)) + frame)
+    async def exchange(self, frame: bytes, timeout_s: float) -> bytes:
+        """Sends a frame and waits for the answer."""
+        answer = self.channel.answer = asyncio.get_running_loop().create_future()
+        if self.channel.transport.is_closing():
+            raise WorkerDied("the worker's process ended")
+        self.channel.transport.write(_LENGTH.pack(len(frame)) + frame)
         handle = asyncio.get_running_loop().call_later(timeout_s, _time_out, answer)
         try:
             return await answer
@@ -102,11 +99,9 @@ class Invoker:
     def __init__(self, functions: dict[str, FunctionPlan], *, plan_file: Path, log: Path, size: int, line: int = 1000,
                  preload: Sequence[str] = ()) -> None:
         self._functions = functions
-        self._plan_file = plan_file
-        self._log = log
         self._size = size
         self._line_limit = line
-        self._preload = ",".join(preload)
+        self._nursery = Nursery(plan_file=plan_file, log=log, preload=",".join(preload))
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._line: deque[asyncio.Future[_Worker]] = deque()
@@ -127,11 +122,11 @@ class Invoker:
             await asyncio.sleep(0.02)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*(worker.child.stop(signal.SIGKILL) for worker in list(self._all)))
+        await self._nursery.stop()
 
     @property
     def pids(self) -> list[int]:
-        return [worker.child.pid for worker in self._all]
+        return [worker.process.pid for worker in self._all]
 
     async def invoke(self, name: str, event: Any) -> Any:
         """The function's answer. Raises InvocationFailed (or a kind of it), Overloaded."""
@@ -180,7 +175,7 @@ class Invoker:
         self._all.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
-        worker.child.popen.kill()
+        worker.process.kill()
         if not self._stopping:
             # One that lived for a while did not die of starting.
             self._failures = 0 if time.monotonic() - worker.started > 10 else self._failures + 1
@@ -201,26 +196,22 @@ class Invoker:
     async def _start_worker(self) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        child = Child("worker", python("local.worker", "--plan", str(self._plan_file), "--channel", str(theirs.fileno()),
-                                       "--load", self._preload),
-                      log=self._log, environment=os.environ, pass_fds=[theirs.fileno()])
-        theirs.close()
-        _, channel = await asyncio.get_running_loop().create_connection(_Channel, sock=ours)
-        channel.answer = asyncio.get_running_loop().create_future()
-        worker = _Worker(child, channel)
-        self._all.add(worker)
         try:
-            await worker.exchange(None, 60)
-        except InvocationFailed:
-            self._all.discard(worker)
-            child.popen.kill()
-            raise
+            with theirs:
+                process = await self._nursery.fork(theirs)
+        except NoWorker as error:
+            ours.close()
+            raise InvocationFailed(str(error)) from None
+        _, channel = await asyncio.get_running_loop().create_connection(_Channel, sock=ours)
+        worker = _Worker(process, channel)
+        self._all.add(worker)
         task = asyncio.ensure_future(self._watch(worker))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._free(worker)
 
     async def _watch(self, worker: _Worker) -> None:
-        """Replaces a worker that died while idle, and reaps it in any case."""
-        await worker.child.exited()
+        """Replaces a worker that died while idle."""
+        await worker.process.exited()
+        worker.process.close()
         self._replace(worker)

@@ -1,4 +1,4 @@
-"""A warm worker process: calls Lambda handlers, one invocation at a time, over a socket inherited from the invoker.
+"""A warm worker process: calls Lambda handlers, one invocation at a time, over a socket that it was forked with.
 
 Frames in both directions: u32 little-endian length, then JSON. In: `{"function", "id", "deadline_ms", "event"}`. Out: the
 handler's result as `{"ok": ...}`, or `{"error", "type"}`. Handlers are imported when first called (or named at start),
@@ -11,6 +11,8 @@ import gc
 import importlib.util
 import json
 import os
+import random
+import signal
 import socket
 import struct
 import sys
@@ -22,7 +24,9 @@ from typing import Any
 
 import orjson
 
+from local.nursery import PID
 from local.plan import FunctionPlan, Plan, read_plan
+from local.processes import die_with_parent, report_ready
 
 _LENGTH = struct.Struct("<I")
 
@@ -145,10 +149,33 @@ def serve(channel: socket.socket, handlers: Handlers) -> None:
         channel.sendall(_LENGTH.pack(len(answer)) + answer)
 
 
+def fork_workers(control: socket.socket, handlers: Handlers) -> None:
+    """Forks a worker for each socket that comes, until the other end closes; see local/nursery.py."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps them
+    nursery = os.getpid()
+    while True:
+        message, channels, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            return
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent(signal.SIGKILL, nursery)
+            random.seed()
+            serve(socket.socket(fileno=channels[0]), handlers)
+            os._exit(0)
+        os.close(channels[0])
+        handle = os.pidfd_open(pid)
+        socket.send_fds(control, [PID.pack(pid)], [handle])
+        os.close(handle)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--plan", type=Path, required=True)
-    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--load", default="")
     arguments = parser.parse_args()
     handlers = Handlers(read_plan(arguments.plan))
@@ -158,9 +185,8 @@ def main() -> None:
         except Exception:  # noqa: BLE001 (reported again, to the caller, by each invocation)
             traceback.print_exc()
     freeze_memory()
-    channel = socket.socket(fileno=arguments.channel)
-    channel.sendall(_LENGTH.pack(2) + b"{}")  # ready
-    serve(channel, handlers)
+    report_ready(arguments.ready)
+    fork_workers(socket.socket(fileno=arguments.control), handlers)
 
 
 if __name__ == "__main__":
