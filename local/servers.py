@@ -166,7 +166,7 @@ class Valkey:
             [get_binary_path(), "--bind", HOST, "--port", str(self.port), "--dir", self._data, "--save", "",
              "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no", "--maxclients", "500"],
             log=self._log, environment={"PATH": os.environ["PATH"]})
-        await until_ready(child, self.healthy, 20)
+        await until_ready(child, self.healthy, 120)
         return child
 
     async def healthy(self) -> bool:
