@@ -192,6 +192,11 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_list_addresses", routes=(Route("GET", "/address-book"),), uses=CALLER),
     Operation(name="api_change_address_book", uses=CALLER,
               routes=(Route("POST", "/address-book"), Route("DELETE", "/address-book/{address_id}"))),
+    # --- deposits: the custody's notices are signed by the custody, not by a user
+    Operation(name="api_create_deposit_address", routes=(Route("POST", "/coinbase-accounts/{account_id}/addresses"),),
+              uses=CALLER),
+    Operation(name="api_receive_custody_notice", uses=frozenset({Use.DATABASE, Use.READ_API_KEYS}),
+              routes=(Route("POST", "/custody/notices", public=True, doors=(Door.TRADING,)),)),
     # --- API keys: a key must not be able to make another
     Operation(name="api_create_api_key", routes=(Route("POST", "/api-keys", doors=(Door.APPLICATION,)),),
               uses=CALLER | {Use.WRITE_API_KEYS}),
@@ -211,6 +216,20 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_admin_check_invariants", routes=(operators("GET", "/admin/invariants"),),
               uses=CALLER | {Use.READ_JOURNAL}, timeout_s=20),
     Operation(name="api_admin_list_actions", routes=(operators("GET", "/admin/actions"),), uses=CALLER),
+    Operation(name="api_admin_read_accounts", uses=CALLER,
+              routes=(operators("GET", "/admin/accounts"), operators("GET", "/admin/accounts/{account_id}"))),
+    Operation(name="api_admin_change_account", uses=CALLER, routes=tuple(
+        operators("POST", f"/admin/accounts/{{account_id}}/{move}") for move in ("freeze", "unfreeze", "tier"))),
+    Operation(name="api_admin_decide_withdrawals", uses=CALLER, routes=(
+        operators("GET", "/admin/withdrawals"), operators("POST", "/admin/withdrawals/{transfer_id}/approve"),
+        operators("POST", "/admin/withdrawals/{transfer_id}/refuse"))),
+    Operation(name="api_admin_decide_adjustments", uses=CALLER, routes=(
+        operators("GET", "/admin/adjustments"), operators("POST", "/admin/adjustments"),
+        operators("POST", "/admin/adjustments/{adjustment_id}/approve"),
+        operators("POST", "/admin/adjustments/{adjustment_id}/refuse"))),
+    Operation(name="api_admin_get_fees", routes=(operators("GET", "/admin/fees"),), uses=CALLER),
+    Operation(name="api_admin_set_custody_secret", routes=(operators("POST", "/admin/custody-secret"),),
+              uses=CALLER | {Use.WRITE_API_KEYS}),
     # --- identity
     Operation(name="auth_confirm_sandbox_user", cognito_trigger="preSignUp", sandbox_only=True, memory_mb=128,
               timeout_s=5),

@@ -13,7 +13,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 
-from exchange.adapters import api_keys, connections, halt, market_status, ports
+from exchange.adapters import api_keys, connections, custody_secret, halt, market_status, ports
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.postgres import fee_rates
 from exchange.api import auth, placing
@@ -51,10 +51,10 @@ class Api:
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         monkeypatch.setattr(market_status._Row.Meta, "table_name", "market-status")
-        for model in (api_keys._Row, api_keys._Owner):
+        for model in (api_keys._Row, api_keys._Owner, custody_secret._Row):
             monkeypatch.setattr(model.Meta, "table_name", "api-keys")
         monkeypatch.setattr(connections._Row.Meta, "table_name", "connections")
-        for model in (market_status._Row, api_keys._Row, api_keys._Owner, connections._Row):
+        for model in (market_status._Row, api_keys._Row, api_keys._Owner, custody_secret._Row, connections._Row):
             monkeypatch.setattr(model, "_connection", None)
         # Another test may have imported this module while it had the queue replaced.
         monkeypatch.setattr(halt, "command_queue", ports.command_queue)
@@ -63,6 +63,7 @@ class Api:
         auth._callers.clear()
         placing.market_status._cached.clear()
         api_keys._found.clear()
+        monkeypatch.setattr(custody_secret, "_kept", None)
         fee_rates._volumes.clear()
         client = boto3.client("dynamodb")
         for table, key in (("market-status", "market"), ("api-keys", "key"), ("connections", "connection_id")):

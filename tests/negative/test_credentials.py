@@ -27,7 +27,9 @@ PRIVATE = {
     "api_admin_list_actions": "operate",
     "api_request_withdrawal": "transfer", "api_cancel_withdrawal": "transfer",
     "api_get_withdrawal_fee": "view", "api_read_transfers": "view", "api_list_addresses": "view",
-    "api_change_address_book": "transfer",
+    "api_change_address_book": "transfer", "api_create_deposit_address": "transfer",
+    "api_admin_read_accounts": "operate", "api_admin_change_account": "operate", "api_admin_decide_withdrawals": "operate",
+    "api_admin_decide_adjustments": "operate", "api_admin_get_fees": "operate", "api_admin_set_custody_secret": "operate",
 }
 
 
