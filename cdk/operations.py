@@ -91,6 +91,7 @@ class Operation:
     websocket_route: str | None = None
     cognito_trigger: str | None = None
     at_deploy: bool = False  # invoked once by every deploy that changed it
+    by_hand: bool = False  # invoked by operators, who have a reason; see docs/OPERATIONS.md
     per_market: bool = False  # one function per market, environment MARKET
     provisioned: int = 0  # environments kept warm behind the alias `live`
     sandbox_only: bool = False
@@ -270,6 +271,8 @@ OPERATIONS: tuple[Operation, ...] = (
     # Runs for a minute, and only while somebody listens to what the clock moves; the schedule sees to it that it does.
     Operation(name="feed_beat", queue=Queue.BEAT, every_minutes=1, timeout_s=75, memory_mb=256,
               uses=frozenset({Use.VIEWS, Use.SEND_FEED, Use.SEND_BEAT})),
+    Operation(name="feed_rebuild_views", by_hand=True, timeout_s=900, memory_mb=1024,
+              uses=frozenset({Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_FEED})),
     Operation(name="feed_sweep_connections", every_minutes=1, timeout_s=55,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
     # Outside the VPC, and so without the ledger: @connections is reached over the internet only.

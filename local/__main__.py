@@ -1,4 +1,4 @@
-"""`python -m local run | status | user | operator`."""
+"""`python -m local run | status | user | operator | rebuild-views`."""
 
 import argparse
 import asyncio
@@ -97,6 +97,24 @@ def operator(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def rebuild_views(arguments: argparse.Namespace) -> int:
+    """Exit code 0 when every market's views stand where the journal stood."""
+    import http.client
+    import urllib.parse
+
+    run_file = DataFolder(arguments.data).read_run()
+    if run_file is None or run_file.state != "ready":
+        print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
+        return 1
+    name = "exchange-sandbox-feed_rebuild_views"
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(run_file.connections).netloc, timeout=900)
+    connection.request("POST", f"/2015-03-31/functions/{name}/invocations", json.dumps({"market": arguments.market}))
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    print(text)
+    return 0 if answer.status == 200 and all(part["complete"] for part in json.loads(text).values()) else 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description="The whole exchange on one machine.")
     commands = parser.add_subparsers(required=True)
@@ -123,6 +141,9 @@ def main() -> int:
     command = commands.add_parser("operator", parents=[data], help="put a user into the group that may steer the exchange")
     command.add_argument("--email", required=True)
     command.set_defaults(run=operator)
+    command = commands.add_parser("rebuild-views", parents=[data], help="make all views anew from the journal")
+    command.add_argument("--market", default=None, help="default: all")
+    command.set_defaults(run=rebuild_views)
     arguments = parser.parse_args()
     return arguments.run(arguments)
 

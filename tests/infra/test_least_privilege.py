@@ -24,7 +24,7 @@ UNNAMEABLE = {
 RIGHTS = {
     "rds-db": {Use.DATABASE}, "kms:Decrypt": {Use.READ_API_KEYS}, "kms:Encrypt": {Use.WRITE_API_KEYS},
     "s3": {Use.SNAPSHOTS}, "execute-api": {Use.POST_TO_CONNECTIONS},
-    "sqs:SendMessage": {Use.SEND_COMMANDS, Use.SEND_NUDGES, Use.SEND_FEED, Use.SEND_PUSH},
+    "sqs:SendMessage": {Use.SEND_COMMANDS, Use.SEND_NUDGES, Use.SEND_FEED, Use.SEND_PUSH, Use.SEND_BEAT},
     "cloudwatch": {Use.WATCH_QUEUES},
     "dynamodb:PutItem": {Use.APPEND_JOURNAL, Use.WRITE_STATUS, Use.WRITE_API_KEYS, Use.CONNECTIONS},
     "dynamodb:DeleteItem": {Use.WRITE_API_KEYS, Use.CONNECTIONS},

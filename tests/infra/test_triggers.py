@@ -93,7 +93,7 @@ def test_each_operation_has_one_caller_at_least() -> None:
     for operation in OPERATIONS:
         assert operation.routes or operation.queue or operation.every_minutes or operation.daily_at \
             or operation.websocket_route \
-            or operation.cognito_trigger or operation.at_deploy, operation.name
+            or operation.cognito_trigger or operation.at_deploy or operation.by_hand, operation.name
 
 
 def test_the_sandbox_confirms_sign_ups_itself(local_assembly: Assembly) -> None:

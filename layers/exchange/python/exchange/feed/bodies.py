@@ -3,6 +3,7 @@
     {"market": "BTC-USD", "subscription": {"connection", "version", "channels", "requested", "user_id", ...}}
     {"market": "BTC-USD", "drop": {"connection"}}, with {"account", "user_id", "cancel"} where its orders end with it
     {"market": "BTC-USD", "resync": {"connection"}}
+    {"market": "BTC-USD", "rebuild": {"epoch"}}
     {"market": "BTC-USD", "beat": {"at_ms", "batch"}}
 
 A subscription is a message in the market's feed queue, so that the publisher takes it up between two entries: it sends
@@ -47,6 +48,11 @@ class Subscription:
 def encode_beat(market: str, at_ms: int, *, batch: bool) -> str:
     """It is `at_ms` now; with `batch`, what goes out every few seconds is due as well."""
     return json.dumps({"market": market, "beat": {"at_ms": at_ms, "batch": batch}}, separators=(",", ":"))
+
+
+def encode_rebuild(market: str, epoch: str) -> str:
+    """Forget the market's views and make them anew from the journal; they are called `epoch` then, never used before."""
+    return json.dumps({"market": market, "rebuild": {"epoch": epoch}}, separators=(",", ":"))
 
 
 def encode_resync(market: str, connection: str) -> str:

@@ -86,6 +86,9 @@ class ViewStore(Protocol):
     def clear_sent(self, market: str, pushes: list[Push]) -> None:
         """Forgets pushes that have been sent."""
 
+    def forget(self, market: str) -> None:
+        """Views, subscribers, outbox: all of a market goes."""
+
     def new_epoch(self) -> str:
         """A name for views that are built anew, never used before."""
 
@@ -112,6 +115,7 @@ class FeedPublisher:
         self._cancel_all = cancel_all
         self._follower = JournalFollower(journal, self)
         self._rooms: dict[str, _OpenRoom] = {}
+        self._epochs: dict[str, str] = {}  # of views that are to be made anew
         self._time_left_s: Callable[[], float] = lambda: 3600
 
     def handle(self, market: str, bodies: list[dict], time_left_s: Callable[[], float] | None = None) -> None:
@@ -137,6 +141,8 @@ class FeedPublisher:
                 self._subscribe(market, Subscription.decode(body))
             elif "drop" in body:
                 self._drop(market, **body["drop"])
+            elif "rebuild" in body:
+                self._rebuild(market, body["rebuild"]["epoch"])
             elif "resync" in body:
                 self._open(market).resync(body["resync"]["connection"])
             elif "beat" in body:
@@ -190,7 +196,7 @@ class FeedPublisher:
         """The views do not exist: from the first entry to the head of the journal. Listeners of views that were lost
         missed what came between, so they are told and disconnected. They are told first: it is part of the first save,
         and a rebuild that takes several invocations does not come here again."""
-        room.room.epoch = self._views.new_epoch()
+        room.room.epoch = self._epochs.pop(market, None) or self._views.new_epoch()
         room.is_new = True
         head = self._journal.head(market=market)
         if head is None:
@@ -202,6 +208,17 @@ class FeedPublisher:
                     "Feed restarted", "messages were missed: connect and subscribe again"))])
                 room.outgoing.close(connection)
         self._follow(market, seq, {seq: head})
+
+    def _rebuild(self, market: str, epoch: str) -> None:
+        """From nothing, once per epoch: a rebuild that takes several invocations goes on where it was."""
+        if self._open(market).room.epoch != epoch:
+            self._save(market)  # what was taken up before this message in its batch
+            self._views.forget(market)
+            self._forget(market)
+            self._epochs[market] = epoch
+            self._open(market)
+        elif (head := self._journal.head(market=market)) is not None:
+            self._follow(market, decode_entry(head).seq, head)
 
     def _forget(self, market: str) -> None:
         self._rooms.pop(market, None)

@@ -105,6 +105,11 @@ class MarketViews:
         return TickerView(int(sequence or 0), bid, ask, Trade.unpack(trade) if trade else None,
                           statistics.figures(self._now_ms()))
 
+    def position(self, market: str) -> tuple[str, int]:
+        """(epoch, seq): which views these are, and the journal entry that they stand at."""
+        epoch, seq = self._read(lambda: self._client.hmget(keys.key(market, "cursor"), "epoch", "seq"))
+        return (epoch or b"").decode(), int(seq or 0)
+
     def told(self, market: str) -> tuple[int, dict[int, Told]]:
         """(sequence, what the journal does not say of events up to it, by sequence)."""
         sequence, records = self._together(lambda pipeline: [pipeline.hget(keys.key(market, "cursor"), "sequence"),

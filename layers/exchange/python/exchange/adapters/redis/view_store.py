@@ -92,6 +92,12 @@ class RedisViewStore:
         except RedisFault as fault:
             raise ViewsUnavailable(str(fault)) from fault
 
+    def forget(self, market: str) -> None:
+        try:
+            self._client.delete(*keys.keys(market))
+        except RedisFault as fault:
+            raise ViewsUnavailable(str(fault)) from fault
+
     def new_epoch(self) -> str:
         return secrets.token_hex(6)
 
