@@ -156,6 +156,14 @@ def test_no_channels_means_full(world):
     assert answer[0]["channels"] == [{"name": "full", "product_ids": ["BTC-USD"]}]
 
 
+def test_the_first_form_names_one_product(world):
+    answer = world.send("ws_subscribe", {"type": "subscribe", "product_id": "BTC-USD"})
+    assert answer[0]["channels"] == [{"name": "full", "product_ids": ["BTC-USD"]}]
+    refused = world.send("ws_subscribe", {"type": "subscribe", "product_id": "XRP-USD"})
+    assert refused[0]["reason"] == "XRP-USD is not a valid product"
+    assert world.send("ws_unsubscribe", {"type": "unsubscribe", "product_id": "BTC-USD"})[0]["channels"] == []
+
+
 @pytest.mark.parametrize("message", [
     "", "{", "[]", "5", "null", '"text"', "{" * 3000, '{"type":"subscribe","x":' + "[" * 5000 + "]" * 5000 + "}",
     json.dumps({"type": "subscribe", "product_ids": ["BTC-USD"] * 9000}),

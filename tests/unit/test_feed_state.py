@@ -82,7 +82,8 @@ def test_wording_of_a_trade():
                         subscriber("taker", "user", "full", "matches", account=2), subscriber("ticker", "ticker"),
                         subscriber("stranger", "user", account=3))
     oid = UUID("12345678-1234-4234-8234-123456789abc")
-    listener.run(world.place("sell", "100.00", "0.5", account=1, client_oid=oid))
+    received = listener.run(world.place("sell", "100.00", "0.5", account=1, client_oid=oid))["full"][0]
+    assert received["type"] == "received" and received["client_oid"] == str(oid) and "user_id" not in received
     sent = listener.run(world.place("buy", "101.00", "0.2", account=2))
     match = {"type": "match", "trade_id": 1, "maker_order_id": str(UUID(int=1)), "taker_order_id": str(UUID(int=2)),
              "side": "sell", "size": "0.20000000", "price": "100.00", "product_id": MARKET, "sequence": 4,

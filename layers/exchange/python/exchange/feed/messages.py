@@ -56,6 +56,8 @@ def public_message(market: Market, item: Published, time: str) -> dict:
         return head | {name: told[name] for name in _OF_THE_PRIVATE if name in told}
     if event.side in SIDE_NAMES:
         head["side"] = SIDE_NAMES[event.side]
+    if told["type"] == "received" and item.order.client_oid != NIL.bytes:
+        head["client_oid"] = uuid_text(item.order.client_oid)  # by which its owner may look for it, as at Coinbase
     return head | told
 
 

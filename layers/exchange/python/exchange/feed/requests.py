@@ -94,7 +94,10 @@ def parse_unsubscribe(message: dict, products: Collection[str]) -> FeedRequest:
 
 
 def _wanted(message: dict, channels: object, products: Collection[str], title: str) -> set[tuple[str, str | None]]:
-    common = _products(message.get("product_ids"), products, title)
+    given = message.get("product_ids")
+    if given is None and message.get("product_id") is not None:
+        given = [message["product_id"]]  # the first form of this API, which old clients still send
+    common = _products(given, products, title)
     if not isinstance(channels, list):
         raise BadRequest(title, f"channels is {_found(channels)}, wanted a list")
     wanted: set[tuple[str, str | None]] = set()
