@@ -47,7 +47,7 @@ status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"
 
 .PHONY: test
-test: setup core-tools node-packages screen browser ## everything that CI runs
+test: setup core-tools node-packages clients screen browser ## everything that CI runs
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint
 	@$(PY) -m pytest tests $(ARGS)
@@ -88,7 +88,8 @@ deploy: setup node-packages screen ## deploy to the AWS account of the environme
 
 .PHONY: clean
 clean: ## remove what was built and downloaded; data in $(DATA) stays
-	@rm -rf $(VENV) .venv-ministack node_modules web/node_modules build cdk.out .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-ministack .venv-clients node_modules web/node_modules $(NODE_CLIENTS)/node_modules build cdk.out \
+		.ruff_cache .hypothesis
 	@find matching_core -name '_core*.so*' -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "clean: the next make sets everything up again"
@@ -173,3 +174,21 @@ browser:
 	fi; \
 	command -v chromium >/dev/null || echo "the browser tests need Debian's package chromium" \
 		"(or CHROMIUM=/path/to/one; CHROMIUM=skip leaves those tests out)" >&2
+
+# Real clients of the API, unmodified, for tests/e2e/clients.
+NODE_CLIENTS := tests/e2e/clients/node
+
+.PHONY: clients
+clients: .venv-clients/.ready $(NODE_CLIENTS)/node_modules/.ready
+
+.venv-clients/.ready: requirements-clients.txt requirements-cbpro.txt | tools
+	@echo "setting up .venv-clients (once)"
+	@rm -rf .venv-clients && $(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/python -m pip install $(PIP_FLAGS) -r requirements-clients.txt
+	@.venv-clients/bin/python -m pip install $(PIP_FLAGS) --no-deps -r requirements-cbpro.txt
+	@touch $@
+
+$(NODE_CLIENTS)/node_modules/.ready: $(NODE_CLIENTS)/package.json $(NODE_CLIENTS)/package-lock.json | tools
+	@echo "installing the npm clients (once)"
+	@cd $(NODE_CLIENTS) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
