@@ -66,6 +66,10 @@ bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU ea
 bench-core: setup ## the matching core beside its peers
 	@$(PY) -m bench.core $(ARGS)
 
+.PHONY: bench-ledger
+bench-ledger: setup ## every hot query on a ledger of 10 million orders (ARGS="--orders 1000000 --folder DIR")
+	@$(PY) -m bench.ledger $(ARGS)
+
 .PHONY: coverage-core
 coverage-core: setup core-tools ## the tests must run every line, branch and condition of the C core
 	@$(PY) -m pytest tests/core/test_coverage.py -q $(ARGS)

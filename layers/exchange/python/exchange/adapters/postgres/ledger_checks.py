@@ -69,7 +69,10 @@ _COMPARED = """SELECT count(*) AS checked, jsonb_agg(jsonb_build_object('account
            'needed', coalesce(l.needed, 0)::text) ORDER BY t.account_no, t.asset)
        FILTER (WHERE b.available IS NULL OR b.available < 0 OR b.held < 0 OR b.held <> coalesce(l.needed, 0)
                OR b.available + b.held <> {posted}) AS wrong
-    FROM touched t LEFT JOIN balances b USING (account_no, asset) LEFT JOIN live l USING (account_no, asset)"""
+    FROM touched t LEFT JOIN {balances} b USING (account_no, asset) LEFT JOIN live l USING (account_no, asset)"""
+
+# LIMIT keeps it a look-up per row: the planner may think of a set of few as many, and read all balances.
+_ROW = "(SELECT * FROM balances WHERE account_no = t.account_no AND asset = t.asset LIMIT 1)"
 
 _TOUCHED = f"""WITH live AS MATERIALIZED ({_LIVE}),
     touched AS (
@@ -77,7 +80,8 @@ _TOUCHED = f"""WITH live AS MATERIALIZED ({_LIVE}),
         UNION SELECT account_no, asset FROM live
         UNION ({_ENDED})
         UNION ({_STRETCH})),
-    found AS ({_COMPARED.format(posted="coalesce(p.balance_after, 0)")}
+    found AS ({_COMPARED.format(
+        posted="coalesce(p.balance_after, 0)", balances="LATERAL " + _ROW)}
         LEFT JOIN LATERAL (SELECT balance_after FROM postings WHERE account_no = t.account_no AND asset = t.asset
                            ORDER BY id DESC LIMIT 1) p ON true),
     stretch AS ({_STRETCH})
@@ -89,7 +93,7 @@ _ALL_BALANCES = f"""WITH live AS MATERIALIZED ({_LIVE}),
     posted AS (SELECT account_no, asset, sum(amount) AS total FROM postings WHERE account_no <> 1 GROUP BY account_no, asset),
     touched AS (SELECT account_no, asset FROM balances UNION SELECT account_no, asset FROM live
                 UNION SELECT account_no, asset FROM posted)
-    {_COMPARED.format(posted="coalesce(p.total, 0)")} LEFT JOIN posted p USING (account_no, asset)"""
+    {_COMPARED.format(posted="coalesce(p.total, 0)", balances="balances")} LEFT JOIN posted p USING (account_no, asset)"""
 
 _ASSETS = "SELECT asset, sum(amount)::text AS sums_to FROM postings GROUP BY asset HAVING sum(amount) <> 0"
 
