@@ -1,7 +1,8 @@
 """A bounded pool of warm workers that Lambda functions are called in. One event loop owns it.
 
-An invocation takes an idle worker or waits in line; the line is bounded too, beyond it `Overloaded`. A worker that takes
-longer than its function's timeout is killed and replaced; one that dies fails the invocation it had, and no other.
+An invocation takes an idle worker or waits in line; the line is bounded too, beyond it `Overloaded`: a client that would wait
+for seconds is better told at once, and the others' wait stays short. A worker that takes longer than its function's timeout
+is killed and replaced; one that dies fails the invocation it had, and no other.
 """
 
 import asyncio
@@ -21,6 +22,9 @@ from local.nursery import NoWorker, Nursery, Worker
 from local.plan import FunctionPlan
 
 _LENGTH = struct.Struct("<I")
+# So many may always wait; more only as long as the wait to be expected is short.
+LINE_ALWAYS = 250
+LINE_WAIT_S = 1.5
 _BACKOFF_S = (0.05, 0.2, 0.5, 1, 2, 5)
 
 
@@ -108,6 +112,7 @@ class Invoker:
         self._tasks: set[asyncio.Task] = set()
         self._stopping = False
         self._failures = 0
+        self._call_s = 0.0  # what a call took, a moving average
         self._id_head = os.urandom(4).hex()
         self._id_next = 0
 
@@ -136,6 +141,7 @@ class Invoker:
         self._id_next += 1
         frame = orjson.dumps({"function": name, "id": f"{self._id_head}-{self._id_next:08x}", "event": raw_event,
                               "deadline_ms": int((time.time() + function.timeout_s) * 1000)})
+        started = time.monotonic()
         try:
             answer = orjson.loads(await worker.exchange(frame, function.timeout_s))
         except BaseException as error:
@@ -144,14 +150,17 @@ class Invoker:
                 print(f"{name} took longer than {function.timeout_s} s; its worker is replaced", file=sys.stderr)
             self._replace(worker)
             raise
+        self._call_s += (time.monotonic() - started - self._call_s) / 50
         self._free(worker)
         if "ok" not in answer:
             raise InvocationFailed(f"{name}: {answer.get('type')}: {answer.get('error')}")
         return answer["ok"]
 
     async def _wait_in_line(self) -> _Worker:
-        if len(self._line) >= self._line_limit or self._stopping:
-            raise Overloaded(f"{len(self._line)} invocations are waiting")
+        waiting = len(self._line)
+        if waiting >= self._line_limit or self._stopping or (
+                waiting >= LINE_ALWAYS and waiting * self._call_s / self._size > LINE_WAIT_S):
+            raise Overloaded(f"{waiting} invocations are waiting")
         place = asyncio.get_running_loop().create_future()
         self._line.append(place)
         try:

@@ -28,7 +28,7 @@ def die_with_parent(signal_number: int, parent_pid: int) -> None:
         os._exit(1)
 
 
-def on_fork(signal_number: int) -> Callable[[], None]:
+def on_fork(signal_number: int, niceness: int = 0) -> Callable[[], None]:
     """A `preexec_fn` for Popen that ties the child to the calling process and takes it out of the terminal's group.
 
     In a group of its own the child does not get the terminal's Ctrl-C: the supervisor stops the parts, in order.
@@ -37,6 +37,8 @@ def on_fork(signal_number: int) -> Callable[[], None]:
 
     def prepare() -> None:
         os.setpgid(0, 0)
+        if niceness:
+            os.nice(niceness)
         die_with_parent(signal_number, parent_pid)
 
     return prepare
@@ -48,7 +50,7 @@ class Child:
 
     def __init__(self, name: str, arguments: Sequence[str | Path], *, log: Path, environment: Mapping[str, str],
                  death_signal: int = signal.SIGKILL, user: int | None = None, group: int | None = None,
-                 pass_fds: Sequence[int] = (), folder: Path | None = None) -> None:
+                 pass_fds: Sequence[int] = (), folder: Path | None = None, niceness: int = 0) -> None:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,7 @@ class Child:
                 [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, env=dict(environment), cwd=folder, pass_fds=tuple(pass_fds),
                 user=user, group=group, extra_groups=[] if user is not None else None,
-                preexec_fn=on_fork(death_signal))
+                preexec_fn=on_fork(death_signal, niceness))
 
     @property
     def pid(self) -> int:

@@ -34,6 +34,7 @@ from local.servers import REGION, Emulator, NotReady, Postgres, Valkey
 # Lived shorter than this: it died of starting. So often in a row: it will not get better by itself.
 SHORT_LIFE_S = 2.0
 MAX_SHORT_LIVES = 6
+FOLLOWERS_NICENESS = 5
 MAX_LOG_BYTES = 20_000_000
 
 
@@ -237,13 +238,16 @@ class Supervisor:
 
     def _consumer(self, function: str, *, purge: bool) -> Part:
         arguments = ["local.consumer", "--plan", str(self._plan_file), "--function", function, "--consumer", function]
-        return Part(function, lambda: self._start_python(function, arguments + ["--purge"] * purge, []),
+        # Who follows the journal gives way to who answers clients: what has waited is done in larger, cheaper steps.
+        operation = self._plan.functions[function].operation
+        niceness = FOLLOWERS_NICENESS if operation.startswith(("ledger_", "feed_")) else 0
+        return Part(function, lambda: self._start_python(function, arguments + ["--purge"] * purge, [], niceness),
                     after_death=lambda: self._give_back(function))
 
-    async def _start_python(self, name: str, arguments: list[str], handles: list[int]) -> Child:
+    async def _start_python(self, name: str, arguments: list[str], handles: list[int], niceness: int = 0) -> Child:
         pipe = ReadyPipe()
         child = Child(name, python(*arguments, "--ready", str(pipe.write)), log=self._folder.logs / f"{name}.log",
-                      environment=self._environment, pass_fds=[*handles, pipe.write])
+                      environment=self._environment, pass_fds=[*handles, pipe.write], niceness=niceness)
         if not await pipe.wait(child, 90):
             await child.stop(signal.SIGKILL)
             raise NotReady(f"{name} did not start:\n{child.last_lines()}")
