@@ -82,10 +82,6 @@ fuzz: setup core-tools ## fuzz the C core under sanitizers, each entry point for
 soak: setup ## the C core against the naive core on ever new streams, for SECONDS=60
 	@$(PY) -m tests.core.soak --seconds $(SECONDS) $(ARGS)
 
-.PHONY: openapi
-openapi: setup ## write the OpenAPI document that /openapi.json serves
-	@$(PY) -m openapi
-
 .PHONY: synth
 synth: setup ## build the layers and synthesise the templates into cdk.out
 	@$(PY) -m cdk.synth

@@ -148,7 +148,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_get_proof", routes=(public("GET", "/proof"),), uses=frozenset({Use.DATABASE})),
     Operation(name="api_summarize_products", uses=frozenset({Use.VIEWS}),
               routes=(public("GET", "/products/volume-summary"), public("GET", "/products/spark-lines"))),
-    Operation(name="api_get_openapi", routes=(public("GET", "/openapi.json"), public("GET", "/docs")), memory_mb=256),
     Operation(name="api_answer_unknown", routes=(Route("ANY", DEFAULT_PATH, public=True),), memory_mb=256),
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,
@@ -263,6 +262,8 @@ OPERATIONS: tuple[Operation, ...] = (
               memory_mb=HOT_MB, timeout_s=58),
     Operation(name="audit_prove_liabilities", daily_at="00:05", uses=frozenset({Use.DATABASE}), memory_mb=HOT_MB,
               timeout_s=900),
+    Operation(name="audit_measure_markets", every_minutes=1,
+              uses=frozenset({Use.READ_STATUS, Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL})),
     Operation(name="audit_check_whole_ledger", daily_at="03:20", uses=HALT | {Use.DATABASE}, timeout_s=900),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,

@@ -7,7 +7,7 @@ state is deployed apart from what changes daily. References go one way, Api -> T
 from aws_cdk import Acknowledgment, App, CfnOutput, CfnParameter, Environment, Fn, Stack, Tags, Validations
 from constructs import Construct
 
-from cdk.alarms import Alarms
+from cdk.alarms import Alarms, DoorAlarms
 from cdk.api import Api
 from cdk.audit import Audit
 from cdk.data import DATABASE_NAME, DATABASE_USER, Cache, Database, Network, Tables, Vault
@@ -92,7 +92,8 @@ class TradingStack(Stack):
         Ledger(self, "Ledger", lane=lane, emulator=emulator)
         audit = Audit(self, "Audit", lane=lane)
         Feed(self, "Feed", lane=lane, feed_api=feed_api)
-        Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, audit=audit)
+        self.alarms = Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, audit=audit,
+                             journal=data.tables.journal)
         emulator.providers_cloud_only()
         CfnOutput(self, "FeedUrl", value=f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}/{STAGE}")
 
@@ -105,7 +106,8 @@ class ApiStack(Stack):
         super().__init__(scope, construct_id, **kwargs)
         self.add_stack_dependency(trading)
         lane = Lane(settings=settings, wiring=trading.wiring, layers=Layers(self, "Layers", settings=settings))
-        Api(self, "Api", lane=lane, pool=data.identity.pool, client=data.identity.client)
+        api = Api(self, "Api", lane=lane, pool=data.identity.pool, client=data.identity.client)
+        DoorAlarms(self, "Alarms", settings=settings, api=api, topic=trading.alarms.topic)
 
 
 def build(app: App, *, settings: Settings) -> list[Stack]:

@@ -93,7 +93,8 @@ class Wiring:
             Use.WATCH_QUEUES: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix,
                                "SETTLE_QUEUE_URL": r.queues.settle.queue.queue_url,
                                "FEED_QUEUE_URL": r.queues.feed.queue.queue_url,
-                               "PUSH_QUEUE_URL": r.queues.push.queue.queue_url},
+                               "PUSH_QUEUE_URL": r.queues.push.queue.queue_url,
+                               "BEAT_QUEUE_URL": r.queues.beat.queue.queue_url},
         }
         return tables[use]
 

@@ -46,7 +46,7 @@ class Api:
             "AWS_SECRET_ACCESS_KEY": "test", "MARKET_STATUS_TABLE": "market-status", "API_KEYS_TABLE": "api-keys",
             "CONNECTIONS_TABLE": "connections", "FEED_SHARDS": "2",
             **{f"{name.upper()}_QUEUE_URL": f"https://sqs.test/000000000000/test-{name}.fifo"
-               for name in ("settle", "feed", "push")}}
+               for name in ("settle", "feed", "push", "beat")}}
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

@@ -26,7 +26,7 @@ def queue_urls() -> dict[str, str]:
     """URL of each queue by its short name: `commands-BTC-USD`, `settle`, and each with `-dead`."""
     prefix = os.environ["COMMAND_QUEUE_URL_PREFIX"]
     live = {f"commands-{market}": f"{prefix}{market}.fifo" for market in listing().markets}
-    live |= {name: os.environ[f"{name.upper()}_QUEUE_URL"] for name in ("settle", "feed", "push")}
+    live |= {name: os.environ[f"{name.upper()}_QUEUE_URL"] for name in ("settle", "feed", "push", "beat")}
     return live | {f"{name}-dead": f"{url.removesuffix('.fifo')}-dead.fifo" for name, url in live.items()}
 
 

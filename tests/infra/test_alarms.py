@@ -1,0 +1,71 @@
+"""Every alarm rings somewhere, says what to do, and every page that says so is about something that can ring."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from infra.assembly import Assembly
+
+from cdk import alarms
+from cdk.settings import listed_markets
+from exchange import health
+
+RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
+SECTIONS = ["## What it means", "## How to look", "## What to do"]
+
+
+def runbooks_of(assembly: Assembly) -> dict[str, str]:
+    """The page that each alarm's description names."""
+    found = {}
+    for (_, name), alarm in assembly.of_type("AWS::CloudWatch::Alarm").items():
+        match = re.search(r"Runbook: docs/runbooks/([a-z-]+)\.md$", alarm["Properties"]["AlarmDescription"])
+        assert match, f"{name} names no runbook"
+        found[name] = match[1]
+    return found
+
+
+def test_every_alarm_has_a_runbook_and_every_runbook_an_alarm(local_assembly: Assembly) -> None:
+    named = runbooks_of(local_assembly)
+    pages = {path.stem for path in RUNBOOKS.glob("*.md")}
+    assert set(named.values()) == pages
+    assert len(named) > 40
+
+
+def test_every_alarm_rings(local_assembly: Assembly) -> None:
+    for (_, name), alarm in local_assembly.of_type("AWS::CloudWatch::Alarm").items():
+        assert len(alarm["Properties"]["AlarmActions"]) == 1, name
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching", name
+
+
+@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
+def test_a_runbook_says_what_it_means_how_to_look_and_what_to_do_also_locally(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    assert "ocally" in text and re.search(r"^1\. ", text.partition(SECTIONS[2])[2], re.M)
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (RUNBOOKS / target).is_file(), target
+
+
+def test_what_health_calls_wrong_has_a_runbook() -> None:
+    source = Path(health.__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r'_trouble\("([a-z-]+)"', source))
+    assert len(named) >= 5 and named <= {path.stem for path in RUNBOOKS.glob("*.md")}
+
+
+def test_health_and_alarms_have_the_same_thresholds() -> None:
+    assert (alarms.OLD_MESSAGE_S, alarms.LAG_S) == (health.OLD_MESSAGE_S, health.LAG_S)
+
+
+def test_each_market_is_watched(local_assembly: Assembly) -> None:
+    watched = [json.dumps(alarm["Properties"]) for alarm in local_assembly.of_type("AWS::CloudWatch::Alarm").values()]
+    for market in listed_markets():
+        for figure in ("Halted", "SettleLagS", "FeedLagS"):
+            assert [text for text in watched if f'"{figure}"' in text and market in text], (market, figure)
+
+
+def test_the_dashboards_show_what_an_operator_needs(local_assembly: Assembly) -> None:
+    shown = json.dumps([dashboard["Properties"] for dashboard in local_assembly.of_type("AWS::CloudWatch::Dashboard").values()])
+    for figure in ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Halted", "SettleLagS", "FeedLagS",
+                   "JournalSeq", "BrokenInvariants", "Errors", "Throttles", "WriteThrottleEvents", "Latency", "5xx"):
+        assert figure in shown, figure

@@ -1,0 +1,82 @@
+import { Button, NativeSelect } from "@mantine/core";
+import { useState } from "react";
+import { Link, useSearchParams } from "react-router";
+import { fullTime } from "../app/times";
+import { type Act, ActDialog } from "./ActDialog";
+import classes from "./operator.module.css";
+import { Asked, Card, Older, Page, Status, Table } from "./Parts";
+import { useWithdrawals } from "./queries";
+import type { Withdrawal } from "./types";
+
+const STATUSES = ["requested", "approved", "sent", "completed", "returned", "refused", "canceled"];
+
+const deciding = (row: Withdrawal, move: "approve" | "refuse"): Act => ({
+  title: `${move === "approve" ? "Approve" : "Refuse"} ${row.amount} ${row.currency}?`,
+  says: move === "approve" ? `It is paid out to ${target(row)}.` : "The amount goes back to the account at once.",
+  act: move === "approve" ? "Approve" : "Refuse",
+  path: `/admin/withdrawals/${row.id}/${move}`,
+  danger: move === "refuse",
+  done: move === "approve" ? "The withdrawal is approved." : "The withdrawal is refused.",
+});
+
+const target = (row: Withdrawal): string => row.details.crypto_address ?? row.details.coinbase_payment_method_id ?? row.details.method ?? "—";
+
+/** What waits for an operator comes first; the rest is there to look at. */
+export function WithdrawalsPage() {
+  const [search, setSearch] = useSearchParams();
+  const status = search.get("status") ?? "requested";
+  const withdrawals = useWithdrawals(status, { after: search.get("after") ?? undefined });
+  const [act, setAct] = useState<Act | null>(null);
+  return (
+    <Page
+      title="Withdrawals"
+      right={
+        <NativeSelect
+          size="xs"
+          aria-label="Status"
+          value={status}
+          onChange={(event) => setSearch({ status: event.currentTarget.value })}
+          data={STATUSES}
+        />
+      }
+    >
+      <Asked query={withdrawals}>
+        {({ rows, after }) => (
+          <Card title={status === "requested" ? "To approve" : status} right={<Older after={after} keep={{ status }} />}>
+            <Table
+              label="Withdrawals"
+              empty={status === "requested" ? "Nothing waits for an approval." : "There is none."}
+              rows={rows}
+              id={(row) => row.id}
+              columns={[
+                { head: "Asked", cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span> },
+                { head: "Account", cell: (row) => <Link to={`/operator/accounts/${row.profile_id}`}>{row.profile_id.slice(0, 8)}</Link> },
+                { head: "Amount", right: true, cell: (row) => `${row.amount} ${row.currency}` },
+                { head: "Fee", right: true, cell: (row) => row.details.fee ?? "—" },
+                { head: "To", cell: (row) => <span className={classes.mono}>{target(row)}</span> },
+                { head: "Status", cell: (row) => <Status tone="plain">{row.status}</Status> },
+                {
+                  head: "",
+                  cell: (row) =>
+                    ["requested", "approved"].includes(row.status) && (
+                      <span className={classes.pager}>
+                        {row.status === "requested" && (
+                          <Button size="compact-xs" onClick={() => setAct(deciding(row, "approve"))}>
+                            Approve
+                          </Button>
+                        )}
+                        <Button size="compact-xs" variant="outline" color="red" onClick={() => setAct(deciding(row, "refuse"))}>
+                          Refuse
+                        </Button>
+                      </span>
+                    ),
+                },
+              ]}
+            />
+          </Card>
+        )}
+      </Asked>
+      {act !== null && <ActDialog act={act} onClose={() => setAct(null)} />}
+    </Page>
+  );
+}
