@@ -8,8 +8,9 @@ authorizer: a signature covers the body, which an authorizer never sees, so the 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
-from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.functions import OperationFunction
@@ -22,6 +23,22 @@ THROTTLE = apigateway.ThrottleSettings(rate_limit=1000, burst_limit=2000)
 EXPOSED_HEADERS = ["cb-before", "cb-after", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
 
 
+class LambdaByRole(apigateway.HttpRouteIntegration):
+    """A Lambda behind a route, called with the door's role. The function needs no permission of its own then, which would be
+    one resource for each function and door of the 500 that a stack may have."""
+
+    def __init__(self, integration_id: str, *, function: lambda_.IFunction, role: iam.IRole) -> None:
+        super().__init__(integration_id)
+        self._function = function
+        self._role = role
+
+    def bind(self, *, route: apigateway.IHttpRoute, scope: Construct) -> apigateway.HttpRouteIntegrationConfig:
+        return apigateway.HttpRouteIntegrationConfig(
+            type=apigateway.HttpIntegrationType.AWS_PROXY, uri=self._function.function_arn,
+            payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
+            credentials=apigateway.IntegrationCredentials.from_role(self._role))
+
+
 class ApiDoor(Construct):
     """One HTTP API; `add` puts a function behind a route."""
 
@@ -30,7 +47,8 @@ class ApiDoor(Construct):
         super().__init__(scope, construct_id)
         self._door = door
         self._authorizer = authorizer
-        self._integrations: dict[str, integrations.HttpLambdaIntegration] = {}
+        self._integrations: dict[str, LambdaByRole] = {}
+        self._role = iam.Role(self, "Calls", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
         methods = [apigateway.CorsHttpMethod.GET, apigateway.CorsHttpMethod.POST, apigateway.CorsHttpMethod.PUT,
                    apigateway.CorsHttpMethod.DELETE]
         # Bots are no browsers; a page must not be able to use a key that a user pasted somewhere.
@@ -46,8 +64,9 @@ class ApiDoor(Construct):
         """The route, with the authorizer where this door has one and the route is private."""
         name = function.operation.name
         if name not in self._integrations:
-            self._integrations[name] = integrations.HttpLambdaIntegration(name, function.target,
-                                                                         scope_permission_to_route=False)
+            self._integrations[name] = LambdaByRole(name, function=function.target, role=self._role)
+            self._role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"],
+                                                         resources=[function.target.function_arn]))
         authorizer = None if route.public else self._authorizer
         # The L2 refuses a path that ends with a slash; the service does not. It is the same route otherwise.
         added = apigateway.HttpRoute(

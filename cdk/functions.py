@@ -86,14 +86,12 @@ class OperationFunction(Construct):
         mapping.node.add_dependency(self.role)
 
     def _role(self, log_group: logs.LogGroup, statements: list[iam.PolicyStatement], *, in_vpc: bool) -> iam.Role:
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        role.add_to_policy(iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                                               resources=[log_group.log_group_arn]))
-        # X-Ray has no resources to name.
-        role.add_to_policy(iam.PolicyStatement(actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
-                                               resources=["*"]))
+        rights = [iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                                      resources=[log_group.log_group_arn]),
+                  # X-Ray has no resources to name.
+                  iam.PolicyStatement(actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"])]
         if in_vpc:
-            role.add_to_policy(iam.PolicyStatement(actions=VPC_ACTIONS, resources=["*"]))
-        for statement in statements:
-            role.add_to_policy(statement)
-        return role
+            rights.append(iam.PolicyStatement(actions=VPC_ACTIONS, resources=["*"]))
+        # Inside the role: a policy of its own would be one resource more of the 500 that a stack may have.
+        return iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+                        inline_policies={"Rights": iam.PolicyDocument(statements=[*rights, *statements])})
