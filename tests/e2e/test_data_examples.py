@@ -15,8 +15,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "DATA.md"
 
 
 def statements() -> list[str]:
-    """Each statement of the page's SQL blocks, psql's own commands and comments left out."""
-    text = "\n".join(re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    """Each statement of the section's SQL blocks, psql's own commands and comments left out."""
+    section = PAGE.read_text().partition("\n## Follow a trade's money by hand\n")[2].partition("\n## ")[0]
+    text = "\n".join(re.findall(r"```sql\n(.*?)```", section, re.DOTALL))
     lines = [line for line in text.splitlines() if not line.startswith(("\\", "--"))]
     return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
 

@@ -1,10 +1,13 @@
 """Withdrawals through the door and the ledger: every state, every limit, and a crash between custody and ledger."""
 
+import re
 import threading
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from exchange.adapters import sandbox_custody
 from exchange.adapters.postgres import connection as ledger_connection
@@ -13,6 +16,7 @@ from exchange.adapters.sandbox_custody import SandboxCustody, payment_method_id
 from tests.unit.ledger_world import balance, check_books, money
 
 ADDRESS = "bc1q-cold-wallet"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "DATA.md"
 
 
 @pytest.fixture
@@ -93,6 +97,36 @@ def test_a_withdrawals_whole_way(ann, database):
     assert ann.call("api_read_transfers", user="ann", parameters={"account_id": account["id"]}).body[0] == listed[0]
     assert [row["type"] for row in ann.call("api_read_transfers", user="ann").body] == ["withdraw", "deposit", "deposit"]
     assert ann.call("api_read_transfers", user="bob").body == []
+
+
+def test_a_withdrawals_money_can_be_followed_by_hand(ann, database):
+    """The SQL of docs/DATA.md, before and after the custody has paid."""
+    section = PAGE.read_text().partition("\n## Follow a withdrawal's money by hand\n")[2].partition("\n## ")[0]
+    lines = [line for line in re.search(r"```sql\n(.*?)```", section, re.DOTALL)[1].splitlines()
+             if not line.startswith(("\\", "--"))]
+    made = withdraw(ann).body["id"]
+
+    def follow():
+        statements = [part for part in "\n".join(lines).split(";") if part.strip()]
+        cursor = database.cursor(row_factory=dict_row)
+        return [cursor.execute(part.replace(":'transfer'", f"'{made}'")).fetchall() for part in statements]
+
+    (transfer,), steps_taken, (hold,), postings, payouts = follow()
+    assert (transfer["status"], hold["amount"], postings, payouts) == ("approved", transfer["amount"], [], [])
+    send(ann)
+    (transfer,), steps_taken, holds, postings, (payout,) = follow()
+    assert (transfer["status"], holds, payout["amount"]) == ("completed", [], transfer["paid"])
+    assert [step["status"] for step in steps_taken] == ["requested", "approved", "sent", "completed"]
+    assert [posting["account_no"] for posting in postings] == [ann.number, ann.number, 999, 1]
+    assert sum(posting["amount"] for posting in postings) == 0
+
+
+def test_where_dollars_go_and_coins_come_from(ann):
+    method, = ann.call("api_list_payment_methods", user="ann", path="/payment-methods").body
+    assert (method["id"], method["allow_withdraw"]) == (str(payment_method_id(ann.profile, "USD")), True)
+    wallets = ann.call("api_list_payment_methods", user="ann", path="/coinbase-accounts").body
+    ids = {row["currency"]: row["id"] for row in ann.call("api_list_accounts", user="ann").body}
+    assert {row["currency"]: row["id"] for row in wallets} == {name: ids[name] for name in ("BTC", "ETH", "SOL")}
 
 
 def test_the_fee_on_top(ann, database):
