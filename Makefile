@@ -82,12 +82,8 @@ fuzz: setup core-tools ## fuzz the C core under sanitizers, each entry point for
 soak: setup ## the C core against the naive core on ever new streams, for SECONDS=60
 	@$(PY) -m tests.core.soak --seconds $(SECONDS) $(ARGS)
 
-.PHONY: soak-ledger
-soak-ledger: setup ## random sequences of all that can happen to the ledger, for SECONDS=60
-	@LEDGER_SOAK_S=$(SECONDS) $(PY) -m pytest tests/unit/test_ledger_machine.py -q $(ARGS)
-
 .PHONY: synth
-synth: setup ## build the layers and synthesise the templates into cdk.out
+synth: setup screen ## build the layers and synthesise the templates into cdk.out
 	@$(PY) -m cdk.synth
 
 .PHONY: deploy
@@ -159,6 +155,11 @@ SCREEN_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index
 
 .PHONY: screen
 screen: build/screen/.ready ## build the trading screen into build/screen
+
+URL ?= http://127.0.0.1:8080
+.PHONY: screenshots
+screenshots: web/node_modules/.ready browser ## pictures of the running exchange's screen into docs/screens (URL=http://127.0.0.1:8080)
+	@cd web && node tests/e2e/shots.mjs "$(URL)" ../docs/screens
 
 build/screen/.ready: web/node_modules/.ready $(SCREEN_SOURCES)
 	@echo "building the screen (when its sources change)"

@@ -10,8 +10,8 @@ from aws_cdk import Aspects, CfnCondition, CfnParameter, CfnResource, Fn, IAspec
 from constructs import Construct, IConstruct
 
 PARAMETER = "EmulatorEndpoint"
-# AwsCustomResource and Trigger put their singletons beside everything else in the stack.
-PROVIDER_IDS = ("AWS679f53fac002430cb0da5b7982bd2287", "AWSCDK.TriggerCustomResourceProvider")
+# AwsCustomResource, Trigger and BucketDeployment put their singletons beside everything else in the stack.
+PROVIDER_IDS = ("AWS679f53fac002430cb0da5b7982bd2287", "AWSCDK.TriggerCustomResourceProvider", "Custom::CDKBucketDeployment")
 
 
 class Emulator:

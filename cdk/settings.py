@@ -12,6 +12,7 @@ Read once, from the CDK context (`cdk.json`, `-c name=value`), and passed on key
 | alarm_email  | (none)      | who is told of an alarm                                                            |
 | rate_limits  | see below   | per address and per account, see docs/API.md; `` for none                           |
 | functions    | functions   | the folder of the handlers                                                         |
+| screen       | build/screen | the folder of the built screen                                                    |
 """
 
 import re
@@ -22,7 +23,7 @@ from typing import Any
 import yaml
 
 CONTEXT_NAMES = ("stage", "region", "zones", "architecture", "python", "origins", "alarm_email", "rate_limits",
-                 "functions")
+                 "functions", "screen")
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("arm64", "x86_64")
@@ -52,6 +53,7 @@ class Settings:
     local: bool = False
     markets: tuple[str, ...]
     functions_dir: Path = ROOT / "functions"
+    screen_dir: Path = ROOT / "build" / "screen"
 
     @property
     def sandbox(self) -> bool:
@@ -85,7 +87,8 @@ class Settings:
                    zones=tuple(context.get("zones", "a,b").split(",")), architecture=architecture, python=python,
                    origins=tuple(context.get("origins", "*").split(",")), alarm_email=context.get("alarm_email"),
                    rate_limits=rate_limits, local=local, markets=listed_markets(),
-                   functions_dir=Path(context.get("functions", ROOT / "functions")))
+                   functions_dir=Path(context.get("functions", ROOT / "functions")),
+                   screen_dir=Path(context.get("screen", ROOT / "build" / "screen")))
 
 
 def listed_markets() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""The three stacks: Data keeps, Trading matches and tells, Api answers. They only wire constructs.
+"""The stacks: Data keeps, Trading matches and tells, Api answers, Web shows. They only wire constructs.
 
-Three and not one, for the limit of 500 resources per stack (a market costs Trading 15), and so that what keeps
-state is deployed apart from what changes daily. References go one way, Api -> Trading -> Data.
+Several and not one, for the limit of 500 resources per stack (a market costs Trading 15), and so that what keeps
+state is deployed apart from what changes daily. References go one way, Web -> Api -> Trading -> Data.
 """
 
 from aws_cdk import Acknowledgment, App, CfnOutput, CfnParameter, Environment, Fn, Stack, Tags, Validations
@@ -19,8 +19,10 @@ from cdk.identity import Identity
 from cdk.lane import Lane
 from cdk.layers import Layers
 from cdk.ledger import Ledger
+from cdk.operations import Door
 from cdk.queues import Queues
 from cdk.settings import CONTEXT_NAMES, Settings
+from cdk.web import Screen
 from cdk.wiring import Resources, Wiring
 
 
@@ -95,7 +97,9 @@ class TradingStack(Stack):
         self.alarms = Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, audit=audit,
                              journal=data.tables.journal)
         emulator.providers_cloud_only()
-        CfnOutput(self, "FeedUrl", value=f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}/{STAGE}")
+        self.feed_origin = f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}"
+        self.feed_url = f"{self.feed_origin}/{STAGE}"
+        CfnOutput(self, "FeedUrl", value=self.feed_url)
 
 
 class ApiStack(Stack):
@@ -108,6 +112,22 @@ class ApiStack(Stack):
         lane = Lane(settings=settings, wiring=trading.wiring, layers=Layers(self, "Layers", settings=settings))
         api = Api(self, "Api", lane=lane, pool=data.identity.pool, client=data.identity.client)
         DoorAlarms(self, "Alarms", settings=settings, api=api, topic=trading.alarms.topic)
+        self.application_url = api.doors[Door.APPLICATION].api.api_endpoint
+
+
+class WebStack(Stack):
+    """The screen, in the cloud only: on one machine the gateway serves it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, data: DataStack, trading: TradingStack,
+                 api: ApiStack, **kwargs) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        emulator = Emulator(self)
+        screen = Screen(
+            self, "Screen", settings=settings, api=api.application_url, feed_origin=trading.feed_origin, feed=trading.feed_url,
+            user_pool_id=data.identity.pool.user_pool_id, user_pool_client_id=data.identity.client.user_pool_client_id)
+        emulator.cloud_only(screen)
+        CfnOutput(self, "ScreenUrl", value=screen.url, condition=emulator.in_cloud)
+        emulator.providers_cloud_only()
 
 
 def build(app: App, *, settings: Settings) -> list[Stack]:
@@ -121,8 +141,9 @@ def build(app: App, *, settings: Settings) -> list[Stack]:
     data = DataStack(app, name + "Data", settings=settings, env=env)
     trading = TradingStack(app, name + "Trading", settings=settings, data=data, env=env)
     api = ApiStack(app, name + "Api", settings=settings, data=data, trading=trading, env=env)
+    web = WebStack(app, name + "Web", settings=settings, data=data, trading=trading, api=api, env=env)
     Tags.of(app).add("lambda-exchange:stage", settings.stage)
-    return [data, trading, api]
+    return [data, trading, api, web]
 
 
 def main() -> None:

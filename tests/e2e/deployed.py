@@ -28,6 +28,7 @@ from cdk.synth import synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "000000000000", "us-east-1"
+# Without Exchange-sandbox-Web: all of it is for the cloud only.
 STACKS = ("Exchange-sandbox-Data", "Exchange-sandbox-Trading", "Exchange-sandbox-Api")
 
 
@@ -88,7 +89,7 @@ class Deployed:
         self._run([cdk, "bootstrap", f"aws://{ACCOUNT}/{REGION}"])
         parameters = {"Data:EmulatorEndpoint": self.endpoint, "Trading:EmulatorEndpoint": self.endpoint,
                       "Data:EmulatorDatabaseDsn": self._dsn, "Data:EmulatorRedisUrl": redis_url}
-        self._run([cdk, "deploy", "--all", "--app", str(assembly), "--require-approval", "never", "--method", "direct",
+        self._run([cdk, "deploy", *STACKS, "--app", str(assembly), "--require-approval", "never", "--method", "direct",
                    *(part for name, value in parameters.items()
                      for part in ("--parameters", f"Exchange-sandbox-{name}={value}"))])
 

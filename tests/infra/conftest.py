@@ -20,5 +20,7 @@ def local_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 @pytest.fixture(scope="session")
 def host_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Assembly.read(synthesise(tmp_path_factory.mktemp("cdk.out"), local=False,
-                                    context={"architecture": ARCHITECTURE, "python": python}))
+    screen = tmp_path_factory.mktemp("screen")
+    (screen / "index.html").write_text("<!doctype html>")  # these tests are about the functions' assets
+    return Assembly.read(synthesise(tmp_path_factory.mktemp("cdk.out"), local=False, context={
+        "architecture": ARCHITECTURE, "python": python, "screen": str(screen)}))

@@ -12,6 +12,10 @@ from cdk.stacks import build
 ACCEPTED = {
     "APIG1": "access logs at the headline rate cost more than the functions; every function logs what it refuses",
     "APIG4": "public market data, and the trading door, whose signature covers the body and is checked in the function",
+    "CFR1": "an exchange's terms say where it may be used, and may change; a country is not an attack",
+    "CFR2": "static files; the doors behind it have their own throttles",
+    "CFR3": "who reads static files is nobody's business; the doors log what they refuse",
+    "CFR4": "the distribution's own domain name fixes its TLS version; a domain of one's own brings a certificate and TLS 1.2",
     "COG2": "MFA is offered; bots trade with API keys, which have their own secret and passphrase",
     "COG1": "twelve characters instead of a symbol in eight",
     "COG8": "the Plus plan costs per user; sign-ins are throttled by Cognito in every plan",

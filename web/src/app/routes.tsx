@@ -5,6 +5,7 @@ import { Shell } from "./Shell";
 const routes: RouteObject[] = [
   {
     element: <Shell />,
+    HydrateFallback: () => null,
     children: [
       { index: true, element: <Navigate to="/trade/BTC-USD" replace /> },
       { path: "trade/:productId", lazy: async () => ({ Component: (await import("../trade/TradePage")).TradePage }) },

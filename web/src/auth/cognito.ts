@@ -16,7 +16,7 @@ import {
   verifyTOTPSetup,
 } from "@aws-amplify/auth";
 import { cognitoUserPoolsTokenProvider } from "@aws-amplify/auth/cognito";
-import { Amplify } from "@aws-amplify/core";
+import { Amplify, ConsoleLogger } from "@aws-amplify/core";
 import { config } from "../app/config";
 
 const { cognito } = config();
@@ -28,6 +28,8 @@ const auth = {
     loginWith: { email: true },
   },
 };
+// Its only warning here is that an endpoint was given, which is what the local pool needs.
+ConsoleLogger.LOG_LEVEL = "ERROR";
 cognitoUserPoolsTokenProvider.setAuthConfig(auth);
 Amplify.configure({ Auth: auth }, { Auth: { tokenProvider: cognitoUserPoolsTokenProvider } });
 

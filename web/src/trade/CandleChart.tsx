@@ -44,7 +44,7 @@ export function CandleChart({ market, feed, granularity, orders }: Props) {
   useEffect(() => {
     const chart = createChart(holder.current!, {
       autoSize: true,
-      timeScale: { timeVisible: granularity < 86_400, secondsVisible: false, rightOffset: 4, minBarSpacing: 2 },
+      timeScale: { timeVisible: granularity < 86_400, secondsVisible: false, rightOffset: 4, barSpacing: 9, minBarSpacing: 2 },
     });
     const priceFormat = { type: "price" as const, precision: market.pricePlaces, minMove: toPixels(market.tick) };
     const candles = chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });

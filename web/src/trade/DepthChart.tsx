@@ -32,6 +32,7 @@ export function DepthChart({ market, feed }: { market: Market; feed: MarketFeed 
       timeScale: { borderColor: colors.line },
       handleScroll: false,
       handleScale: false,
+      rightPriceScale: { borderColor: colors.line, scaleMargins: { top: 0.1, bottom: 0 } },
     });
     const area = (color: string) =>
       chart.addSeries(AreaSeries, {

@@ -27,9 +27,7 @@ export function MarketList({ markets, tickers }: { markets: Market[]; tickers: R
                 <small className="num">
                   {market.halted
                     ? "Halted"
-                    : ticker
-                      ? `Vol ${formatUnits(ticker.volume24h, 2, { group: true, cut: true })}`
-                      : "No trades yet"}
+                    : `Vol ${ticker ? formatUnits(ticker.volume24h, 2, { group: true, cut: true }) : "–"}`}
                 </small>
               </span>
               <SparkLine prices={sparkLines?.get(market.id)} up={change === undefined || change >= 0n} />

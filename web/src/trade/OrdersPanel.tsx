@@ -7,7 +7,7 @@ import { ownStateChanged, useAccounts, useDoneOrders, useFills, useOpenOrders } 
 import type { AccountRow, FillRow, OrderRow } from "../api/types";
 import { reasonWords, words } from "../api/words";
 import { IconClose, IconEdit } from "../app/icons";
-import { fullTime } from "../app/times";
+import { fullTime, shortTime } from "../app/times";
 import { useSession } from "../auth/session";
 import { divide, formatUnits, parseUnits, plain, units } from "../domain/decimal";
 import { type Market, shownPlaces } from "../domain/market";
@@ -117,6 +117,7 @@ const STATUS = { pending: "Pending", open: "Open", active: "Waiting for stop", d
 
 function OpenOrders({ orders, markets }: { orders?: OrderRow[]; markets: Market[] }) {
   const [amended, setAmended] = useState<OrderRow | null>(null);
+  const stops = orders?.some((order) => order.stop_price !== undefined);
   return (
     <>
       <Rows label="Open orders" empty="No open orders." count={orders?.length}>
@@ -127,11 +128,11 @@ function OpenOrders({ orders, markets }: { orders?: OrderRow[]; markets: Market[
             <th>Side</th>
             <th>Type</th>
             <th className="right">Price</th>
-            <th className="right">Stop</th>
+            {stops && <th className="right">Stop</th>}
             <th className="right">Size</th>
             <th className="right">Filled</th>
             <th>Status</th>
-            <th>
+            <th className="actions">
               <span className="visually-hidden">Actions</span>
             </th>
           </tr>
@@ -141,16 +142,18 @@ function OpenOrders({ orders, markets }: { orders?: OrderRow[]; markets: Market[
             const places = placesFor(markets, order.product_id);
             return (
               <tr key={order.id} data-order={order.id} data-status={order.status}>
-                <td className="dim">{fullTime(order.created_at)}</td>
+                <td className="dim">{shortTime(order.created_at)}</td>
                 <td>{order.product_id}</td>
                 <td>
                   <Side side={order.side} />
                 </td>
                 <td>{kindText(order)}</td>
                 <td className="right">{priceText(order.price, places)}</td>
-                <td className="right">
-                  {order.stop_price ? `${order.stop === "loss" ? "≤" : "≥"} ${priceText(order.stop_price, places)}` : "–"}
-                </td>
+                {stops && (
+                  <td className="right">
+                    {order.stop_price ? `${order.stop === "loss" ? "≤" : "≥"} ${priceText(order.stop_price, places)}` : "–"}
+                  </td>
+                )}
                 <td className="right">
                   {order.size
                     ? plain(units(order.size))
@@ -158,7 +161,7 @@ function OpenOrders({ orders, markets }: { orders?: OrderRow[]; markets: Market[
                 </td>
                 <td className="right">{filledText(order)}</td>
                 <td>{STATUS[order.status]}</td>
-                <td className="right">
+                <td className="right actions">
                   <span style={{ display: "inline-flex", gap: 4 }}>
                     {order.price && order.size && (
                       <ActionIcon

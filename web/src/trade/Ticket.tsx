@@ -147,7 +147,7 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
     />
   );
   const money = (value: bigint | undefined, currency: string): string =>
-    value === undefined ? "–" : formatUnits(value, shownPlaces(currency), { group: true, cut: true });
+    value === undefined ? "–" : `${formatUnits(value, shownPlaces(currency), { group: true, cut: true })} ${currency}`;
 
   return (
     <form
@@ -308,25 +308,19 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
           </>
         )}
         <dt>{isLimit ? "Order value" : "Order value, about"}</dt>
-        <dd>
-          {money(made.value, market.quote)} {market.quote}
-        </dd>
+        <dd>{money(made.value, market.quote)}</dd>
         <dt>
           Fee ({formatUnits(made.rate * 100n, 2)} % {made.maker ? "maker" : "taker"})
         </dt>
-        <dd>
-          {money(made.fee, market.quote)} {market.quote}
-        </dd>
+        <dd>{money(made.fee, market.quote)}</dd>
         <dt className={classes.sum}>{buys ? "Total to pay" : "You receive"}</dt>
         <dd className={classes.sum} data-testid="total">
-          {money(made.total === undefined ? undefined : max(made.total, 0n), market.quote)} {market.quote}
+          {money(made.total === undefined ? undefined : max(made.total, 0n), market.quote)}
         </dd>
         {status === "signed-in" && (
           <>
             <dt>Available</dt>
-            <dd data-testid="available">
-              {money(available, own)} {own}
-            </dd>
+            <dd data-testid="available">{money(available, own)}</dd>
           </>
         )}
       </dl>

@@ -9,8 +9,7 @@ import { IconDownload } from "../app/icons";
 import classes from "../app/page.module.css";
 import { fullTime } from "../app/times";
 import { toCsv } from "../domain/csv";
-import { formatUnits, units } from "../domain/decimal";
-import { shownPlaces } from "../domain/market";
+import { formatUnits, PLACES, units } from "../domain/decimal";
 import { Rows } from "../trade/OrdersPanel";
 
 const TYPES: Record<string, string> = { match: "Trade", fee: "Fee", transfer: "Transfer", adjustment: "Adjustment" };
@@ -34,7 +33,6 @@ export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
   }
 
   if (account === undefined) return null;
-  const places = shownPlaces(account.currency);
   return (
     <section className={classes.card} aria-label="Ledger">
       <div className={classes.cardHead}>
@@ -75,9 +73,9 @@ export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
               <td className="dim">{row.details.product_id ?? "–"}</td>
               <td className={`right ${row.amount.startsWith("-") ? "" : "up"}`}>
                 {row.amount.startsWith("-") ? "" : "+"}
-                {formatUnits(units(row.amount), places, { group: true })}
+                {formatUnits(units(row.amount), PLACES, { group: true })}
               </td>
-              <td className="right">{formatUnits(units(row.balance), places, { group: true })}</td>
+              <td className="right">{formatUnits(units(row.balance), PLACES, { group: true })}</td>
             </tr>
           ))}
         </tbody>

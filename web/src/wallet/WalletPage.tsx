@@ -65,16 +65,21 @@ function Wallet() {
           <tbody>
             {accounts?.map((row) => {
               const value = dollars(row, tickers);
-              const text = (amount: string): string => formatUnits(units(amount), shownPlaces(row.currency), { group: true });
+              const text = (amount: string): string =>
+                formatUnits(units(amount), shownPlaces(row.currency), { group: true, cut: true });
               return (
                 <tr key={row.id} data-currency={row.currency}>
                   <td>
                     <strong>{row.currency}</strong>{" "}
                     <span className="dim">{currencies?.find(({ id }) => id === row.currency)?.name}</span>
                   </td>
-                  <td className="right">{text(row.available)}</td>
+                  <td className="right" title={`${row.available} ${row.currency}`}>
+                    {text(row.available)}
+                  </td>
                   <td className="right dim">{text(row.hold)}</td>
-                  <td className="right">{text(row.balance)}</td>
+                  <td className="right" title={`${row.balance} ${row.currency}`}>
+                    {text(row.balance)}
+                  </td>
                   <td className="right dim">{value === undefined ? "–" : formatUnits(value, 2, { group: true, cut: true })}</td>
                   <td className="right">
                     <span style={{ display: "inline-flex", gap: 6 }}>

@@ -64,3 +64,20 @@ export class Trader {
     return this.call("POST", "/orders", { product_id, side, price: String(price), size: String(size), ...more });
   }
 }
+
+/** Puts a user into the group `operators`, as the owner of the pool would, and answers them with a token that says so. */
+export async function makeOperator(base) {
+  const trader = await Trader.make(base);
+  const config = await readConfig(base);
+  await cognito(config, "AdminAddUserToGroup", {
+    UserPoolId: config.cognito.userPoolId,
+    Username: trader.email,
+    GroupName: "operators",
+  });
+  const { AuthenticationResult } = await cognito(config, "InitiateAuth", {
+    AuthFlow: "USER_PASSWORD_AUTH",
+    AuthParameters: { USERNAME: trader.email, PASSWORD },
+  });
+  trader.token = AuthenticationResult.AccessToken;
+  return trader;
+}

@@ -1,0 +1,189 @@
+import { expect, type Page, test, type WebSocketRoute } from "@playwright/test";
+import { makeOperator, Trader } from "./exchange.mjs";
+import { BASE, book, form, live, placeLimit, signIn, topOfExchange, topOfScreen } from "./screen";
+
+test.describe.configure({ mode: "serial" });
+
+test("a newcomer opens an account, takes play money and sees it", async ({ page }) => {
+  await page.goto("/sign-up");
+  await page.getByLabel("E-mail").fill(`${crypto.randomUUID()}@example.com`);
+  await page.getByRole("textbox", { name: "Password" }).fill("short");
+  await page.getByRole("button", { name: "Open account", exact: true }).click();
+  await expect(page.getByText("Twelve characters or more, with")).toBeVisible();
+  await page.getByRole("textbox", { name: "Password" }).fill("Correct-horse-1-battery");
+  await page.locator("form").getByRole("button", { name: "Open account", exact: true }).click();
+  await page.waitForURL("**/trade/**");
+  await page.getByRole("link", { name: "Wallet" }).click();
+  await page.getByRole("button", { name: "Deposit USD" }).click();
+  await page.getByLabel("Amount (USD)").fill("5000");
+  await page.getByRole("button", { name: "Take from the faucet" }).click();
+  await expect(page.locator('tr[data-currency="USD"]').first()).toContainText("5,000.00");
+  await page.getByRole("button", { name: "Deposit USD" }).click();
+  await page.getByLabel("Amount (USD)").fill("999999999");
+  await page.getByRole("button", { name: "Take from the faucet" }).click();
+  await expect(page.getByRole("dialog").getByRole("alert")).toBeVisible();
+});
+
+test("an order rests and shows; another user crosses it; both see fill, balance, tape and chart", async ({ page, browser }) => {
+  const seller = await Trader.make(BASE, { BTC: "2" });
+  const buyer = await Trader.make(BASE, { USD: "100000" });
+  await signIn(page, seller);
+  await live(page);
+  await placeLimit(page, "Sell", "50000", "0.5");
+  await expect(page.locator("tr[data-order]")).toHaveAttribute("data-status", "open");
+  await expect(book(page).locator('[data-price="50000"]')).toContainText("0.500000");
+  await page.getByRole("tab", { name: "Balances" }).click();
+  const coins = page.getByRole("region", { name: "Balances" }).locator('tr[data-currency="BTC"]');
+  await expect(coins).toContainText("0.500000"); // held
+
+  const other = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const screen = await other.newPage();
+  await signIn(screen, buyer);
+  await live(screen);
+  // What it costs is told before it is sent: 0.2 x 50,000 and 0.6 %.
+  await form(screen).getByRole("radio", { name: "Buy" }).click();
+  await form(screen).getByRole("textbox", { name: "Price" }).fill("50000");
+  await form(screen).getByRole("textbox", { name: "Size" }).first().fill("0.2");
+  await expect(form(screen).getByTestId("total")).toHaveText(/^10,0[0-9]{2}\.00 USD$/);
+  await form(screen).getByRole("button", { name: "Buy BTC" }).click();
+
+  for (const at of [page, screen]) {
+    await expect(at.getByTestId("tape").locator("[data-trade]").first()).toContainText("50,000.00");
+    await expect(at.getByTestId("chart")).toHaveAttribute("data-close", "50000");
+    await expect(at.getByTestId("last-price")).toContainText("50,000.00");
+    await at.getByRole("tab", { name: "Fills" }).click();
+    await expect(at.locator("tr[data-fill]").first()).toContainText("0.2");
+  }
+  await expect(page.locator("tr[data-fill]").first()).toContainText("Maker");
+  await expect(screen.locator("tr[data-fill]").first()).toContainText("Taker");
+  await page.getByRole("tab", { name: "Balances" }).click();
+  await expect(coins).toContainText("0.300000"); // still held
+  await screen.getByRole("tab", { name: "Balances" }).click();
+  await expect(screen.getByRole("region", { name: "Balances" }).locator('tr[data-currency="BTC"]')).toContainText("0.200000");
+  await other.close();
+});
+
+test("an order is cancelled, and is in the history as that", async ({ page }) => {
+  const trader = await Trader.make(BASE, { USD: "100000" });
+  await signIn(page, trader);
+  await live(page);
+  await placeLimit(page, "Buy", "40000", "0.25");
+  const row = page.locator("tr[data-order]");
+  await expect(row).toHaveAttribute("data-status", "open");
+  await row.getByRole("button", { name: "Cancel the order" }).click();
+  await expect(page.getByText("No open orders.")).toBeVisible();
+  await expect(book(page).locator('[data-price="40000"]')).toHaveCount(0);
+  await page.getByRole("tab", { name: "History" }).click();
+  await expect(page.getByRole("region", { name: "Order history" })).toContainText("Cancelled");
+});
+
+test("what the exchange would refuse is told while it is typed", async ({ page }) => {
+  const trader = await Trader.make(BASE, { USD: "1000" });
+  await signIn(page, trader);
+  await live(page);
+  await form(page).getByRole("textbox", { name: "Price" }).fill("100.001");
+  await expect(form(page)).toContainText("A multiple of 0.01 USD");
+  await form(page).getByRole("textbox", { name: "Price" }).fill("40000");
+  await form(page).getByRole("textbox", { name: "Size" }).first().fill("1");
+  await expect(form(page)).toContainText("1,000.00 is available");
+  await expect(form(page).getByRole("button", { name: "Buy BTC" })).toBeDisabled();
+  await form(page).getByRole("button", { name: "100 %" }).click();
+  await expect(form(page).getByRole("button", { name: "Buy BTC" })).toBeEnabled();
+  // By the keyboard: one tick up.
+  await form(page).getByRole("textbox", { name: "Price" }).press("ArrowUp");
+  await expect(form(page).getByRole("textbox", { name: "Price" })).toHaveValue("40000.01");
+});
+
+/** A wire between page and feed that can be cut, and that can lose a message. */
+async function wire(page: Page): Promise<{ cut: () => void; lose: (count: number) => void; connections: () => number }> {
+  let current: WebSocketRoute | undefined;
+  let losses = 0;
+  let connections = 0;
+  await page.routeWebSocket(/^ws/, (socket) => {
+    current = socket;
+    connections++;
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      if (current !== socket) return; // a wire that was cut carries nothing, whatever its far end still sends
+      if (losses > 0 && String(message).includes('"l2update"')) losses--;
+      else socket.send(message);
+    });
+  });
+  return {
+    cut: () => void current?.close({ code: 1012 }),
+    lose: (count) => {
+      losses = count;
+    },
+    connections: () => connections,
+  };
+}
+
+test("after a dropped socket, and after a lost message, the book is the exchange's again", async ({ page }) => {
+  const trader = await Trader.make(BASE, { USD: "500000", BTC: "10" });
+  const connection = await wire(page);
+  await page.goto("/trade/BTC-USD");
+  await live(page);
+  const same = async (): Promise<void> => {
+    await expect
+      .poll(
+        async () => {
+          const [here, there] = [await topOfScreen(page), await topOfExchange()];
+          return JSON.stringify(here) === JSON.stringify(there);
+        },
+        { timeout: 30_000 },
+      )
+      .toBe(true);
+    await live(page);
+  };
+  for (let step = 0; step < 5; step++) await trader.order("BTC-USD", "buy", 41000 + step, "0.01");
+  await same();
+
+  connection.cut();
+  await expect(page.getByTestId("feed-health")).not.toHaveAttribute("data-state", "live");
+  await trader.order("BTC-USD", "buy", 41010, "0.02"); // nobody told the screen
+  await expect(page.getByTestId("feed-health")).toHaveAttribute("data-state", "live");
+  await same();
+  expect(connection.connections()).toBeGreaterThan(1);
+  await expect(book(page).locator('[data-price="41010"]')).toBeVisible();
+
+  connection.lose(1);
+  await trader.order("BTC-USD", "buy", 41020, "0.03"); // its update is lost
+  await trader.order("BTC-USD", "sell", 60000, "0.03"); // the gap shows with the next one
+  await same();
+  expect(
+    await page.evaluate(() => (window as unknown as { marketFeed: { recoveries: string[] } }).marketFeed.recoveries),
+  ).toContain("gap");
+  await expect(book(page).locator('[data-price="41020"]')).toBeVisible();
+});
+
+test("a market that an operator halts says so, and takes orders again afterwards", async ({ page }) => {
+  const operator = await makeOperator(BASE);
+  const trader = await Trader.make(BASE, { USD: "10000" });
+  await signIn(page, trader, "/trade/SOL-USD");
+  await live(page);
+  await form(page).getByRole("textbox", { name: "Price" }).fill("100");
+  await form(page).getByRole("textbox", { name: "Size" }).first().fill("1");
+  await expect(form(page).getByRole("button", { name: "Buy SOL" })).toBeEnabled();
+  await operator.call("POST", "/admin/markets/SOL-USD/halt", { reason: "a test of the screen" });
+  await expect(form(page).getByTestId("market-problem")).toContainText("halted");
+  await expect(form(page).getByRole("button", { name: "Buy SOL" })).toBeDisabled();
+  await operator.call("POST", "/admin/markets/SOL-USD/resume", { reason: "the test is over" });
+  await expect(form(page).getByRole("button", { name: "Buy SOL" })).toBeEnabled();
+  await form(page).getByRole("button", { name: "Buy SOL" }).click();
+  await expect(page.locator("tr[data-order]")).toHaveAttribute("data-status", "open");
+});
+
+test("an API key's secret is shown once", async ({ page }) => {
+  const trader = await Trader.make(BASE);
+  await signIn(page, trader, "/settings");
+  await page.getByRole("button", { name: "New key" }).click();
+  await page.getByLabel("Name").fill("bot");
+  await page.getByRole("button", { name: "Make the key" }).click();
+  const secret = (await page.getByTestId("new-secret").textContent()) ?? "";
+  expect(secret.length).toBeGreaterThan(20);
+  await page.getByRole("button", { name: "I have stored them" }).click();
+  await expect(page.getByRole("region", { name: "API keys" }).first()).toContainText("bot");
+  await page.reload();
+  await expect(page.getByText("bot", { exact: true })).toBeVisible();
+  expect(await page.content()).not.toContain(secret);
+});
