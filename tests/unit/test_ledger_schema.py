@@ -5,9 +5,12 @@ import threading
 import psycopg
 import pytest
 
+from exchange.adapters.postgres import connection as ledger_connection
 from exchange.adapters.postgres import migrate as migrate_module
+from exchange.adapters.postgres.ledger_checks import check_whole
 from exchange.adapters.postgres.migrate import migrate, migrations
 from exchange.faults import BrokenInvariant
+from tests.unit.ledger_world import Exchange
 
 
 @pytest.fixture
@@ -25,6 +28,82 @@ def test_migrates_from_every_earlier_version(empty_dsn, start):
     assert migrate(empty_dsn, up_to=start) == [m.name for m in migrations()[:start]]
     assert migrate(empty_dsn) == [m.name for m in migrations()[start:]]
     assert migrate(empty_dsn) == []
+
+
+# A ledger with a trade, as it stood from version 2 on: ann sold bob half a bitcoin at 100, and a buy of ann's rests.
+HISTORY = """
+    INSERT INTO accounts (account_no, kind, user_id, name) OVERRIDING SYSTEM VALUE
+        VALUES (1000, 'trader', 'ann', NULL), (1001, 'trader', 'bob', NULL), (2, 'fees', NULL, 'fees:BTC-USD');
+    SELECT setval(pg_get_serial_sequence('accounts', 'account_no'), 1001), nextval('house_account_numbers');
+    INSERT INTO balances (account_no, asset, available, held) VALUES
+        (1000, 'BTC', 0.5, 0), (1000, 'USD', 39.7, 10.1), (1001, 'BTC', 0.5, 0), (1001, 'USD', 949.7, 0), (2, 'USD', 0.5, 0);
+    INSERT INTO transfers (id, account_no, asset, kind, method, external_id, amount, status, completed_at) VALUES
+        ('00000000-0000-0000-0000-000000000001', 1000, 'BTC', 'deposit', 'faucet', 'a', 1, 'completed', now()),
+        ('00000000-0000-0000-0000-000000000002', 1001, 'USD', 'deposit', 'faucet', 'b', 1000, 'completed', now());
+    INSERT INTO ledger_entries (kind, market, journal_seq, transfer_id) VALUES
+        ('deposit', NULL, NULL, '00000000-0000-0000-0000-000000000001'),
+        ('deposit', NULL, NULL, '00000000-0000-0000-0000-000000000002'), ('settlement', 'BTC-USD', 1, NULL);
+    INSERT INTO postings (entry_id, account_no, asset, amount, balance_after, type) VALUES
+        (1, 1000, 'BTC', 1, 1, 'transfer'), (1, 1, 'BTC', -1, NULL, 'transfer'),
+        (2, 1001, 'USD', 1000, 1000, 'transfer'), (2, 1, 'USD', -1000, NULL, 'transfer');
+    INSERT INTO orders (id, account_no, market, side, type, time_in_force, stp, price, size, hold_asset, hold, filled_size,
+                        executed_value, fill_fees, fee_numerator, status, done_reason, created_at, done_at, command)
+    SELECT id::uuid, account, 'BTC-USD', side, 'limit', 'GTC', 'dc', price, size, 'USD', hold, filled, filled * 100, fee, 0,
+           status, CASE status WHEN 'done' THEN 'filled' END, now(), CASE status WHEN 'done' THEN now() END,
+           decode(repeat('00', 112), 'hex')
+      FROM (VALUES ('00000000-0000-0000-0000-00000000000a', 1000, 'sell', 100, 0.5, 0, 0.5, 0.2, 'done'),
+                   ('00000000-0000-0000-0000-00000000000b', 1001, 'buy', 100, 0.5, 0, 0.5, 0.3, 'done'),
+                   ('00000000-0000-0000-0000-00000000000c', 1000, 'buy', 100, 0.1, 10.1, 0, 0, 'open'))
+           AS o (id, account, side, price, size, hold, filled, fee, status);
+    INSERT INTO fills (market, trade_id, side, order_id, account_no, liquidity, price, size, value, fee, journal_seq,
+                       created_at)
+    VALUES ('BTC-USD', 1, 'sell', '00000000-0000-0000-0000-00000000000a', 1000, 'M', 100, 0.5, 50, 0.2, 1, now()),
+           ('BTC-USD', 1, 'buy', '00000000-0000-0000-0000-00000000000b', 1001, 'T', 100, 0.5, 50, 0.3, 1, now());
+    INSERT INTO postings (entry_id, account_no, asset, amount, balance_after, type, order_id, trade_id) VALUES
+        (3, 1000, 'BTC', -0.5, 0.5, 'match', '00000000-0000-0000-0000-00000000000a', 1),
+        (3, 1000, 'USD', 50, 50, 'match', '00000000-0000-0000-0000-00000000000a', 1),
+        (3, 1000, 'USD', -0.2, 49.8, 'fee', '00000000-0000-0000-0000-00000000000a', 1),
+        (3, 1001, 'BTC', 0.5, 0.5, 'match', '00000000-0000-0000-0000-00000000000b', 1),
+        (3, 1001, 'USD', -50, 950, 'match', '00000000-0000-0000-0000-00000000000b', 1),
+        (3, 1001, 'USD', -0.3, 949.7, 'fee', '00000000-0000-0000-0000-00000000000b', 1),
+        (3, 2, 'USD', 0.5, 0.5, 'fee', NULL, NULL);
+    INSERT INTO trading_volumes VALUES (1000, 'BTC-USD', current_date, 50), (1001, 'BTC-USD', current_date, 50);
+    INSERT INTO settle_cursors VALUES ('BTC-USD', 1, decode(repeat('00', 32), 'hex'), 2);
+"""
+
+
+def content(connection, columns):
+    """Every row of the tables, in these of their columns."""
+    return {table: connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY 1, 2, 3, 4").fetchall()
+            for table, names in columns.items()}
+
+
+@pytest.mark.parametrize("start", range(2, len(migrations()) + 1))
+def test_data_of_every_earlier_version_comes_through(empty_dsn, start, monkeypatch):
+    """Every row is as it was, the whole ledger adds up, and it goes on: an order is placed on top."""
+    migrate(empty_dsn, up_to=start)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(HISTORY)
+        tables = ("accounts", "balances", "transfers", "ledger_entries", "postings", "orders", "fills", "trading_volumes",
+                  "settle_cursors")
+        columns = {table: [name for name, in connection.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position", (table,))]
+            for table in tables}
+        before = content(connection, columns)
+        migrate(empty_dsn)
+        after = content(connection, columns)
+        for table, rows in before.items():  # a migration may add rows of its own
+            assert rows and [row for row in after[table] if row in rows] == rows, table
+    monkeypatch.setenv("DATABASE_DSN", empty_dsn)
+    ledger_connection.close()
+    try:
+        assert [str(found) for found in check_whole().findings] == []
+        exchange = Exchange()
+        assert (exchange.seq, exchange.account("ann")) == (1, 1000)
+        exchange.settle(exchange.place(1001, "buy", "0.5", "90"))
+        assert [str(found) for found in check_whole().findings] == []
+    finally:
+        ledger_connection.close()
 
 
 def test_runners_at_once_apply_each_file_once(empty_dsn):
