@@ -135,3 +135,20 @@ def test_every_table_is_documented(table: str) -> None:
 
 def test_the_tables_were_found() -> None:
     assert {"postings", "fills", "schema_migrations", "embedded.journal"} <= set(tables())
+
+
+def test_no_table_is_documented_that_does_not_exist() -> None:
+    section = page("DATA.md").partition("\n## PostgreSQL: the ledger\n")[2].partition("\n## ")[0]
+    documented = {name for line in section.splitlines() if line.startswith("| `")
+                  for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])}
+    assert documented == {table for table in tables() if not table.startswith("embedded.")}
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_every_invariant_is_kept_in_two_places_and_checked(number: int) -> None:
+    """One row each; what the last column names exists: an operation, or a file or folder of tests."""
+    [row] = [line.split(" | ") for line in page("INVARIANTS.md").splitlines() if line.startswith(f"| I{number} |")]
+    assert len(row) == 5 and all(cell.strip(" |") for cell in row)
+    names = re.findall(r"`([a-z_0-9/.]+)`", row[4])
+    operations = {operation.name for operation in OPERATIONS}
+    assert names and all(name in operations or (ROOT / name).exists() for name in names), names
