@@ -82,6 +82,13 @@ fuzz: setup core-tools ## fuzz the C core under sanitizers, each entry point for
 soak: setup ## the C core against the naive core on ever new streams, for SECONDS=60
 	@$(PY) -m tests.core.soak --seconds $(SECONDS) $(ARGS)
 
+.PHONY: soak-ledger
+soak-ledger: setup ## random sequences of all that can happen to the ledger, for SECONDS=60
+	@LEDGER_SOAK_S=$(SECONDS) $(PY) -m pytest tests/unit/test_ledger_machine.py -q $(ARGS)
+.PHONY: openapi
+openapi: setup ## write the OpenAPI document that /openapi.json serves
+	@$(PY) -m openapi
+
 .PHONY: synth
 synth: setup screen ## build the layers and synthesise the templates into cdk.out
 	@$(PY) -m cdk.synth

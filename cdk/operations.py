@@ -148,6 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_get_proof", routes=(public("GET", "/proof"),), uses=frozenset({Use.DATABASE})),
     Operation(name="api_summarize_products", uses=frozenset({Use.VIEWS}),
               routes=(public("GET", "/products/volume-summary"), public("GET", "/products/spark-lines"))),
+    Operation(name="api_get_openapi", routes=(public("GET", "/openapi.json"), public("GET", "/docs")), memory_mb=256),
     Operation(name="api_answer_unknown", routes=(Route("ANY", DEFAULT_PATH, public=True),), memory_mb=256),
     # --- orders
     Operation(name="api_place_order", routes=(Route("POST", "/orders"),), memory_mb=HOT_MB,

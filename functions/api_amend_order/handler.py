@@ -4,7 +4,8 @@
 
 The size is the whole order's, with what it has traded. The engine decides when it takes the amend up: a smaller size keeps the
 order's place, everything else loses it, and a size that has traded already ends the order. What comes of it follows on the
-feed. """
+feed.
+"""
 
 from exchange.adapters.postgres.amends import amend_name, request_amend
 from exchange.adapters.postgres.connection import DatabaseUnavailable

@@ -1,7 +1,8 @@
 """POST /orders/batch: up to 50 cancels and orders, in one transaction and one message to each market's queue.
 
 Each is answered on its own, at its place: an order or its id, or `message` and `code` of why not. Cancels come first, so that
-what they free can be had by the orders behind them when the engine gets there; holds are not freed before that. """
+what they free can be had by the orders behind them when the engine gets there; holds are not freed before that.
+"""
 
 from exchange.api.batch import answer_cancels, answer_orders, parse_batch
 from exchange.api.door import operation

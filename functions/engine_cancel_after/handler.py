@@ -2,7 +2,8 @@
 
 Started every minute. It fires what has run out, and goes on looking for as long as a switch runs out within its minute; so a
 bot that keeps its switch set is watched all the time. A switch that is set for less than what is left of a minute that nobody
-watches fires at the next minute's start. """
+watches fires at the next minute's start.
+"""
 
 import logging
 import time

@@ -2,7 +2,8 @@
 
 Per market one message of up to 500 cancels, so that they reach the engine together. A cancel of an order that is still pending
 could overtake it, if the order's own send failed: that is noted on the order first, and the sweep cancels again what is alive
-then. """
+then.
+"""
 
 import os
 

@@ -11,7 +11,8 @@ answer, in the process: a limit then holds for each environment, and no request 
 counted.
 
 A bucket is one number, the time at which it will be full again; a token moves that forward by one interval. It may be ahead
-of now by as much as the bucket holds. """
+of now by as much as the bucket holds.
+"""
 
 import os
 import time

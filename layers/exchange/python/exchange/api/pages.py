@@ -2,7 +2,8 @@
 
 Rows are listed newest first, by a number that grows with each row, unless another order is asked for. `after` asks for the rows
 behind the cursor, `before` for those next to it on the other side. A cursor names a row, never an offset, so rows added
-meanwhile neither shift nor repeat anything. `cb-after` is absent on the last page: clients loop until it is. """
+meanwhile neither shift nor repeat anything. `cb-after` is absent on the last page: clients loop until it is.
+"""
 
 from dataclasses import dataclass
 

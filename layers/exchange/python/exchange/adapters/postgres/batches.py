@@ -2,7 +2,8 @@
 
 Every balance that the orders hold from is locked first, in the one global order, so that two batches or a settlement cannot
 deadlock with this one. Each order is then placed or refused on its own (`place_order` raises nothing for what a trader did
-wrong). """
+wrong).
+"""
 
 from uuid import UUID
 
