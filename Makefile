@@ -85,6 +85,7 @@ soak: setup ## the C core against the naive core on ever new streams, for SECOND
 .PHONY: soak-ledger
 soak-ledger: setup ## random sequences of all that can happen to the ledger, for SECONDS=60
 	@LEDGER_SOAK_S=$(SECONDS) $(PY) -m pytest tests/unit/test_ledger_machine.py -q $(ARGS)
+
 .PHONY: openapi
 openapi: setup ## write the OpenAPI document that /openapi.json serves
 	@$(PY) -m openapi
