@@ -22,12 +22,13 @@ from exchange.markets import Listing, listing
 from local.addresses import DataFolder, Run
 from local.demo.accounts import MAKER, TAKER, DemoAccounts, faucet_id
 from local.demo.bots import Bot, bots
-from local.demo.client import Client, Refused
+from local.demo.client import Client, Refused, Unreachable
 from local.demo.prices import Prices
 from local.processes import report_ready
 
 SEED = 20
 STATE_EVERY_S = 10
+CANCEL_AFTER_S = 90
 
 
 class Teller:
@@ -55,7 +56,8 @@ async def trade(run: Run, folder: DataFolder) -> None:
         prices = Prices(SEED)
         await _go_on_from_the_last_trades(session, run, listing(), prices)
         team = bots(listing(), *clients, prices, seed=SEED)
-        await asyncio.gather(_tell_state(folder.path, team, clients), *(bot.run(told) for bot in team))
+        await asyncio.gather(_tell_state(folder.path, team, clients), keep_switch(clients[0], told),
+                             *(bot.run(told) for bot in team))
 
 
 async def _prepare(folder: DataFolder) -> None:
@@ -88,6 +90,16 @@ async def _go_on_from_the_last_trades(session: aiohttp.ClientSession, run: Run, 
             last = (await answer.json(content_type=None)).get("price") if answer.status == 200 else None
         if last is not None and float(last) > 0:
             prices.walk(market.base.id).start_at(float(last))
+
+
+async def keep_switch(maker: Client, told: Teller) -> None:
+    """The maker's dead man's switch: when the bots are gone, so are its quotes soon after."""
+    while True:
+        try:
+            await maker.call("POST", "/orders/cancel-after", {"timeout_s": CANCEL_AFTER_S})
+        except (Refused, Unreachable) as failed:
+            told(f"the dead man's switch: {failed}")
+        await asyncio.sleep(CANCEL_AFTER_S / 3)
 
 
 async def _tell_state(path: Path, team: list[Bot], clients: list[Client]) -> None:
