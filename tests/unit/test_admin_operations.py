@@ -1,5 +1,6 @@
 """The operators' operations on a real ledger, journal, queue and status table; the engine runs where a test says so."""
 
+import json
 from uuid import UUID
 
 import pytest
@@ -260,3 +261,17 @@ def test_the_sums_of_the_invariants(olga, database):
     assert [(row["holds"], row["currency"]) for row in answer["I1"] + answer["I3"] if not row["holds"]] == [
         (False, "USD"), (False, "USD")]
     assert answer["I3"][-1]["differing_accounts"] == 1
+
+
+def test_each_markets_figures_become_metrics(olga, journal, capsys):
+    """One line per market in CloudWatch's embedded metric format, with every figure that it declares."""
+    olga.steer("halt", reason="maintenance")
+    measured = olga.api.load("audit_measure_markets").lambda_handler({}, None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["market"] for line in lines] == list(measured) == list(listing().markets)
+    line = lines[0]
+    assert (line["market"], line["Halted"], line["Broken"], line["JournalSeq"]) == (MARKET, 1, 0, 7)
+    assert line["SettleLagS"] > 1000 and line["level"] == "WARN"
+    [declared] = line["_aws"]["CloudWatchMetrics"]
+    assert declared["Namespace"] == "LambdaExchange" and declared["Dimensions"] == [["market"]]
+    assert all(metric["Name"] in line for metric in declared["Metrics"])

@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from exchange.markets import listing
+from local.demo.__main__ import CANCEL_AFTER_S, keep_switch
 from local.demo.accounts import MAKER, DemoAccounts
 from local.demo.bots import Maker, Purse, Taker
 from local.demo.client import Refused, Unreachable
@@ -185,3 +186,29 @@ def test_a_key_that_is_refused_ends_the_bot() -> None:
 def test_every_listed_market_has_a_style_and_bitcoin_moves_most() -> None:
     styles = {market: style_of(market) for market in listing().markets}
     assert min(styles, key=lambda market: styles[market].taker_every_s) == "BTC-USD"
+
+
+def test_the_makers_switch_is_set_again_and_again_also_after_a_failure(monkeypatch) -> None:
+    asked, told = [], []
+    answers = [Unreachable("gone"), Refused(403, "scope_missing", "no"), {}, {}]
+
+    async def call(method, path, body):
+        asked.append((method, path, body["timeout_s"]))
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if not answers:
+            raise asyncio.CancelledError
+
+    async def sleep(seconds):
+        assert seconds < CANCEL_AFTER_S / 2
+
+    class Client:
+        pass
+
+    Client.call = staticmethod(call)
+    monkeypatch.setattr("local.demo.__main__.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(keep_switch(Client(), told.append))
+    assert asked == [("POST", "/orders/cancel-after", CANCEL_AFTER_S)] * 4
+    assert len(told) == 2
