@@ -24,27 +24,24 @@ static void emit_rejected(struct run *run, const struct command *command, enum r
 }
 
 /* The order that a CANCEL or AMEND names, if it is the account's; account 0 is whoever owns it. */
-static inline uint32_t find_for(struct run *run, const struct command *command)
+static inline uint32_t find_for(struct run *run, const struct command *command, uint64_t hash_of_id, struct id_spot *spot)
 {
-    const uint32_t index = id_find(run, &command->order_id);
+    const uint32_t index = id_find(run, &command->order_id, hash_of_id, spot);
     if (index == NONE || (command->account != 0 && command->account != node_at(run, index)->account)) {
         return NONE;
     }
     return index;
 }
 
-static inline void cancel(struct run *run, const struct command *command)
+static inline void cancel(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
-    if (is_nil(&command->order_id)) {
-        emit_rejected(run, command, MALFORMED);
+    struct id_spot spot;
+    const uint32_t index = find_for(run, command, hash_of_id, &spot);
+    if (__builtin_expect(index == NONE, 0)) {
+        emit_rejected(run, command, is_nil(&command->order_id) ? MALFORMED : UNKNOWN_ORDER);
         return;
     }
-    const uint32_t index = find_for(run, command);
-    if (index == NONE) {
-        emit_rejected(run, command, UNKNOWN_ORDER);
-        return;
-    }
-    finish_resting(run, index, CANCELED);
+    finish_found(run, index, hash_of_id, spot, CANCELED);
 }
 
 /* The youngest of the kept orders comes to the top, so that an older one can take its place. */
@@ -77,7 +74,9 @@ static void sift_youngest_up(struct run *run, uint32_t *kept, uint32_t at)
 /* Whether a node is on the book: a free one, or one that this batch took off, is not the answer to its own id. */
 static inline int is_on_book(struct run *run, uint32_t index)
 {
-    return id_find(run, &run->nodes[index].order_id) == index;
+    const struct order_id *id = &run->nodes[index].order_id;
+    struct id_spot spot;
+    return id_find(run, id, id_hash(id), &spot) == index;
 }
 
 /* The account's oldest orders, oldest first. One pass over the arena: accounts are not indexed, that would cost every
@@ -123,7 +122,8 @@ static int is_malformed_amend(const struct command *command)
 }
 
 /* The order to amend, or why there is none. */
-static enum reject_code check_amend(struct run *run, const struct command *command, uint32_t *index)
+static inline enum reject_code check_amend(struct run *run, const struct command *command, uint64_t hash_of_id,
+                                           uint32_t *index, struct id_spot *spot)
 {
     if (is_malformed_amend(command)) {
         return MALFORMED;
@@ -131,7 +131,7 @@ static enum reject_code check_amend(struct run *run, const struct command *comma
     if (is_stale(run, command)) {
         return STALE;
     }
-    *index = find_for(run, command);
+    *index = find_for(run, command, hash_of_id, spot);
     if (*index == NONE || is_due(run, *index)) {
         return UNKNOWN_ORDER;
     }
@@ -143,7 +143,8 @@ static enum reject_code check_amend(struct run *run, const struct command *comma
 
 /* Whether the order may come to its new price and size. */
 static enum reject_code check_move(struct run *run, const struct command *command, const struct node *node,
-                                   int64_t from_price, int64_t price_ticks, int64_t left, int64_t old_left)
+                                   int64_t from_price, int64_t price_ticks, int64_t left, int64_t old_left,
+                                   uint32_t *own_level)
 {
     if (price_ticks != from_price && is_outside_band(run, node->side, price_ticks, command->collar_bp)) {
         return OUTSIDE_BAND;
@@ -151,8 +152,8 @@ static enum reject_code check_move(struct run *run, const struct command *comman
     if (command->size_lots > MC_MAX_NOTIONAL || price_ticks > MC_MAX_NOTIONAL) {
         return TOO_LARGE;
     }
-    const int64_t others = price_ticks == from_price ? total_at(run, node->level) - old_left
-                                                     : total_at(run, level_find(run, node->side, price_ticks));
+    *own_level = price_ticks == from_price ? node->level : level_find(run, node->side, price_ticks);
+    const int64_t others = total_at(run, *own_level) - (price_ticks == from_price ? old_left : 0);
     if (is_too_large(price_ticks, left + others)) {
         return TOO_LARGE;
     }
@@ -163,7 +164,8 @@ static enum reject_code check_move(struct run *run, const struct command *comman
 }
 
 /* Takes the order off and lets it come in anew, behind the others of its price. */
-static void move(struct run *run, uint32_t index, int64_t price_ticks, int64_t left, int64_t old_left)
+__attribute__((noinline)) static void move(struct run *run, uint32_t index, uint64_t hash_of_id, struct id_spot spot, int64_t price_ticks,
+                        int64_t left, int64_t old_left)
 {
     const struct node *node = node_at(run, index);
     struct taker taker;
@@ -182,15 +184,43 @@ static void move(struct run *run, uint32_t index, int64_t price_ticks, int64_t l
     taker.can_rest = 1;
     taker.by_funds = 0;
     emit_order(run, AMENDED, 0, 0, node, price_ticks, left, old_left);
-    remove_order(run, index);
+    remove_order(run, index, hash_of_id, spot);
     taker.own_level = level_find(run, taker.order.node->side, price_ticks);
     enter(run, &taker);
 }
 
-static inline void amend(struct run *run, const struct command *command)
+/* The same of an order that has no extra and trades with nobody: it joins the queue at its new price, then leaves the old one. Its
+ * id stays where it is and names the new node. `level_index`: the level there, or NONE. */
+static inline void move_quietly(struct run *run, uint32_t index, uint64_t hash_of_id, struct id_spot spot,
+                                uint32_t level_index, int64_t price_ticks, int64_t left, int64_t old_left)
+{
+    const struct node *const from = node_at(run, index);
+    const uint32_t moved = next_free_node(run);
+    struct node *const to = &run->nodes[moved];
+    REQUIRE(run->ids[spot.bucket].node[spot.place] == index && (from->flags & NODE_EXTRA) == 0);
+    emit_order(run, AMENDED, 0, 0, from, price_ticks, left, old_left);
+    emit_order(run, OPENED, 0, 0, from, price_ticks, left, 0);
+    take_node(run, moved);
+    *to = *from;
+    to->lots = left;
+    to->opened = run->book->sequence;
+    to->share = plain_hash(hash_of_id, from->account, meta_of(from), price_ticks, left, run->book->sequence, from->traded);
+    run->book->order_sum += to->share;
+    run->ids[spot.bucket].node[spot.place] = moved;
+    if (level_index == NONE) {
+        level_index = level_add(run, from->side, price_ticks);
+    }
+    touch_level(run, &run->levels[level_index]);
+    join_queue(run, moved, left, level_index);
+    note_rest(run, moved);
+    leave_queue(run, index);
+}
+
+static inline void amend(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
     uint32_t index;
-    enum reject_code code = check_amend(run, command, &index);
+    struct id_spot spot;
+    enum reject_code code = check_amend(run, command, hash_of_id, &index, &spot);
     if (code != NOT_REJECTED) {
         emit_rejected(run, command, code);
         return;
@@ -209,12 +239,17 @@ static inline void amend(struct run *run, const struct command *command)
         emit_order(run, AMENDED, 0, FLAG_RESTED, node, price_ticks, left, old_left);
         return;
     }
-    code = check_move(run, command, node, from_price, price_ticks, left, old_left);
+    uint32_t own_level;
+    code = check_move(run, command, node, from_price, price_ticks, left, old_left, &own_level);
     if (code != NOT_REJECTED) {
         emit_rejected(run, command, code);
         return;
     }
-    move(run, index, price_ticks, left, old_left);
+    if ((node->flags & NODE_EXTRA) == 0 && run->book->mode == OPEN && !would_trade(run, node->side, price_ticks)) {
+        move_quietly(run, index, hash_of_id, spot, own_level, price_ticks, left, old_left);
+    } else {
+        move(run, index, hash_of_id, spot, price_ticks, left, old_left);
+    }
 }
 
 #endif

@@ -2,7 +2,8 @@
  *
  *   block  +-------------------+
  *          | mc_book           | figures, heads of the free lists, best levels, roots of the tries
- *          | nodes[capacity+1] | 64 B each: the orders, doubly linked in priority order inside their level
+ *          | nodes[capacity+1] | 64 B each: the orders
+ *          | links[cap.+1]     |  8 B each: their neighbours, in priority order inside their level
  *          | levels[cap.+1]    | 64 B each: a price with orders on it, linked better <-> worse
  *          | forks[cap.+1]     | 288 B each: inner nodes of the tries price -> level
  *          | extras[cap.+1]    | 48 B each: what only icebergs, orders with an end and waiting stops have; as its node
@@ -27,8 +28,8 @@
 
 #define LEAVES 256u
 #define ID_PLACES 7u
-#define PASSED ID_PLACES
 #define FEWEST_ID_BUCKETS 128u
+#define NEW_NODES 64u
 #define BLOCK_MAGIC UINT64_C(0x324b4c4258434d00)
 #define NONE 0u
 
@@ -41,8 +42,15 @@ struct node {
     int64_t lots;    /* what the book shows of it */
     uint64_t opened; /* the sequence of the event that gave it its place: its age, unique */
     int64_t traded;
-    uint32_t prev, next, level;
+    uint64_t share; /* its part of the book's order_sum; only while it stands on the book */
+    uint32_t level;
     uint8_t side, stp, flags, reserved;
+};
+
+/* Its neighbours in its level's queue. Apart from the nodes: orders come and go beside others that nobody looks at, and eight
+ * of their links are one cache line. */
+struct links {
+    uint32_t prev, next;
 };
 
 struct level {
@@ -70,12 +78,13 @@ struct fork {
     uint32_t child[64];
 };
 
+/* The last words of the two halves are no places, but are compared with the others: `used` masks them. */
 struct bucket {
-    uint32_t hash[ID_PLACES + 1]; /* the last: how many ids found no place here and went on */
-    uint32_t node[ID_PLACES + 1]; /* the last stays 0 */
+    uint32_t hash[ID_PLACES], passed; /* passed: how many ids found no place here and went on */
+    uint32_t node[ID_PLACES], used;   /* used: one bit for each place that holds an id */
 };
 
-_Static_assert(sizeof(struct node) == 64 && sizeof(struct level) == 64 && sizeof(struct fork) == 288 &&
+_Static_assert(sizeof(struct node) == 64 && sizeof(struct links) == 8 && sizeof(struct level) == 64 && sizeof(struct fork) == 288 &&
                    sizeof(struct extra) == 48 && sizeof(struct bucket) == 64,
                "block layout");
 
@@ -108,13 +117,14 @@ struct touch_key {
 enum undo_kind { UNDO_REST = 1, UNDO_REMOVE, UNDO_REDUCE, UNDO_FILL, UNDO_REFRESH };
 struct undo {
     uint32_t kind, node;
-    int64_t a, b; /* REMOVE: price, side of the level; REDUCE: visible, hidden; FILL: lots; REFRESH: lots, opened */
+    int64_t a, b; /* REST: not written; REMOVE: price, side of the level; REDUCE: visible, hidden; FILL: lots; REFRESH: lots, opened */
 };
 
 /* One call: where the block's parts are, where the events go, what is to be taken back if they do not fit. */
 struct run {
     mc_book *book;
     struct node *nodes;
+    struct links *links;
     struct level *levels;
     struct fork *forks;
     struct extra *extras;
@@ -122,6 +132,7 @@ struct run {
     uint32_t *timed, *spare, *leaves;
     uint64_t index_bits; /* the command's index where it stands in an event's head */
     uint32_t id_mask;
+    int64_t fresh_from_ms; /* a PLACE or an AMEND issued before is stale */
     struct event *events, *event;         /* the first, the next to write */
     struct event *last_event, *events_end; /* the last that fits; behind the spare records */
     struct touch *touches[2];                  /* of bids, of asks */
@@ -164,18 +175,14 @@ __attribute__((noreturn, cold, noinline)) static void invariant_broken(struct ru
 /* The table that so many orders fill at most half. */
 static uint32_t most_id_buckets(uint32_t orders)
 {
-    uint32_t buckets = FEWEST_ID_BUCKETS;
-    while (buckets * (uint64_t)ID_PLACES / 2 < orders) {
-        buckets *= 2;
-    }
-    return buckets;
+    const uint32_t wanted = (2 * orders + ID_PLACES - 1) / ID_PLACES; /* at most 2^24 orders */
+    return wanted <= FEWEST_ID_BUCKETS ? FEWEST_ID_BUCKETS : 2u << (31 - __builtin_clz(wanted - 1));
 }
 
 /* `a` or `b`, without a branch: for conditions that come at random. */
 static inline uint32_t pick(int condition, uint32_t a, uint32_t b)
 {
-    const uint32_t mask = -(uint32_t)(condition != 0);
-    return (a & mask) | (b & ~mask);
+    return __builtin_expect_with_probability(condition != 0, 1, 0.5) ? a : b;
 }
 
 static int64_t align64(int64_t bytes)
@@ -185,7 +192,7 @@ static int64_t align64(int64_t bytes)
 
 /* Byte offsets of the parts; the last is the size of the whole. */
 struct layout {
-    int64_t nodes, levels, forks, extras, timed, spare, leaves, ids, end;
+    int64_t nodes, links, levels, forks, extras, timed, spare, leaves, ids, end;
 };
 
 static struct layout layout_for(uint32_t capacity)
@@ -193,7 +200,8 @@ static struct layout layout_for(uint32_t capacity)
     struct layout at;
     const int64_t entries = (int64_t)capacity + 1;
     at.nodes = align64((int64_t)sizeof(mc_book));
-    at.levels = align64(at.nodes + entries * (int64_t)sizeof(struct node));
+    at.links = align64(at.nodes + entries * (int64_t)sizeof(struct node));
+    at.levels = align64(at.links + entries * (int64_t)sizeof(struct links));
     at.forks = align64(at.levels + entries * (int64_t)sizeof(struct level));
     at.extras = align64(at.forks + entries * (int64_t)sizeof(struct fork));
     at.timed = align64(at.extras + entries * (int64_t)sizeof(struct extra));
@@ -213,6 +221,7 @@ static void open_run(struct run *run, void *block)
     memset(run, 0, offsetof(struct run, broken));
     run->book = book;
     run->nodes = (struct node *)(void *)(bytes + at.nodes);
+    run->links = (struct links *)(void *)(bytes + at.links);
     run->levels = (struct level *)(void *)(bytes + at.levels);
     run->forks = (struct fork *)(void *)(bytes + at.forks);
     run->extras = (struct extra *)(void *)(bytes + at.extras);

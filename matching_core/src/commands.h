@@ -6,15 +6,16 @@
 #ifndef MC_COMMANDS_H
 #define MC_COMMANDS_H
 
-#include "amend.h"
+#include "plain.h"
 
 #undef MC_FILE
 #define MC_FILE 10
 
-static inline void place(struct run *run, const struct command *command)
+/* A PLACE with all that it may bring. */
+__attribute__((noinline)) static void place(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
     struct taker taker;
-    const enum reject_code code = check_place(run, command, &taker);
+    const enum reject_code code = check_place(run, command, hash_of_id, &taker);
     if (code != NOT_REJECTED) {
         emit_rejected(run, command, code);
         return;
@@ -28,18 +29,10 @@ static inline void place(struct run *run, const struct command *command)
     enter(run, &taker);
 }
 
-static inline void execute(struct run *run, const struct command *command)
+/* A command that is rare. */
+__attribute__((noinline)) static void execute_rare(struct run *run, const struct command *command)
 {
     switch (command->kind) {
-    case PLACE:
-        place(run, command);
-        break;
-    case CANCEL:
-        cancel(run, command);
-        break;
-    case AMEND:
-        amend(run, command);
-        break;
     case TICK: /* only its time counts */
         break;
     case CANCEL_ALL:
@@ -59,6 +52,28 @@ static inline void execute(struct run *run, const struct command *command)
         emit_rejected(run, command, MALFORMED);
         break;
     }
+}
+
+/* `hash_of_id`: id_hash of the command's. Answers whether it could only have left the market as quiet as it was. */
+static inline int execute(struct run *run, const struct command *command, uint64_t hash_of_id)
+{
+    if (command->kind == PLACE) {
+        const enum plain done = place_plain(run, command, hash_of_id);
+        if (__builtin_expect(done == NOT_PLAIN, 0)) {
+            place(run, command, hash_of_id);
+        }
+        return done == RESTED;
+    }
+    if (command->kind == CANCEL) {
+        cancel(run, command, hash_of_id);
+        return 1;
+    }
+    if (command->kind == AMEND) {
+        amend(run, command, hash_of_id);
+    } else {
+        execute_rare(run, command);
+    }
+    return 0;
 }
 
 /* One step of waiting work; how many steps it counts for, 0 when nothing waits. */
@@ -110,7 +125,7 @@ static void work(struct run *run, uint32_t *steps)
 }
 
 /* One command, with waiting work before and after it. `quiet`: nothing waits before; answers whether nothing does after. */
-static inline int run_command(struct run *run, const struct command *command, int quiet)
+static inline int run_command(struct run *run, const struct command *command, uint64_t hash_of_id, int quiet)
 {
     mc_book *book = run->book;
     uint32_t steps = 0;
@@ -120,7 +135,9 @@ static inline int run_command(struct run *run, const struct command *command, in
             return 0;
         }
     }
-    execute(run, command);
+    if (execute(run, command, hash_of_id) & quiet) {
+        return 1;
+    }
     if (quiet && is_quiet(book)) {
         book->low_ticks = book->high_ticks = book->last_price_ticks;
         return 1;

@@ -1,7 +1,8 @@
 /* The core's entry points: check the arguments, open the block, run, answer a count or a code.
  *
- * One translation unit; the headers hold its parts in the order records, block, hash, ids, expiry, levels, orders,
- * rules, match, stops, auction, amend, commands, changes, snapshot, restore, each built on those before. No allocation, clock, float, global or recursion anywhere.
+ * One translation unit; the headers hold its parts in the order records, block, hash, ids, expiry, levels, orders, rules, match,
+ * stops, auction, amend, plain, commands, changes, snapshot, restore, each built on those before. No allocation, clock, float,
+ * global or recursion anywhere.
  */
 #include "restore.h"
 
@@ -9,10 +10,11 @@
 #define MC_FILE 14
 
 #define LOOK_AHEAD 4
-#define AHEAD (4 * LOOK_AHEAD)
+#define AHEAD (4u * LOOK_AHEAD)
 #ifndef LOOK_AHEAD_FROM /* tests look ahead from 0 */
-#define LOOK_AHEAD_FROM 30000 /* orders: a smaller book stays in the cache by itself */
+#define LOOK_AHEAD_FROM 2000u /* orders: a smaller book stays in the cache by itself */
 #endif
+#define LOOK_FURTHER_FROM (15 * LOOK_AHEAD_FROM) /* orders: levels and links of a smaller one do */
 
 static int64_t mc_block_bytes(uint32_t capacity)
 {
@@ -78,66 +80,117 @@ static int are_nodes_free(const mc_book *book, const struct command *commands, i
     return free >= 2 * command_count + book->stop_count || free >= most_nodes(book, commands, command_count);
 }
 
+/* Looking ahead: what a command some way ahead will look at is on its way into the cache when its turn comes, in steps of one
+ * load each: the bucket of its id, the node there, that node's neighbours and level; for an order that comes in, its level and
+ * that level's last order. Wrong guesses cost nothing but time. Kinds come at random, so everything is done for all of them.
+ * The ids are hashed in any case, a group of commands at a time; how far the rest goes depends on the size of the book.
+ */
+struct ahead {
+    uint64_t hash; /* id_hash of the command's id */
+    uint32_t node, level; /* guesses: the order that it names; the level of its price */
+};
+
 /* A function that only prefetches does nothing in the compiler's eyes: called, it is left out. Inlined, it stays. */
-#define LOOKS __attribute__((always_inline))
+#define LOOKS __attribute__((always_inline)) static inline
 
-/* Begins to load what a command some way ahead will look at, in steps of one load each: the bucket of its id, the node
- * there, that node's neighbours and level; for an order that comes in, its level and that level's last order. Wrong guesses
- * cost nothing but time. Kinds come at random, so everything is done for all of them. */
-LOOKS static inline void look_ahead_bucket(const struct run *run, const struct command *command, uint32_t *hash)
+LOOKS uint32_t guess_node(const struct run *run, const struct ahead *ahead)
 {
-    *hash = (uint32_t)id_hash(&command->order_id);
-    __builtin_prefetch(&run->ids[*hash & run->id_mask], 1);
+    const struct bucket *bucket = &run->ids[(uint32_t)ahead->hash & run->id_mask];
+    const uint32_t places = places_of(bucket, (uint32_t)ahead->hash);
+    const uint32_t node = bucket->node[first_place(places | 1u << (ID_PLACES - 1))]; /* any node where none is found */
+    return node & -(uint32_t)(places != 0); /* compilers would make a branch of anything else */
 }
 
-LOOKS static inline uint32_t guess_node(const struct run *run, uint32_t hash)
-{
-    const struct bucket *bucket = &run->ids[hash & run->id_mask];
-    const uint32_t places = equal_places(bucket->hash, hash) | 1u << ID_PLACES; /* the last, always empty, ends the search */
-    return bucket->node[first_place(places)];
-}
-
-LOOKS static inline uint32_t guess_level(struct run *run, const struct command *command)
+LOOKS uint32_t guess_level(const struct run *run, const struct command *command)
 {
     const uint64_t price = (uint64_t)command->price_ticks;
-    const uint32_t side = command->side == SELL ? SELL : BUY;
-    return remembered_leaf(run, side, price)->child[child_of(price, 0)] >> 1;
+    return remembered_leaf(run, (command->side == SELL) + 1u, price)->child[child_of(price, 0)] >> 1;
 }
 
-LOOKS static inline void look_ahead_node(struct run *run, const struct command *command, uint32_t hash)
+LOOKS void look_at_bucket(const struct run *run, const struct command *command, struct ahead *ahead)
 {
-    const uint32_t spare = run->book->spare_count;
-    __builtin_prefetch(&run->nodes[guess_node(run, hash)], 1);
-    __builtin_prefetch(&run->levels[guess_level(run, command)], 1);
-    __builtin_prefetch(&run->nodes[run->spare[spare < LOOK_AHEAD ? 0 : spare - LOOK_AHEAD]], 1);
+    ahead->hash = id_hash(&command->order_id);
+    __builtin_prefetch(&run->ids[(uint32_t)ahead->hash & run->id_mask], 1);
 }
 
-LOOKS static inline void look_ahead_neighbours(struct run *run, const struct command *command, uint32_t hash)
+LOOKS void look_at_node(const struct run *run, struct ahead *ahead)
 {
-    const struct node *node = &run->nodes[guess_node(run, hash)];
-    __builtin_prefetch(&run->nodes[node->prev], 1);
-    __builtin_prefetch(&run->nodes[node->next], 1);
-    __builtin_prefetch(&run->levels[node->level], 1);
-    __builtin_prefetch(&run->nodes[run->levels[guess_level(run, command)].tail], 1);
+    ahead->node = guess_node(run, ahead);
+    __builtin_prefetch(&run->nodes[ahead->node], 1);
+    __builtin_prefetch(&run->links[ahead->node], 1);
+}
+
+/* A free node that an order may come to stand in. */
+LOOKS void look_at_spare(const struct run *run)
+{
+    const uint32_t count = run->book->spare_count;
+    __builtin_prefetch(&run->nodes[run->spare[count > LOOK_AHEAD ? count - LOOK_AHEAD : 0]], 1);
+}
+
+LOOKS void look_at_level(const struct run *run, const struct command *command, struct ahead *ahead)
+{
+    ahead->level = guess_level(run, command);
+    __builtin_prefetch(&run->levels[ahead->level], 1);
+}
+
+LOOKS void look_at_neighbours(const struct run *run, const struct ahead *ahead)
+{
+    const struct links *links = &run->links[ahead->node];
+    __builtin_prefetch(&run->links[links->prev], 1);
+    __builtin_prefetch(&run->links[links->next], 1);
+    __builtin_prefetch(&run->levels[run->nodes[ahead->node].level], 1);
+    __builtin_prefetch(&run->links[run->levels[ahead->level].tail], 1);
+}
+
+LOOKS struct ahead *ahead_of(struct ahead *aheads, int64_t i)
+{
+    return &aheads[(uint64_t)i % AHEAD];
+}
+
+/* Looks at the command `i` for the first time, and at three before it again. No group of commands at a time: a branch that is
+ * taken each fourth time is guessed wrong each fourth time, since what else happens comes at random. */
+LOOKS void look_ahead(const struct run *run, const struct command *commands, int64_t count, int64_t i, struct ahead *aheads)
+{
+    const int64_t second = i - LOOK_AHEAD;
+    const int64_t third = i - 2 * LOOK_AHEAD;
+    if (i < count) {
+        look_at_bucket(run, &commands[i], ahead_of(aheads, i));
+    }
+    if (run->book->order_count < LOOK_AHEAD_FROM) {
+        return;
+    }
+    look_at_spare(run);
+    if (second >= 0 && second < count) {
+        look_at_node(run, ahead_of(aheads, second));
+    }
+    if (run->book->order_count < LOOK_FURTHER_FROM) {
+        return;
+    }
+    if (second >= 0 && second < count) {
+        look_at_level(run, &commands[second], ahead_of(aheads, second));
+    }
+    if (third >= 0 && third < count) {
+        look_at_neighbours(run, ahead_of(aheads, third));
+    }
 }
 
 /* Runs the commands; the number of events, or a code and the book as before. */
-static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *commands, int64_t command_count)
+__attribute__((noinline)) static int64_t run_batch(struct run *run, int64_t at_ms, const struct command *commands,
+                                                   int64_t command_count)
 {
     const mc_book before = *run->book;
-    uint32_t hashes[AHEAD] = {0}; /* of the ids of the commands ahead */
-    const int is_large = before.order_count >= LOOK_AHEAD_FROM;
+    struct ahead aheads[AHEAD] = {{0}};
     int quiet = is_quiet(&before) && before.low_ticks == before.high_ticks;
     run->book->batch++;
     run->book->at_ms = at_ms;
+    run->fresh_from_ms = at_ms < MC_STALE_AFTER_MS ? 0 : at_ms - MC_STALE_AFTER_MS;
+    for (int64_t i = 0; i < 3 * LOOK_AHEAD; i++) {
+        look_ahead(run, commands, command_count, i, aheads);
+    }
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
-        if (is_large && i + 3 * LOOK_AHEAD < command_count) {
-            look_ahead_bucket(run, &commands[i + 3 * LOOK_AHEAD], &hashes[(i + 3 * LOOK_AHEAD) % AHEAD]);
-            look_ahead_node(run, &commands[i + 2 * LOOK_AHEAD], hashes[(i + 2 * LOOK_AHEAD) % AHEAD]);
-            look_ahead_neighbours(run, &commands[i + LOOK_AHEAD], hashes[(i + LOOK_AHEAD) % AHEAD]);
-        }
+        look_ahead(run, commands, command_count, i + 3 * LOOK_AHEAD, aheads);
         run->index_bits = (uint64_t)i << 32;
-        quiet = run_command(run, &commands[i], quiet);
+        quiet = run_command(run, &commands[i], ahead_of(aheads, i)->hash, quiet);
     }
     if (has_room(run)) {
         emit_level_changes(run, BUY);
@@ -251,7 +304,7 @@ static int64_t mc_snapshot(void *block, void *snapshot, int64_t snapshot_bytes)
     return snapshot_bytes;
 }
 
-/* How many orders a sound snapshot holds; a code for a damaged one. */
+/* How many orders a snapshot's header tells of, or a code; whether that is so is seen when it is restored. */
 static int64_t mc_snapshot_orders(const void *snapshot, int64_t snapshot_bytes)
 {
     struct snapshot_header header;
@@ -264,13 +317,14 @@ static int64_t mc_restore(void *block, int64_t block_bytes, uint32_t capacity, c
 {
     struct snapshot_header header;
     const int64_t orders = read_snapshot_header(snapshot, snapshot_bytes, &header);
-    if (orders < 0) {
-        return orders;
+    int64_t code = orders < 0 ? orders : check_snapshot(snapshot, snapshot_bytes, &header);
+    if (code < 0) {
+        return code;
     }
     if (orders > (int64_t)capacity) {
         return MC_BOOK_FULL;
     }
-    int64_t code = mc_create(block, block_bytes, capacity);
+    code = mc_create(block, block_bytes, capacity);
     if (code < 0) {
         return code;
     }

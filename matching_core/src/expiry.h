@@ -7,7 +7,7 @@
 #include "ids.h"
 
 #undef MC_FILE
-#define MC_FILE 3
+#define MC_FILE 16
 
 static inline int ends_before(const struct run *run, uint32_t a, uint32_t b)
 {

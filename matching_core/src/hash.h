@@ -28,17 +28,11 @@ static inline uint64_t id_hash(const struct order_id *id)
     return mix(id->word[0] ^ K0, id->word[1] ^ K1);
 }
 
-/* What does not change while an order keeps its place. */
-static inline uint64_t identity_hash(const struct node *node, uint64_t hash_of_id, int64_t price_ticks)
+/* The share of an order without an extra; `meta`: its side, stp and flags in one word. */
+static inline uint64_t plain_hash(uint64_t hash_of_id, uint64_t account, uint32_t meta, int64_t price_ticks, int64_t lots,
+                                  uint64_t opened, int64_t traded)
 {
-    uint32_t meta; /* side, stp, flags */
-    memcpy(&meta, &node->side, sizeof meta);
-    return hash_of_id ^ mix(node->account ^ K2, node->opened ^ K3) ^ 
-           mix((uint64_t)price_ticks ^ K4, meta ^ K5);
-}
-
-static inline uint64_t size_hash(uint64_t identity, int64_t lots, int64_t traded)
-{
+    const uint64_t identity = hash_of_id ^ mix(account ^ K2, opened ^ K3) ^ mix((uint64_t)price_ticks ^ K4, meta ^ K5);
     return mix(identity ^ (uint64_t)lots, (uint64_t)traded ^ K1);
 }
 

@@ -3,6 +3,7 @@
  * A bucket has seven places, each with 32 bits of its id's hash and a node; all seven are compared at once, so that the usual
  * search is one line and no loop. An id whose home is full goes to the first bucket behind it with a place, and each
  * bucket that it passed counts it: a search goes on only where somebody passed. Removing empties a place and moves nothing.
+ * Whoever has found an id knows its spot, and takes it out without another search.
  * The table grows with the orders on the book, not with the block's capacity, and is at most half full: a small book keeps
  * it in the cache.
  */
@@ -59,45 +60,71 @@ static inline unsigned first_place(uint32_t places)
     return (unsigned)__builtin_ctz(places);
 }
 
-/* The node with this id, or NONE. */
-static inline uint32_t id_find_hashed(struct run *run, const struct order_id *id, uint32_t hash)
+/* Where in the table an id stands. */
+struct id_spot {
+    uint32_t bucket, place;
+};
+
+/* The places of a bucket that hold this hash. */
+static inline uint32_t places_of(const struct bucket *bucket, uint32_t hash)
 {
-    uint32_t at = hash & run->id_mask;
+    return equal_places(bucket->hash, hash) & bucket->used;
+}
+
+/* The node with this id, or NONE; `hash`: id_hash of it; `spot`: where it was found. */
+static inline uint32_t id_find(struct run *run, const struct order_id *id, uint64_t hash, struct id_spot *spot)
+{
+    uint32_t at = (uint32_t)hash & run->id_mask;
     for (uint32_t steps = 0;; steps++) {
         REQUIRE(steps <= run->id_mask);
         const struct bucket *bucket = &run->ids[at];
-        for (uint32_t places = equal_places(bucket->hash, hash) & ALL_PLACES; places != 0; places &= places - 1) {
+        for (uint32_t places = places_of(bucket, (uint32_t)hash); places != 0; places &= places - 1) {
             const uint32_t node = bucket->node[first_place(places)];
-            REQUIRE(node <= run->book->capacity);
-            if (node != NONE && same_id(&run->nodes[node].order_id, id)) {
+            REQUIRE(node != NONE && node <= run->book->capacity);
+            if (__builtin_expect(same_id(&run->nodes[node].order_id, id), 1)) {
+                *spot = (struct id_spot){.bucket = at, .place = first_place(places)};
                 return node;
             }
         }
-        if (__builtin_expect(bucket->hash[PASSED] == 0, 1)) {
+        if (__builtin_expect(bucket->passed == 0, 1)) {
             return NONE;
         }
         at = (at + 1) & run->id_mask;
     }
 }
 
-static inline uint32_t id_find(struct run *run, const struct order_id *id)
+/* Where a node's id stands, which is in the table. */
+static inline struct id_spot id_spot_of(struct run *run, uint32_t node, uint64_t hash)
 {
-    return id_find_hashed(run, id, (uint32_t)id_hash(id));
+    uint32_t at = (uint32_t)hash & run->id_mask;
+    uint32_t places;
+    for (uint32_t steps = 0; (places = equal_places(run->ids[at].node, node) & run->ids[at].used) == 0; steps++) {
+        REQUIRE(steps <= run->id_mask);
+        at = (at + 1) & run->id_mask;
+    }
+    REQUIRE(run->ids[at].hash[first_place(places)] == (uint32_t)hash);
+    return (struct id_spot){.bucket = at, .place = first_place(places)};
+}
+
+/* Into the first free place of a bucket that has one. */
+static inline void id_put_here(struct bucket *bucket, uint32_t node, uint64_t hash)
+{
+    const unsigned place = first_place(~bucket->used);
+    bucket->hash[place] = (uint32_t)hash;
+    bucket->node[place] = node;
+    bucket->used |= 1u << place;
 }
 
 /* Into the first place from its home on. */
-static inline void id_put(struct run *run, uint32_t node, uint32_t hash)
+static inline void id_put(struct run *run, uint32_t node, uint64_t hash)
 {
-    uint32_t at = hash & run->id_mask;
-    uint32_t free_places;
-    for (uint32_t steps = 0; (free_places = equal_places(run->ids[at].node, NONE) & ALL_PLACES) == 0; steps++) {
+    uint32_t at = (uint32_t)hash & run->id_mask;
+    for (uint32_t steps = 0; run->ids[at].used == ALL_PLACES; steps++) {
         REQUIRE(steps <= run->id_mask);
-        run->ids[at].hash[PASSED]++;
+        run->ids[at].passed++;
         at = (at + 1) & run->id_mask;
     }
-    const unsigned place = first_place(free_places);
-    run->ids[at].hash[place] = hash;
-    run->ids[at].node[place] = node;
+    id_put_here(&run->ids[at], node, hash);
 }
 
 /* Twice as many buckets. The old table is read from behind the new one's end: no other memory is used. */
@@ -112,35 +139,35 @@ __attribute__((noinline)) static void grow_ids(struct run *run)
     book->id_buckets = 2 * buckets;
     run->id_mask = book->id_buckets - 1;
     for (uint32_t i = 0; i < buckets; i++) {
-        for (unsigned place = 0; place < ID_PLACES; place++) {
-            if (old[i].node[place] != NONE) {
-                id_put(run, old[i].node[place], old[i].hash[place]);
-            }
+        for (uint32_t places = old[i].used; places != 0; places &= places - 1) {
+            id_put(run, old[i].node[first_place(places)], old[i].hash[first_place(places)]);
         }
     }
 }
 
-/* `hash`: id_hash of its id. */
-static inline void id_add(struct run *run, uint32_t node, uint64_t hash)
+/* Whether the table is as full as it may be. */
+static inline int are_ids_crowded(const mc_book *book)
 {
-    if (__builtin_expect(run->book->order_count >= run->book->id_buckets * (uint64_t)ID_PLACES / 2, 0)) {
-        grow_ids(run);
-    }
-    id_put(run, node, (uint32_t)hash);
+    return book->order_count >= book->id_buckets * (uint64_t)ID_PLACES / 2;
 }
 
-static inline void id_remove(struct run *run, uint32_t node, uint64_t hash)
+static inline void id_add(struct run *run, uint32_t node, uint64_t hash)
 {
-    uint32_t at = (uint32_t)hash & run->id_mask;
-    uint32_t places;
-    for (uint32_t steps = 0; (places = equal_places(run->ids[at].node, node) & ALL_PLACES) == 0; steps++) {
-        REQUIRE(steps <= run->id_mask && run->ids[at].hash[PASSED] > 0);
-        run->ids[at].hash[PASSED]--;
-        at = (at + 1) & run->id_mask;
+    if (__builtin_expect(are_ids_crowded(run->book), 0)) {
+        grow_ids(run);
     }
-    const unsigned place = first_place(places);
-    REQUIRE(run->ids[at].hash[place] == (uint32_t)hash);
-    run->ids[at].node[place] = NONE;
+    id_put(run, node, hash);
+}
+
+static inline void id_remove(struct run *run, uint32_t node, uint64_t hash, struct id_spot spot)
+{
+    struct bucket *bucket = &run->ids[spot.bucket];
+    REQUIRE(bucket->node[spot.place] == node && (bucket->used >> spot.place & 1) != 0);
+    bucket->used &= ~(1u << spot.place);
+    for (uint32_t at = (uint32_t)hash & run->id_mask; at != spot.bucket; at = (at + 1) & run->id_mask) {
+        REQUIRE(run->ids[at].passed > 0);
+        run->ids[at].passed--;
+    }
 }
 
 #endif

@@ -37,20 +37,27 @@ static void emit_mode(struct run *run, enum event_kind kind, int64_t price_ticks
     event->price_ticks = price_ticks;
 }
 
+/* All of an order's event but its head and sequence. */
+static inline void write_order_event(struct event *event, const struct order_id *id, uint64_t account, int64_t price_ticks,
+                                     int64_t size_lots, int64_t remaining)
+{
+    event->trade_id = 0;
+    event->order_id = *id;
+    event->maker_order_id = (struct order_id){.word = {0, 0}};
+    event->account = account;
+    event->maker_account = 0;
+    event->price_ticks = price_ticks;
+    event->size_lots = size_lots;
+    event->remaining = remaining;
+}
+
 /* An event of one order. Advances the sequence. */
 static inline void emit_order(struct run *run, enum event_kind kind, unsigned code, unsigned flags,
                               const struct node *node, int64_t price_ticks, int64_t size_lots, int64_t remaining)
 {
     run->book->sequence++;
     struct event *event = emit(run, kind, node->side, code, flags);
-    event->trade_id = 0;
-    event->order_id = node->order_id;
-    event->maker_order_id = (struct order_id){.word = {0, 0}};
-    event->account = node->account;
-    event->maker_account = 0;
-    event->price_ticks = price_ticks;
-    event->size_lots = size_lots;
-    event->remaining = remaining;
+    write_order_event(event, &node->order_id, node->account, price_ticks, size_lots, remaining);
 }
 
 static inline unsigned funds_flag(const struct taker *taker)
@@ -79,8 +86,9 @@ __attribute__((noinline)) static void emit_extra_done(struct run *run, uint32_t 
     }
 }
 
-/* Takes an order off the book and says why. */
-static inline void finish_resting(struct run *run, uint32_t index, enum done_reason reason)
+/* Takes an order off the book and says why; where its id stands is known. */
+static inline void finish_found(struct run *run, uint32_t index, uint64_t hash_of_id, struct id_spot spot,
+                                enum done_reason reason)
 {
     const struct node *node = node_at(run, index);
     if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
@@ -89,7 +97,13 @@ static inline void finish_resting(struct run *run, uint32_t index, enum done_rea
         const struct level *level = level_at(run, node->level);
         emit_order(run, DONE, reason, FLAG_RESTED, node, level->price_ticks, reason == FILLED ? 0 : node->lots, 0);
     }
-    remove_order(run, index);
+    remove_order(run, index, hash_of_id, spot);
+}
+
+__attribute__((noinline)) static void finish_resting(struct run *run, uint32_t index, enum done_reason reason)
+{
+    const uint64_t hash_of_id = id_hash(&node_at(run, index)->order_id);
+    finish_found(run, index, hash_of_id, id_spot_of(run, index, hash_of_id), reason);
 }
 
 /* A resting order trades `lots` of what it shows: it is done, comes again with its next part, or shows less. */
@@ -149,7 +163,7 @@ static inline void spend(struct run *run, struct taker *taker, int64_t lots, int
 static inline void trade(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks, int64_t affordable)
 {
     const struct node *maker = node_at(run, index);
-    __builtin_prefetch(&run->nodes[maker->next], 1);
+    __builtin_prefetch(&run->nodes[run->links[index].next], 1);
     const int64_t lots = affordable < maker->lots ? affordable : maker->lots;
     emit_trade(run, taker->order.node, maker, funds_flag(taker), price_ticks, lots);
     spend(run, taker, lots, price_ticks);
@@ -254,7 +268,7 @@ static void set_collar(struct run *run, struct taker *taker)
     }
 }
 
-static inline void rest_taker(struct run *run, struct taker *taker)
+static void rest_taker(struct run *run, struct taker *taker)
 {
     struct node *node = taker->order.node;
     node->opened = run->book->sequence + 1;
@@ -264,7 +278,7 @@ static inline void rest_taker(struct run *run, struct taker *taker)
 }
 
 /* The taker trades with what it crosses; what is left of it rests or is done. */
-static inline void enter(struct run *run, struct taker *taker)
+static void enter(struct run *run, struct taker *taker)
 {
     unsigned outcome = RAN_OUT;
     if (run->book->mode == OPEN) {

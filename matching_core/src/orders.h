@@ -49,31 +49,65 @@ static inline int is_waiting(struct run *run, uint32_t node)
     return level_at(run, node_at(run, node)->level)->side >= LOSS_STOPS;
 }
 
+/* Side, stp and flags are written and hashed as one word. */
+static inline uint32_t meta_of(const struct node *node)
+{
+    uint32_t meta;
+    memcpy(&meta, &node->side, sizeof meta);
+    return meta;
+}
+
+static inline void set_meta(struct node *node, uint32_t side, uint32_t stp, uint32_t flags)
+{
+    const uint32_t meta = side | stp << 8 | flags << 16;
+    memcpy(&node->side, &meta, sizeof meta);
+}
+
 static inline uint64_t order_hash(const struct run *run, const struct node *node, uint64_t hash_of_id,
                                   const struct level *level)
 {
-    const uint64_t hash = size_hash(identity_hash(node, hash_of_id, level->price_ticks), node->lots, node->traded);
-    if ((node->flags & NODE_EXTRA) == 0) {
+    const uint64_t hash = plain_hash(hash_of_id, node->account, meta_of(node), level->price_ticks, node->lots, node->opened,
+                                     node->traded);
+    if (__builtin_expect((node->flags & NODE_EXTRA) == 0, 1)) {
         return hash;
     }
     return extra_hash(hash, &run->extras[node - run->nodes], level->side);
 }
 
-/* An order as it is now counts in the book's sum, or no longer. */
-static inline void count_in(struct run *run, const struct node *node, const struct level *level)
+/* An order counts in the book's sum as it is now: when it comes to rest, and again after each change. */
+static inline void count_in(struct run *run, struct node *node, const struct level *level)
 {
-    run->book->order_sum += order_hash(run, node, id_hash(&node->order_id), level);
+    node->share = order_hash(run, node, id_hash(&node->order_id), level);
+    run->book->order_sum += node->share;
 }
 
-static inline void count_out(struct run *run, const struct node *node, const struct level *level)
+static inline void count_again(struct run *run, struct node *node, const struct level *level)
 {
-    run->book->order_sum -= order_hash(run, node, id_hash(&node->order_id), level);
+    run->book->order_sum -= node->share;
+    count_in(run, node, level);
+}
+
+/* Some nodes that were never used, the first on top. */
+__attribute__((noinline)) static void add_spare(struct run *run)
+{
+    mc_book *book = run->book;
+    const uint32_t left = book->capacity - book->node_used;
+    const uint32_t count = left < NEW_NODES ? left : NEW_NODES;
+    REQUIRE(book->spare_count == 0 && count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        run->spare[i] = book->node_used + count - i;
+    }
+    book->spare_count = count;
+    book->node_used += count;
 }
 
 static inline uint32_t next_free_node(struct run *run)
 {
     const mc_book *book = run->book;
-    const uint32_t node = book->spare_count > 0 ? run->spare[book->spare_count - 1] : book->node_used + 1;
+    if (__builtin_expect(book->spare_count == 0, 0)) {
+        add_spare(run);
+    }
+    const uint32_t node = run->spare[book->spare_count - 1];
     REQUIRE(node != NONE && node <= book->capacity);
     return node;
 }
@@ -86,14 +120,9 @@ static inline void set_node(struct run *run, struct order *order)
 
 static inline void take_node(struct run *run, uint32_t node)
 {
-    mc_book *book = run->book;
-    if (book->spare_count > 0) {
-        book->spare_count--;
-        REQUIRE(run->spare[book->spare_count] == node);
-    } else {
-        book->node_used++;
-        REQUIRE(book->node_used == node);
-    }
+    const uint32_t last = run->book->spare_count - 1;
+    REQUIRE(run->spare[last] == node);
+    run->book->spare_count = last;
 }
 
 static inline void give_node(struct run *run, uint32_t node)
@@ -101,20 +130,19 @@ static inline void give_node(struct run *run, uint32_t node)
     run->spare[run->book->spare_count++] = node;
 }
 
-/* Notes what the level was when the batch came to it first. Stops show nothing to anybody. */
+/* Notes what the level was when the batch came to it first: the note is written in any case, and stays if it is the first. Stops
+ * show nothing to anybody. */
 static inline void touch_level(struct run *run, struct level *level)
 {
-    if (level->batch == run->book->batch) {
+    if (__builtin_expect(level->side > SELL, 0)) {
         return;
     }
-    if (level->side > SELL) {
-        return;
-    }
-    level->batch = run->book->batch;
     int64_t *count = &run->touch_count[level->side - 1];
+    struct touch *touch = &run->touches[level->side - 1][*count];
     REQUIRE(*count < run->entries);
-    run->touches[level->side - 1][(*count)++] =
-        (struct touch){.price_ticks = level->price_ticks, .lots = level->lots, .orders = level->orders};
+    *touch = (struct touch){.price_ticks = level->price_ticks, .lots = level->lots, .orders = level->orders};
+    *count += level->batch != run->book->batch;
+    level->batch = run->book->batch;
 }
 
 static inline void note_undo(struct run *run, enum undo_kind kind, uint32_t node, int64_t a, int64_t b)
@@ -123,26 +151,33 @@ static inline void note_undo(struct run *run, enum undo_kind kind, uint32_t node
     *run->undo++ = (struct undo){.kind = kind, .node = node, .a = a, .b = b};
 }
 
+/* Two numbers less to write for what comes most often. */
+static inline void note_rest(struct run *run, uint32_t node)
+{
+    struct undo *undo = run->undo++;
+    REQUIRE(undo < run->undos_end);
+    undo->kind = UNDO_REST;
+    undo->node = node;
+}
+
 /* The links to a node stand in its neighbours, and in the level at an end of the queue. Where there is no neighbour, node 0
  * is written, which nobody reads: whether there is one comes at random, so there is no branch on it. */
 static inline void queue_node(struct run *run, uint32_t index, struct level *level)
 {
-    const struct node *node = &run->nodes[index];
-    run->nodes[node->prev].next = index;
-    run->nodes[node->next].prev = index;
-    level->head = pick(node->prev == NONE, index, level->head);
-    level->tail = pick(node->next == NONE, index, level->tail);
+    const struct links here = run->links[index];
+    run->links[here.prev].next = index;
+    run->links[here.next].prev = index;
+    level->head = pick(here.prev == NONE, index, level->head);
+    level->tail = pick(here.next == NONE, index, level->tail);
 }
 
 static inline void unqueue_node(struct run *run, uint32_t index, struct level *level)
 {
-    const struct node *node = &run->nodes[index];
-    const uint32_t prev = node->prev;
-    const uint32_t next = node->next;
-    REQUIRE((((run->nodes[prev].next ^ index) & -(uint32_t)(prev != NONE)) |
-             ((run->nodes[next].prev ^ index) & -(uint32_t)(next != NONE))) == 0);
-    run->nodes[prev].next = next;
-    run->nodes[next].prev = prev;
+    const uint32_t prev = run->links[index].prev;
+    const uint32_t next = run->links[index].next;
+    REQUIRE((((prev == NONE) | (run->links[prev].next == index)) & ((next == NONE) | (run->links[next].prev == index))) != 0);
+    run->links[prev].next = next;
+    run->links[next].prev = prev;
     level->head = pick(prev == NONE, next, level->head);
     level->tail = pick(next == NONE, prev, level->tail);
 }
@@ -168,8 +203,8 @@ __attribute__((noinline)) static void unlink_extra(struct run *run, uint32_t ind
     }
 }
 
-/* Into the book at the place that its `prev` and `next` say, or back to it. */
-static inline void link_node(struct run *run, uint32_t index, uint32_t level_index, uint64_t hash_of_id)
+/* Into its level at the place that its `prev` and `next` say, or back to it. Its id is the caller's to add. */
+static inline void link_node(struct run *run, uint32_t index, uint32_t level_index)
 {
     struct node *node = &run->nodes[index];
     struct level *level = &run->levels[level_index];
@@ -180,11 +215,11 @@ static inline void link_node(struct run *run, uint32_t index, uint32_t level_ind
     if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         link_extra(run, index, level);
     }
-    id_add(run, index, hash_of_id);
     run->book->order_count++;
 }
 
-static inline void unlink_node(struct run *run, uint32_t index, uint64_t hash_of_id)
+/* Out of its level, which goes with its last order. Its id is the caller's to remove. */
+static inline void unlink_node(struct run *run, uint32_t index)
 {
     struct node *node = &run->nodes[index];
     struct level *level = &run->levels[node->level];
@@ -195,11 +230,26 @@ static inline void unlink_node(struct run *run, uint32_t index, uint64_t hash_of
     if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         unlink_extra(run, index, level);
     }
-    id_remove(run, index, hash_of_id);
     run->book->order_count--;
     if (level->orders == 0) {
         level_drop(run, node->level);
     }
+}
+
+/* Behind the queue of its level. For an order without an extra; all else of resting is the caller's. */
+static inline void join_queue(struct run *run, uint32_t index, int64_t lots, uint32_t level_index)
+{
+    struct level *level = &run->levels[level_index];
+    const uint32_t tail = level->tail;
+    REQUIRE((tail == NONE) == (level->orders == 0));
+    run->nodes[index].level = level_index;
+    run->links[index] = (struct links){.prev = tail, .next = NONE};
+    run->links[tail].next = index;
+    level->head = pick(tail == NONE, index, level->head);
+    level->tail = index;
+    level->lots += lots;
+    level->orders++;
+    run->book->order_count++;
 }
 
 /* An iceberg shows a part, unless it waits as a stop or its part was told with it. */
@@ -220,14 +270,15 @@ static inline uint32_t append_order(struct run *run, const struct order *order, 
     struct level *level = &run->levels[level_index];
     struct node *node = order->node;
     take_node(run, index);
-    node->prev = level->tail;
-    node->next = NONE;
+    run->links[index] = (struct links){.prev = level->tail, .next = NONE};
     if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         append_extra(run, index, &order->extra, level->side);
     }
     const uint64_t hash_of_id = id_hash(&node->order_id);
-    link_node(run, index, level_index, hash_of_id);
-    run->book->order_sum += order_hash(run, node, hash_of_id, level);
+    id_add(run, index, hash_of_id);
+    link_node(run, index, level_index);
+    node->share = order_hash(run, node, hash_of_id, level);
+    run->book->order_sum += node->share;
     return index;
 }
 
@@ -239,20 +290,27 @@ static inline uint32_t rest_order(struct run *run, const struct order *order, ui
     }
     touch_level(run, &run->levels[level_index]);
     const uint32_t index = append_order(run, order, level_index);
-    note_undo(run, UNDO_REST, index, 0, 0);
+    note_rest(run, index);
     return index;
 }
 
-static inline void remove_order(struct run *run, uint32_t index)
+/* Takes an order off; its id is the caller's. */
+__attribute__((always_inline)) static inline void leave_queue(struct run *run, uint32_t index)
 {
     const struct node *node = &run->nodes[index];
     struct level *level = &run->levels[node->level];
-    const uint64_t hash_of_id = id_hash(&node->order_id);
     touch_level(run, level);
     note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
     *run->next_removed++ = index; /* as many at most as undos */
-    run->book->order_sum -= order_hash(run, node, hash_of_id, level);
-    unlink_node(run, index, hash_of_id);
+    run->book->order_sum -= node->share;
+    unlink_node(run, index);
+}
+
+/* `hash_of_id`, `spot`: of its id, and where that stands. */
+static inline void remove_order(struct run *run, uint32_t index, uint64_t hash_of_id, struct id_spot spot)
+{
+    id_remove(run, index, hash_of_id, spot);
+    leave_queue(run, index);
 }
 
 /* Makes the order smaller by `lots` without a trade, hidden ones first; some are left. Its place in the queue stays. */
@@ -263,14 +321,13 @@ static void reduce_order(struct run *run, uint32_t index, int64_t lots)
     REQUIRE(lots >= 0 && lots < lots_left(run, index));
     const int64_t hidden = hidden_lots(run, index) < lots ? hidden_lots(run, index) : lots;
     touch_level(run, level);
-    count_out(run, node, level);
     if (hidden > 0) {
         run->extras[index].hidden -= hidden;
         level->hidden -= hidden;
     }
     node->lots -= lots - hidden;
     level->lots -= lots - hidden;
-    count_in(run, node, level);
+    count_again(run, node, level);
     note_undo(run, UNDO_REDUCE, index, lots - hidden, hidden);
 }
 
@@ -281,11 +338,10 @@ static inline void fill_part(struct run *run, uint32_t index, int64_t lots)
     struct level *level = level_at(run, node->level);
     REQUIRE(lots > 0 && lots < node->lots);
     touch_level(run, level);
-    count_out(run, node, level);
     node->lots -= lots;
     node->traded += lots;
     level->lots -= lots;
-    count_in(run, node, level);
+    count_again(run, node, level);
     note_undo(run, UNDO_FILL, index, lots, 0);
 }
 
@@ -298,7 +354,6 @@ static void refresh_order(struct run *run, uint32_t index, uint64_t opened)
     REQUIRE((node->flags & NODE_EXTRA) != 0 && extra->hidden > 0 && level->head == index);
     touch_level(run, level);
     note_undo(run, UNDO_REFRESH, index, node->lots, (int64_t)node->opened);
-    count_out(run, node, level);
     const int64_t shown = extra->display < extra->hidden ? extra->display : extra->hidden;
     level->lots += shown - node->lots;
     level->hidden -= shown;
@@ -312,11 +367,10 @@ static void refresh_order(struct run *run, uint32_t index, uint64_t opened)
     }
     if (level->tail != index) {
         unqueue_node(run, index, level);
-        node->prev = level->tail;
-        node->next = NONE;
+        run->links[index] = (struct links){.prev = level->tail, .next = NONE};
         queue_node(run, index, level);
     }
-    count_in(run, node, level);
+    count_again(run, node, level);
 }
 
 static void take_back_refresh(struct run *run, uint32_t index, int64_t lots, uint64_t opened)
@@ -337,8 +391,7 @@ static void take_back_refresh(struct run *run, uint32_t index, int64_t lots, uin
     }
     if (level->head != index) {
         unqueue_node(run, index, level);
-        node->prev = NONE;
-        node->next = level->head;
+        run->links[index] = (struct links){.prev = NONE, .next = level->head};
         queue_node(run, index, level);
     }
 }
@@ -346,15 +399,18 @@ static void take_back_refresh(struct run *run, uint32_t index, int64_t lots, uin
 static void take_back_step(struct run *run, const struct undo *step)
 {
     struct node *node = node_at(run, step->node);
+    const uint64_t hash_of_id = id_hash(&node->order_id);
     switch (step->kind) {
     case UNDO_REST:
-        unlink_node(run, step->node, id_hash(&node->order_id));
+        id_remove(run, step->node, hash_of_id, id_spot_of(run, step->node, hash_of_id));
+        unlink_node(run, step->node);
         give_node(run, step->node);
         break;
     case UNDO_REMOVE: {
         const uint32_t side = (uint32_t)step->b;
         const uint32_t level = level_find(run, side, step->a);
-        link_node(run, step->node, level != NONE ? level : level_add(run, side, step->a), id_hash(&node->order_id));
+        id_add(run, step->node, hash_of_id);
+        link_node(run, step->node, level != NONE ? level : level_add(run, side, step->a));
         break;
     }
     case UNDO_REDUCE:
@@ -364,15 +420,18 @@ static void take_back_step(struct run *run, const struct undo *step)
             run->extras[step->node].hidden += step->b;
             level_at(run, node->level)->hidden += step->b;
         }
+        count_again(run, node, level_at(run, node->level));
         break;
     case UNDO_FILL:
         node->lots += step->a;
         node->traded -= step->a;
         level_at(run, node->level)->lots += step->a;
+        count_again(run, node, level_at(run, node->level));
         break;
     default:
         REQUIRE(step->kind == UNDO_REFRESH);
         take_back_refresh(run, step->node, step->a, (uint64_t)step->b);
+        count_again(run, node, level_at(run, node->level));
         break;
     }
 }

@@ -60,7 +60,7 @@ static inline uint64_t leaf_key(uint32_t side, uint64_t price)
     return price >> FORK_BITS << 3 | side; /* never 0 */
 }
 
-static inline struct fork *remembered_leaf(struct run *run, uint32_t side, uint64_t price)
+static inline struct fork *remembered_leaf(const struct run *run, uint32_t side, uint64_t price)
 {
     return &run->forks[run->leaves[(side - 1) * LEAVES + (price >> FORK_BITS & (LEAVES - 1))]];
 }

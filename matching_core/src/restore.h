@@ -42,7 +42,7 @@ static int are_prices_sound(const struct snapshot_header *header)
     return header->auction_price_ticks == 0 || header->mode == UNCROSSING;
 }
 
-/* The header if length, format, checksum and figures are sound; else a code. */
+/* The header if length and format are sound, and how many orders it tells of; else a code. */
 static int64_t read_snapshot_header(const unsigned char *bytes, int64_t size, struct snapshot_header *header)
 {
     if (size < (int64_t)sizeof *header) {
@@ -57,9 +57,12 @@ static int64_t read_snapshot_header(const unsigned char *bytes, int64_t size, st
     if (orders > MC_MAX_ORDERS || header->extras > orders) {
         return MC_SNAPSHOT_FIGURES;
     }
-    if (size != snapshot_size(orders, header->extras)) {
-        return MC_SNAPSHOT_TRUNCATED;
-    }
+    return size == snapshot_size(orders, header->extras) ? (int64_t)orders : MC_SNAPSHOT_TRUNCATED;
+}
+
+/* 0 if the checksum fits and the header's figures are sound; else a code. */
+static int64_t check_snapshot(const unsigned char *bytes, int64_t size, const struct snapshot_header *header)
+{
     if (header->checksum != snapshot_checksum(bytes, size)) {
         return MC_SNAPSHOT_CHECKSUM;
     }
@@ -67,7 +70,7 @@ static int64_t read_snapshot_header(const unsigned char *bytes, int64_t size, st
         header->last_trade_id > header->sequence || !are_prices_sound(header)) {
         return MC_SNAPSHOT_FIGURES;
     }
-    return (int64_t)orders;
+    return 0;
 }
 
 /* A stop that waits: what a PLACE may have brought. */
@@ -180,6 +183,7 @@ static int is_side_read(struct run *run, uint32_t level_side, const unsigned cha
     uint32_t level = NONE;
     for (uint64_t i = first; i < last; i++) {
         struct snapshot_order saved;
+        struct id_spot spot;
         if (i + RESTORE_AHEAD < last) {
             memcpy(&saved, bytes + order_offset(i + RESTORE_AHEAD), sizeof saved);
             prefetch_id(run, &saved);
@@ -193,7 +197,8 @@ static int is_side_read(struct run *run, uint32_t level_side, const unsigned cha
             read_extra(extras, end, &order.extra);
         }
         if ((saved.zero | saved.zeros) != 0 || !is_sound_order(run, &order, level_side) ||
-            !is_next_in_priority(run, level_side, level, &order) || id_find(run, &order.node->order_id) != NONE) {
+            !is_next_in_priority(run, level_side, level, &order) ||
+            id_find(run, &order.node->order_id, id_hash(&order.node->order_id), &spot) != NONE) {
             return 0;
         }
         if (level == NONE || level_at(run, level)->price_ticks != order.price_ticks) {

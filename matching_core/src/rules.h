@@ -81,19 +81,6 @@ static inline int may_rest(unsigned order_type, unsigned time_in_force)
     return !is_market(order_type) && time_in_force <= GTT;
 }
 
-/* The order that most orders are: limit, GTC or IOC, and nothing else told. It is sound, and what follows has less to ask.
- * Kind, side, type, time in force, stp, flags and collar are compared in one word: three of them may vary. */
-static inline int is_plain(const struct command *command)
-{
-    const uint64_t free_bits = UINT64_C(0x0000000702000300); /* stp 0..7, IOC beside GTC, side 0..3 */
-    uint64_t head;
-    memcpy(&head, command, sizeof head);
-    return (head & ~free_bits) == (PLACE | LIMIT << 16 | GTC << 24) && command->side - 1u < SELL &&
-           command->stp <= CANCEL_BOTH && command->price_ticks > 0 && command->size_lots > 0 &&
-           (command->funds | command->stop_price_ticks | command->display_lots | command->expire_at_ms) == 0 &&
-           command->issued_at_ms >= 0 && command->account != 0 && !is_nil(&command->order_id);
-}
-
 /* A number that is no value of its field. Zero is none of side and type, and none of a limit order's time in force. */
 static inline int has_unknown_value(const struct command *command)
 {
@@ -206,7 +193,7 @@ static int overflows_beside(struct run *run, const struct command *command)
 static int64_t hidden_for(struct run *run, const struct level *level, uint64_t account, int64_t *parts)
 {
     int64_t hidden = 0;
-    for (uint32_t next = level->head; next != NONE; next = node_at(run, next)->next) {
+    for (uint32_t next = level->head; next != NONE; next = run->links[next].next) {
         const struct extra *extra = &run->extras[next];
         if (hidden_lots(run, next) > 0 && node_at(run, next)->account != account && !is_due(run, next)) {
             hidden += extra->hidden;
@@ -227,7 +214,7 @@ static int is_fillable(struct run *run, const struct taker *taker)
     uint32_t index = run->book->best[other_side(wants->side) - 1];
     while (index != NONE && crosses(wants->side, taker->limit_ticks, level_at(run, index)->price_ticks)) {
         const struct level *level = level_at(run, index);
-        for (uint32_t next = level->head; next != NONE; next = node_at(run, next)->next) {
+        for (uint32_t next = level->head; next != NONE; next = run->links[next].next) {
             const struct node *maker = node_at(run, next);
             if (touched == MC_MAX_FILLS) {
                 return 0;
@@ -261,8 +248,14 @@ static int is_fillable(struct run *run, const struct taker *taker)
 }
 
 /* The order that a sound PLACE brings. */
-static inline void read_order(struct run *run, const struct command *command, struct taker *taker, int plain)
+static void read_order(struct run *run, const struct command *command, struct taker *taker)
 {
+    const int64_t display = command->display_lots < command->size_lots ? command->display_lots : 0;
+    const int has_extra = display > 0 || command->expire_at_ms > 0 || is_stop(command);
+    *taker = (struct taker){.order = {.price_ticks = command->price_ticks},
+        .limit_ticks = limit_for(command->side, command->price_ticks), .funds = command->funds,
+        .collar_bp = is_market(command->order_type) ? command->collar_bp : 0, .order_type = command->order_type,
+        .can_rest = may_rest(command->order_type, command->time_in_force), .by_funds = command->funds > 0};
     set_node(run, &taker->order);
     struct node *node = taker->order.node;
     node->order_id = command->order_id;
@@ -270,30 +263,9 @@ static inline void read_order(struct run *run, const struct command *command, st
     node->lots = command->size_lots;
     node->opened = 0;
     node->traded = 0;
-    node->side = command->side;
-    node->stp = command->stp == 0 ? DECREASE_AND_CANCEL : command->stp;
-    node->flags = 0;
-    node->reserved = 0;
-    taker->order.price_ticks = taker->limit_ticks = command->price_ticks;
-    taker->funds = 0;
-    taker->own_level = NONE;
-    taker->touched = 0;
-    taker->collar_bp = 0;
-    taker->order_type = command->order_type;
-    taker->can_rest = command->time_in_force <= GTT;
-    taker->by_funds = 0;
-    if (plain) {
-        return;
-    }
-    taker->can_rest = may_rest(command->order_type, command->time_in_force);
-    node->flags = command->flags & POST_ONLY;
-    taker->limit_ticks = limit_for(command->side, command->price_ticks);
-    taker->funds = command->funds;
-    taker->by_funds = command->funds > 0;
-    taker->collar_bp = is_market(command->order_type) ? command->collar_bp : 0;
-    const int64_t display = command->display_lots < command->size_lots ? command->display_lots : 0;
-    if (display > 0 || command->expire_at_ms > 0 || is_stop(command)) {
-        node->flags |= NODE_EXTRA;
+    set_meta(node, command->side, command->stp == 0 ? DECREASE_AND_CANCEL : command->stp,
+             (command->flags & POST_ONLY) | (has_extra ? NODE_EXTRA : 0u));
+    if (has_extra) {
         taker->order.extra = (struct extra){.display = display, .expire_at_ms = command->expire_at_ms};
     }
 }
@@ -310,33 +282,32 @@ static enum reject_code check_option(struct run *run, const struct command *comm
     return NOT_REJECTED;
 }
 
-static inline enum reject_code check_place(struct run *run, const struct command *command, struct taker *taker)
+static enum reject_code check_place(struct run *run, const struct command *command, uint64_t hash_of_id, struct taker *taker)
 {
-    const int plain = __builtin_expect(is_plain(command), 1);
-    if (!plain && is_malformed_place(command)) {
+    struct id_spot spot;
+    if (is_malformed_place(command)) {
         return MALFORMED;
     }
-    if (is_stale(run, command) || (!plain && command->expire_at_ms > 0 && command->expire_at_ms <= run->book->at_ms)) {
+    if (is_stale(run, command) || (command->expire_at_ms > 0 && command->expire_at_ms <= run->book->at_ms)) {
         return STALE;
     }
-    if (id_find(run, &command->order_id) != NONE) {
+    if (id_find(run, &command->order_id, hash_of_id, &spot) != NONE) {
         return DUPLICATE_ORDER_ID;
     }
-    if (run->book->mode != OPEN && is_closed(run, may_rest(command->order_type, command->time_in_force) | is_stop(command))) {
+    if (is_closed(run, may_rest(command->order_type, command->time_in_force) | is_stop(command))) {
         return MARKET_HALTED;
     }
-    read_order(run, command, taker, plain);
-    if (!plain && command->order_type == LIMIT &&
-        is_outside_band(run, command->side, command->price_ticks, command->collar_bp)) {
+    read_order(run, command, taker);
+    if (command->order_type == LIMIT && is_outside_band(run, command->side, command->price_ticks, command->collar_bp)) {
         return OUTSIDE_BAND;
     }
     if (taker->can_rest && command->order_type == LIMIT) {
         taker->own_level = level_find(run, command->side, command->price_ticks);
     }
-    if (overflows(run, command, taker->own_level) || (!plain && overflows_beside(run, command))) {
+    if (overflows(run, command, taker->own_level) || overflows_beside(run, command)) {
         return TOO_LARGE;
     }
-    return plain ? NOT_REJECTED : check_option(run, command, taker);
+    return check_option(run, command, taker);
 }
 
 #endif

@@ -132,7 +132,7 @@ static void write_side(struct run *run, uint32_t side, uint64_t number, unsigned
             struct lane *lane = &lanes[i];
             write_order(run, lane, bytes);
             lane->number++;
-            lane->node = run->nodes[lane->node].next;
+            lane->node = run->links[lane->node].next;
             __builtin_prefetch(&run->nodes[lane->node]);
             if (lane->node != NONE) {
                 continue;

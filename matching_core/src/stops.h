@@ -70,7 +70,8 @@ static uint32_t trigger(struct run *run, uint32_t index)
     const int64_t stop_price_ticks = level_at(run, node->level)->price_ticks;
     read_stop(run, index, &taker);
     emit_order(run, TRIGGERED, 0, FLAG_STOP | funds_flag(&taker), node, stop_price_ticks, node->lots, taker.funds);
-    remove_order(run, index);
+    const uint64_t hash_of_id = id_hash(&node->order_id);
+    remove_order(run, index, hash_of_id, id_spot_of(run, index, hash_of_id));
     if (taker.can_rest) {
         taker.own_level = level_find(run, taker.order.node->side, taker.order.price_ticks);
         if (is_too_large(taker.order.price_ticks, taker.order.node->lots + total_at(run, taker.own_level))) {

@@ -68,6 +68,7 @@ def _two_ids() -> Batches:
         [one], [cancel(second)], [two], [cancel(first)], [two], [one, cancel(first)], [cancel(second)])]
 
 
+FAR_APART = [1 + number * 37 % 60 * 10**6 for number in range(60)]  # prices of so many levels, out of order
 FULL = MAX // 100  # lots that fill a level at 100
 CORNERS: dict[str, Batches] = {
     "an order that is due cannot be amended": [
@@ -102,5 +103,7 @@ CORNERS: dict[str, Batches] = {
     "an order is amended up to a full level": [
         (NOW_MS, [limit("a", 2, BUY, FULL - 9, 100, display_lots=7), limit("b", 2, BUY, 2, 100)]),
         (NOW_MS, [amend("a", size_lots=FULL - 1)]), (NOW_MS, [amend("a", size_lots=FULL - 2)])],
+    "many levels lie far apart": [
+        (NOW_MS, [limit(f"o{number:02}", 2, BUY, 1, price_ticks) for number, price_ticks in enumerate(FAR_APART)])],
     "two ids with one hash are two orders": _two_ids(),
 }

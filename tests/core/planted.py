@@ -8,6 +8,11 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "the undo forgets reductions": ("orders.h", "case UNDO_REDUCE:\n        node->lots += step->a;", "case UNDO_REDUCE:"),
     "the undo forgets hidden lots": ("orders.h", "run->extras[step->node].hidden += step->b;", ";"),
     "the undo forgets what was traded": ("orders.h", "node->traded -= step->a;", ";"),
+    "an undone fill keeps its share of the state hash": (
+        "orders.h", "        count_again(run, node, level_at(run, node->level));\n        break;\n    default:",
+        "        break;\n    default:"),
+    "an order that changed keeps its share of the state hash": (
+        "orders.h", "    run->book->order_sum -= node->share;\n    count_in(", "    count_in("),
     "an undone refresh keeps its new age": (
         "orders.h", "node->traded -= lots;\n    node->opened = opened;", "node->traded -= lots;"),
     "an undone refresh stays at the end of the queue": ("orders.h", "if (level->head != index) {", "if (0) {"),
@@ -37,9 +42,10 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "prices.h", "const unsigned above = lowest_child(leaf->used);", "const unsigned above = highest_child(leaf->used);"),
     "the trie forgets the prices below": ("prices.h", "below = lower != 0 ? fork->child[highest_child(lower)] : below;", ""),
     "a fork with one child stays": ("prices.h", "if ((fork->used & (fork->used - 1)) == 0) {", "if (0) {"),
-    "a search for an id stops at its home": ("ids.h", "if (__builtin_expect(bucket->hash[PASSED] == 0, 1)) {", "if (1) {"),
+    "a search for an id stops at its home": ("ids.h", "if (__builtin_expect(bucket->passed == 0, 1)) {", "if (1) {"),
     "ids are told apart by their hashes alone": (
-        "ids.h", "node != NONE && same_id(&run->nodes[node].order_id, id)", "node != NONE"),
+        "ids.h", "if (__builtin_expect(same_id(&run->nodes[node].order_id, id), 1)) {", "if (1) {"),
+    "an id that is gone still holds its place": ("ids.h", "    bucket->used &= ~(1u << spot.place);\n", ""),
     "two orders with the same end leave youngest first": (
         "expiry.h", "run->nodes[a].opened < run->nodes[b].opened", "run->nodes[a].opened > run->nodes[b].opened"),
     "the heap is not mended where an order leaves": ("expiry.h", "sift_timed(run, at, last);", "set_timed(run, at, last);"),
@@ -82,10 +88,25 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "match.h", "if (taker->touched == MC_MAX_FILLS) {", "if (taker->touched > MC_MAX_FILLS) {"),
     "a taker's trades do not count for its size": ("match.h", "taker->order.node->traded += lots;", ""),
     "a level change is reported though nothing differs": (
-        "changes.h", "level->lots != before->lots || level->orders != before->orders", "1"),
+        "changes.h", "level->lots == before->lots && level->orders == before->orders", "0"),
     "many levels are told in another order": (
         "changes.h", "to[starts[from[i].key >> shift & 255]++] = from[i];",
         "to[starts[from[count - 1 - i].key >> shift & 255]++] = from[count - 1 - i];"),
+    "the newer note of a level counts": (
+        "changes.h", "i = run->touch_count[side - 1] - 1; i >= 0; i--", "i = 0; i < run->touch_count[side - 1]; i++"),
+    # plain orders
+    "a plain order is never stale": ("plain.h", "command->issued_at_ms >= run->fresh_from_ms", "command->issued_at_ms >= 0"),
+    "a plain order may come twice": (
+        "plain.h", "(places_of(bucket, hash) | bucket->passed) == 0", "bucket->passed == 0"),
+    "a plain order does not see that the market is closed": ("plain.h", " || book->mode != OPEN", ""),
+    "a plain order forgets what hides on its level": (
+        "plain.h", "lots + total_at(run, level_index)", "lots + run->levels[level_index].lots"),
+    "a plain order that may not rest does": (
+        "plain.h", "taker.can_rest = command->time_in_force == GTC;", "taker.can_rest = 1;"),
+    "an order moves quietly though it trades": (
+        "amend.h", " && !would_trade(run, node->side, price_ticks)) {\n        move_quietly", ") {\n        move_quietly"),
+    "a moved order's id names its old node": ("amend.h", "    run->ids[spot.bucket].node[spot.place] = moved;\n", ""),
+    "a moved order keeps its age": ("amend.h", "    to->opened = run->book->sequence;\n", ""),
     # stops
     "stops at one price are triggered youngest first": (
         "stops.h", "return level_at(run, loss)->head;", "return level_at(run, loss)->tail;"),
@@ -125,7 +146,7 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "an amend counts from what is left": ("amend.h", "command->size_lots - node->traded", "command->size_lots"),
     "an amend that only shrinks loses its place": ("amend.h", "price_ticks == from_price && left <= old_left", "0"),
     "an amend counts the order's own lots on its level": (
-        "amend.h", "total_at(run, node->level) - old_left", "total_at(run, node->level)"),
+        "amend.h", "(price_ticks == from_price ? old_left : 0)", "0"),
     "an amended order may cross though post-only": (
         "amend.h", "(node->flags & NODE_POST_ONLY) != 0 && would_trade(run, node->side, price_ticks)", "0"),
     "an order that is due can be amended": ("amend.h", "*index == NONE || is_due(run, *index)", "*index == NONE"),
@@ -136,7 +157,8 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "the state hash does not see the mode": ("hash.h", "K4, book->mode ^ K5);", "K4, K5);"),
     "the state hash does not see what an iceberg hides": ("hash.h", "(uint64_t)extra->hidden ^ K0", "K0"),
     "a snapshot's queues lose their order": ("snapshot.h", "lane->number++;", "lane->number = lane->number;"),
-    "a restored id may come twice": ("restore.h", " || id_find(run, &order.node->order_id) != NONE", ""),
+    "a restored id may come twice": (
+        "restore.h", " ||\n            id_find(run, &order.node->order_id, id_hash(&order.node->order_id), &spot) != NONE", ""),
     "a restored stop may be post-only": ("restore.h", " || (order->node->flags & NODE_POST_ONLY) != 0", ""),
     "a restored iceberg may show more than its part": ("restore.h", "return order->node->lots <= extra->display;", "return 1;"),
     "a restored order may be as old as the one before": (

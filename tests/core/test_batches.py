@@ -151,6 +151,23 @@ def test_after_events_full_the_smaller_batches_report_their_levels(core: type) -
     assert [row[0] for row in EVENT.iter_unpack(book.apply(NOW_MS, _bids(2), 96 * 11))] == [1, 3, 1, 3, 8, 8]
 
 
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("step", [1, 70, 10**6])
+def test_the_room_may_end_among_the_levels(core: type, step: int) -> None:
+    """However far apart the many changed levels are: told in order, and not one more than fit."""
+    orders = 60
+    book = core.create()
+    commands = b"".join(limit(f"o{i}", 1, BUY, 1, 1 + i * 37 % orders * step).pack() for i in range(orders))
+    before = book.state_hash()
+    for room in range(2 * orders - 1, 3 * orders):
+        with pytest.raises(EventsFull):
+            book.apply(NOW_MS, commands, room * EVENT.size)
+        assert book.state_hash() == before
+    events = [*EVENT.iter_unpack(book.apply(NOW_MS, commands, 3 * orders * EVENT.size))]
+    prices = [event[11] for event in events if event[0] == EventKind.LEVEL]
+    assert prices == [1 + at * step for at in reversed(range(orders))]
+
+
 def test_a_batch_deeper_than_the_buffer_is_stopped_early() -> None:
     """The sweep of many makers ends where the room ends, not after the work is done and lost."""
     book = Book.create()

@@ -14,7 +14,7 @@ from matching_core.naive import NaiveBook
 from matching_core.records import COMMAND, EVENT, CommandKind, DoneReason, EventKind, RejectCode
 from tests.core.books import BUY, NOW_MS, TICK, limit, play
 from tests.core.commands import Fields
-from tests.core.corners import CORNERS, FULL
+from tests.core.corners import CORNERS, FAR_APART, FULL
 
 both_cores = pytest.mark.parametrize("core", [Book, NaiveBook], ids=["c", "naive"])
 
@@ -47,6 +47,8 @@ def triggered(first: int, last: int, reason: str) -> list[str]:
 
 # What the batches of a corner answer, from the last one backwards; those before are its set-up.
 EXPECTED: dict[str, list[list[str]]] = {
+    "many levels lie far apart": [
+        [f"OPENED o{number:02} 1 at {price_ticks}" for number, price_ticks in enumerate(FAR_APART)]],
     "an order that is due cannot be amended": [[*expired(0, 50), "AMEND g55 refused: UNKNOWN_ORDER"], expired(50, 60)],
     "an order that is due can be canceled": [[*expired(0, 50), "g51 CANCELED 1"], expired(50, 51)],
     # Ten due orders stand before the one that is paired: their steps are the uncross's own.
