@@ -16,6 +16,11 @@ from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot,
 if lib.MC_CORE_VERSION != matching_core.CORE_VERSION:
     raise ImportError("matching_core/_core was built from other sources: run python -m matching_core.build")
 
+# Named once: a batch of ten is matched in the time of a few look-ups.
+_apply = lib.mc_apply
+_buffer = ffi.buffer
+_COMMAND_BYTES, _EVENT_BYTES = matching_core.COMMAND_BYTES, matching_core.EVENT_BYTES
+_MAX_COMMAND_EVENTS, _BOOK_FULL = lib.MC_MAX_COMMAND_EVENTS, lib.MC_BOOK_FULL
 _SNAPSHOT_SIDES = struct.Struct("<24x4Q88x")
 _SNAPSHOT_ORDER = struct.Struct("<16sQ2q24x")
 _HALTED = 1
@@ -118,22 +123,22 @@ class Book:
         All or nothing: EventsFull (more than `max_event_bytes`), BookFull and ValueError (no whole records, a time before
         the last batch's) leave the book unchanged. Raises CoreInvariantBroken when the book is not to be used any more.
         """
-        if len(commands) % matching_core.COMMAND_BYTES:
-            raise ValueError(f"{len(commands)} bytes are no whole records of {matching_core.COMMAND_BYTES}")
+        count, rest = divmod(len(commands), _COMMAND_BYTES)
+        if rest:
+            raise ValueError(f"{len(commands)} bytes are no whole records of {_COMMAND_BYTES}")
         if type(commands) is not bytes:
             commands = bytes(commands)  # the core reads records in place, so they must be aligned
-        count = len(commands) // matching_core.COMMAND_BYTES
-        capacity = min(max(0, max_event_bytes) // matching_core.EVENT_BYTES, count * lib.MC_MAX_COMMAND_EVENTS)
+        capacity = min(max(0, max_event_bytes) // _EVENT_BYTES, count * _MAX_COMMAND_EVENTS)
         if capacity > self._buffer_capacity:
             self._make_room_for_events(capacity)
         while True:
-            written = lib.mc_apply(self._block, at_ms, commands, count, self._events, capacity, self._work)
-            if written != lib.MC_BOOK_FULL:
+            written = _apply(self._block, at_ms, commands, count, self._events, capacity, self._work)
+            if written != _BOOK_FULL:
                 break
             self._grow(self._head.order_count + count)
         if written < 0:
             self._refuse(written, at_ms, max_event_bytes)
-        return ffi.buffer(self._events, written * matching_core.EVENT_BYTES)[:]
+        return _buffer(self._events, written * _EVENT_BYTES)[:]
 
     def state_hash(self) -> int:
         """64 bits over everything a trader could see of the book; the same on every machine and in the naive core."""
@@ -142,9 +147,9 @@ class Book:
     def snapshot(self) -> bytes:
         """The book's bytes: equal for equal books, whatever their capacity and history."""
         size = self._checked(lib.mc_snapshot_bytes(self._block))
-        snapshot = ffi.new("unsigned char[]", size)
-        self._checked(lib.mc_snapshot(self._block, snapshot, size))
-        return ffi.buffer(snapshot)[:]
+        snapshot = bytes(size)  # new, and nobody else's yet: the core writes it in place, and no large buffer is copied
+        self._checked(lib.mc_snapshot(self._block, ffi.from_buffer(snapshot), size))
+        return snapshot
 
     def levels(self, side: int, limit: int) -> list[tuple[int, int, int]]:
         """(price_ticks, lots, orders) of at most `limit` levels of a side (1 bids, 2 asks, 3 loss stops, 4 entry stops), best

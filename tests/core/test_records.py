@@ -1,5 +1,6 @@
 """The numbers stand three times: in the C sources, in matching_core.records and in the exchange. They must be the same."""
 
+import random
 import re
 from enum import IntEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ import exchange.commands
 import exchange.events
 import matching_core
 from matching_core import records
+from matching_core.events import FIELDS, event_rows
 
 SOURCE = (Path(matching_core.__file__).parent / "src" / "records.h").read_text()
 OTHER_NAMES = {"EXPIRED": {"STALE", "EXPIRED_ORDER"}, "OVERFLOW": {"TOO_LARGE"}, "HALTED": {"HALTED_MODE"},
@@ -85,6 +87,21 @@ def test_the_command_record_has_its_fields_where_they_belong() -> None:
     for at, name in ((32, "price_ticks"), (40, "size_lots"), (48, "funds"), (56, "stop_price_ticks"), (64, "display_lots"),
                      (72, "expire_at_ms"), (80, "issued_at_ms")):
         assert getattr(command, name) == int.from_bytes(record[at:at + 8], "little"), name
+
+
+def test_rows_of_events_are_their_fields() -> None:
+    at_random = random.Random(1)
+    events = [(*at_random.randbytes(4), at_random.getrandbits(32), at_random.getrandbits(64), at_random.getrandbits(64),
+               at_random.randbytes(16), at_random.randbytes(16), at_random.getrandbits(64), at_random.getrandbits(64),
+               *(at_random.randrange(-2**63, 2**63) for _ in range(3))) for _ in range(7)]
+    raw = b"".join(records.EVENT.pack(*event) for event in events)
+    assert [*event_rows(raw, *FIELDS)] == events
+    assert [*event_rows(raw, "size_lots", "kind")] == [(event[12], event[0]) for event in events]
+    assert [*event_rows(b"", "price_ticks", "order_id")] == []
+    with pytest.raises(ValueError, match="no whole records"):
+        event_rows(raw[:-1], "kind")
+    with pytest.raises(KeyError):
+        event_rows(raw, "price")
 
 
 def test_the_core_imports_nothing_of_the_exchange() -> None:
