@@ -62,6 +62,10 @@ check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, un
 bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU each part used
 	@$(PY) -m bench.orders $(ARGS)
 
+.PHONY: bench-fanout
+bench-fanout: setup ## the feed to 10 and 100 listeners: messages/s, latency from order to message, CPU per 1,000 messages
+	@$(PY) -m bench.fanout $(ARGS)
+
 .PHONY: bench-core
 bench-core: setup ## the matching core beside its peers
 	@$(PY) -m bench.core $(ARGS)
