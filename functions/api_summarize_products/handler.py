@@ -11,7 +11,7 @@ views = MarketViews()
 
 @operation(public=True)
 def lambda_handler(request: Request) -> list | Response:
-    """Volumes as a list; the lines (`[time, price]` of each quarter of an hour with trades, newest first) by product."""
+    """Volumes as a list; by product, lines of `[time, low, high, open, close]` per quarter hour with trades, newest first."""
     markets = listing().markets
     if request.path.endswith("/spark-lines"):
         return Response(spark_lines_json(markets, views.spark_lines(markets)))

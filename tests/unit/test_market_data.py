@@ -149,11 +149,12 @@ def test_volumes_and_spark_lines_of_all_markets_in_one_look(world, redis_url):
     assert views.volumes([MARKET, "ETH-USD"]) == {
         MARKET: (market.size_lots("0.6"), market.size_lots("0.6")), "ETH-USD": (0, 0)}
     lines = views.spark_lines([MARKET, "ETH-USD"], step_s=3600)
-    assert [price for _, price in lines[MARKET]] == [market.price_ticks("102.00"), market.price_ticks("100.00")]
-    assert lines["ETH-USD"] == [] and all(at % 3600 == 0 for at, _ in lines[MARKET])
+    assert [row[1:] for row in lines[MARKET]] == [tuple(market.price_ticks(price) for price in prices) for prices in (
+        ("101.00", "102.00", "101.00", "102.00"), ("100.00", "100.00", "100.00", "100.00"))]
+    assert lines["ETH-USD"] == [] and all(at % 3600 == 0 for at, *_ in lines[MARKET])
     views = MarketViews(now_ms=lambda: world.at_ms + 23 * 3_600_000)
     assert views.volumes([MARKET])[MARKET] == (market.size_lots("0.2"), market.size_lots("0.6"))
-    assert [price for _, price in views.spark_lines([MARKET])[MARKET]] == [market.price_ticks("102.00")]
+    assert [row[-1] for row in views.spark_lines([MARKET])[MARKET]] == [market.price_ticks("102.00")]
     assert views.volumes([]) == {} == views.spark_lines([])
 
 

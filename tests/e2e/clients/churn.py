@@ -1,5 +1,5 @@
-"""A busy market for the clients to follow: limit, post-only, IOC, FOK and market orders of two accounts, cancels, trades of
-an account with itself (self-trade prevention changes sizes), from a seed.
+"""A busy market for the clients to follow: limit, post-only, IOC, FOK, iceberg, stop and market orders of two accounts,
+cancels, trades of an account with itself (self-trade prevention changes sizes), from a seed.
 """
 
 import asyncio
@@ -45,6 +45,11 @@ async def _play(exchange: Exchange, keys: list[Key], product_id: str, middle: in
                     body["time_in_force"] = draw.choice(("IOC", "FOK"))
                 elif what < 0.5:
                     body["post_only"] = True
+                elif what < 0.58:
+                    body |= {"size": f"{draw.randint(10, 40) / 10}", "display_size": "0.4"}
+                elif what < 0.64:
+                    stop, at = ("entry", middle + 4) if side == "buy" else ("loss", middle - 4)
+                    body |= {"stop": stop, "stop_price": f"{at}.00"}
             answer = await ask(trader, "POST", "/orders", body)
             if "id" in answer:
                 placed.append((trader, answer["id"]))

@@ -89,6 +89,18 @@ def test_a_trade_on_rest_and_on_the_feed(maker: Driver, taker: Driver) -> None:
     maker["private"].cancel_all()
 
 
+def test_a_stop_order_in_the_old_form(maker: Driver) -> None:
+    """`type` stop, with the stop price as `price` and no word on which side of the market it waits."""
+    private = maker["private"]
+    stop = private.place_stop_order(MARKET, "sell", "500.00", size="1")
+    waiting = eventually(lambda: (row := private.get_order(stop["id"]))["status"] == "active" and row)
+    assert (waiting["stop"], Decimal(waiting["stop_price"])) == ("loss", 500)
+    timed = private.place_limit_order(MARKET, "buy", "1000.00", "1", time_in_force="GTT", cancel_after="hour")
+    eventually(lambda: private.get_order(timed["id"])["status"] == "open")
+    private.cancel_all(product_id=MARKET)
+    eventually(lambda: private.get_orders(product_id=MARKET) == [])
+
+
 def test_pages_are_followed_to_their_end(maker: Driver) -> None:
     """The client asks on while an answer has the header cb-after."""
     private = maker["private"]

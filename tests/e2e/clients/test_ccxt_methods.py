@@ -68,6 +68,7 @@ def test_market_data(traded: dict) -> None:
     assert abs(client.fetch_time() - client.milliseconds()) < 60_000
     ticker = eventually(lambda: (row := client.fetch_ticker(SYMBOL))["last"] == 155 and row)
     assert (ticker["bid"], ticker["ask"]) == (155, 160) and ticker["baseVolume"] >= 4 and ticker["timestamp"]
+    assert client.fetch_tickers([SYMBOL, "ETH/BTC"])[SYMBOL]["last"] == 155
     book = client.fetch_order_book(SYMBOL)
     assert book["bids"][0][:2] == [155, 4] and book["asks"][0][:2] == [160, 7] and book["nonce"] > 0
     assert client.fetch_order_book(SYMBOL, None, {"level": 3})["asks"][0][:2] == [160, 7]
@@ -135,6 +136,15 @@ def test_cancels(maker: ccxt.coinbaseexchange, new_client: Callable[..., ccxt.co
     client.cancel_all_orders()
     eventually(lambda: client.fetch_open_orders() == [])
     assert client.fetch_balance()["USD"] == {"free": 100000.0, "used": 0.0, "total": 100000.0}
+
+
+def test_edit(new_client: Callable[..., ccxt.coinbaseexchange]) -> None:
+    """ccxt cancels and places anew."""
+    client = new_client()
+    first = client.create_order(SYMBOL, "limit", "buy", 1, 90)
+    second = client.edit_order(first["id"], SYMBOL, "limit", "buy", 2, 91)
+    eventually(lambda: [(row["id"], row["amount"]) for row in client.fetch_open_orders()] == [(second["id"], 2)])
+    client.cancel_all_orders()
 
 
 def test_a_stop_order_and_one_with_an_end(new_client: Callable[..., ccxt.coinbaseexchange], traded: dict) -> None:

@@ -82,8 +82,11 @@ def volume_row(market: Market, lots: int, lots_30d: int) -> dict:
     return row | {f"{kind}_volume_{span}": "0" for kind in ("rfq", "conversion") for span in ("24hour", "30day")}
 
 
-def spark_lines_json(markets: dict[str, Market], lines: dict[str, list[tuple[int, int]]]) -> bytes:
-    """`{"BTC-USD": [[time, price], ...]}`; the prices are JSON numbers with all their digits, as those of candles."""
-    shown = (f'"{market}":[{",".join(f"[{at_s},{markets[market].format_price(ticks)}]" for at_s, ticks in line)}]'
-             for market, line in lines.items())
+def spark_lines_json(markets: dict[str, Market], lines: dict[str, list[tuple[int, int, int, int, int]]]) -> bytes:
+    """`{"BTC-USD": [[time, low, high, open, close], ...]}`; the prices are JSON numbers with all their digits, as those of
+    candles."""
+    def row(market: str, at_s: int, *prices_ticks: int) -> str:
+        return f"[{at_s},{','.join(markets[market].format_price(ticks) for ticks in prices_ticks)}]"
+
+    shown = (f'"{market}":[{",".join(row(market, *step) for step in line)}]' for market, line in lines.items())
     return f"{{{','.join(shown)}}}".encode()

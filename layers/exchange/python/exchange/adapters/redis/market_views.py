@@ -130,15 +130,19 @@ class MarketViews:
             figures[market] = (found.lots, found.lots_30d)
         return figures
 
-    def spark_lines(self, markets: Iterable[str], step_s: int = 900) -> dict[str, list[tuple[int, int]]]:
-        """(start of the step in seconds since the epoch, last price in ticks) of each step of the last 24 h that had
-        trades, newest first, in one round trip; what `/products/spark-lines` lists. `step_s`: whole minutes."""
+    def spark_lines(self, markets: Iterable[str], step_s: int = 900) -> dict[str, list[tuple[int, int, int, int, int]]]:
+        """(start of the step in seconds since the epoch; low, high, open, close in ticks) of each step of the last 24 h
+        that had trades, newest first, in one round trip; what `/products/spark-lines` lists. `step_s`: whole minutes."""
         first = self._now_ms() // 60_000 - DAY_MINUTES
         lines = {}
         for market, (minutes,) in self._each(markets, "minutes").items():
-            buckets = sorted(keys.decode_buckets(minutes).items())
-            closes = {minute * 60 // step_s * step_s: bucket.close for minute, bucket in buckets if minute > first}
-            lines[market] = sorted(closes.items(), reverse=True)
+            steps: dict[int, tuple[int, int, int, int, int]] = {}
+            for minute, bucket in sorted(keys.decode_buckets(minutes).items()):
+                if minute > first:
+                    at_s = minute * 60 // step_s * step_s
+                    _, low, high, opened, _ = steps.get(at_s, (at_s, bucket.low, bucket.high, bucket.open, bucket.close))
+                    steps[at_s] = (at_s, min(low, bucket.low), max(high, bucket.high), opened, bucket.close)
+            lines[market] = sorted(steps.values(), reverse=True)
         return lines
 
     def listening(self, markets: Iterable[str]) -> dict[str, frozenset[str]]:
