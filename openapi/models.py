@@ -300,7 +300,7 @@ class FaucetDeposit(Body):
 
 
 Candle = tuple[int, float, float, float, float, float]
-SparkLines = dict[str, list[tuple[int, float]]]
+SparkLines = dict[str, list[tuple[int, float, float, float, float]]]
 
 # operation -> what it takes; what it answers, by the last words of the route where an operation has several
 BODIES: dict[str, type[Body]] = {
