@@ -14,6 +14,8 @@ import matching_core
 from bench.ledger_data import FIRST_ACCOUNT
 from exchange.adapters.postgres import (
     accounts,
+    addresses,
+    adjustments,
     amends,
     audit,
     audit_runs,
@@ -23,15 +25,19 @@ from exchange.adapters.postgres import (
     fee_rates,
     journal_checks,
     ledger_checks,
+    operated_accounts,
     operator_actions,
     orders,
     proofs,
+    transfers,
+    withdrawals,
 )
 from exchange.adapters.postgres.connection import repeatable
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.api.pages import Page
 from exchange.audits import AuditReport, Finding
 from exchange.commands import Command, CommandKind
+from exchange.custody import Receipt
 from exchange.events import CORE_VERSION, EventKind
 from exchange.feed.candles import Candles
 from exchange.journal import JournalEntry
@@ -112,6 +118,7 @@ class Case:
     run: Callable[[Ledger, Any], object]
     prepare: Callable[[Ledger], Any] = Ledger.account
     most_rows: int = 300
+    reads_through: frozenset[str] = frozenset()  # tables that it may, for the reason that stands beside it
     repeat: int | None = None
 
 
@@ -147,9 +154,59 @@ def _candles(ledger: Ledger) -> None:
     store.save("SOL-USD", after=seq, seq=seq + 1, hash_=bytes(32), candles=Candles())
 
 
+def _request(ledger: Ledger) -> withdrawals.WithdrawalRequest:
+    """A withdrawal of ten dollars, small enough to need no operator."""
+    return withdrawals.WithdrawalRequest(
+        id=uuid4(), account=ledger.account(), asset=listing().assets["USD"], method="payment-method", external_id=str(uuid4()),
+        amount="10", fee="0", destination="bank", actor="bench")
+
+
+def _addresses(ledger: Ledger, account: int) -> None:
+    [made] = addresses.add_addresses(account, [("BTC", str(uuid4()), "", "")], wait_s=0)
+    addresses.list_addresses(account)
+    addresses.delete_address(account, UUID(made["id"]))
+    addresses.keep_deposit_address(account, "BTC", f"made {account}")
+    assert addresses.account_of("BTC", f"made {account}") == account
+
+
+def _withdrawal(ledger: Ledger, wanted: withdrawals.WithdrawalRequest) -> None:
+    withdrawals.request(wanted)
+    withdrawals.approve(wanted.id, "operator", "")  # a small one is approved by itself
+    withdrawals.to_send(100)
+    payout = withdrawals.begin(wanted.id)
+    assert payout is not None
+    withdrawals.finish(wanted.id, Receipt(settled=True, reference="bench", note=""))
+
+
+def _ended_withdrawals(ledger: Ledger, two: tuple) -> None:
+    for wanted in two:
+        withdrawals.request(wanted)
+    withdrawals.cancel(two[0].account, two[0].id, "bench")
+    withdrawals.refuse(two[1].id, "operator", "no")
+
+
+def _adjustment(ledger: Ledger, account: int) -> None:
+    adjustment_id = uuid4()
+    adjustments.request(adjustment_id, account=account, asset="USD", amount="1", reason="bench", operator="one")
+    adjustments.decide(adjustment_id, approve=True, operator="two")
+    adjustments.find(adjustment_id)
+    adjustments.list_adjustments(None, FIRST)
+    adjustments.list_adjustments("requested", FIRST)
+
+
+def _operated(ledger: Ledger, account: int) -> None:
+    _, profile = accounts.open_account(f"made-{account}")
+    operated_accounts.find(UUID(profile))
+    operated_accounts.set_frozen(account, True, operator="one", reason="bench")
+    operated_accounts.set_frozen(account, False, operator="one", reason="bench")
+    operated_accounts.set_tier(account, "gold", operator="one", reason="bench")
+    operated_accounts.set_tier(account, "basic", operator="one", reason="bench")
+    operated_accounts.collected_fees()
+
+
 def cases() -> list[Case]:
     """All of them; those that write come after those that read."""
-    return [*READS, *WRITES, *AUDITS]
+    return [*READS, *WRITES, *WALLET, *AUDITS]
 
 
 READS = (
@@ -175,6 +232,9 @@ READS = (
          Ledger.made_order),
     Case("fills, one market", lambda ledger, a: orders.list_fills(a, order_id=None, market="ETH-USD", page=FIRST)),
     Case("volume of 30 days", lambda ledger, a: fee_rates.volume_30_days(a), most_rows=500),
+    # Grows with what the account has traded in 30 days.
+    Case("sizes of 30 days", lambda ledger, a: orders.sizes_30_days(a), most_rows=50_000),
+    Case("commands of placed orders", lambda ledger, i: orders.placed_commands([i.bytes]), Ledger.made_order),
     Case("candles", lambda ledger, a: candles.read_candles(
         ledger.market, stored_s=60, granularity_s=300, from_s=0, to_s=10**9)),
     Case("old trades", lambda ledger, t: candles.read_trades(
@@ -205,6 +265,26 @@ WRITES = (
     Case("an operator's act", lambda ledger, a: (
         operator_actions.record(operator="bench", action="bench.act", subject=str(a), reason="made up"),
         operator_actions.list_actions(FIRST), operator_actions.list_actions(FIRST, subject=str(a)))),
+)
+
+WALLET = (
+    Case("addresses", _addresses),
+    Case("a withdrawal from request to settlement", _withdrawal, _request),
+    Case("a withdrawal canceled, one refused", _ended_withdrawals, lambda ledger: (_request(ledger), _request(ledger))),
+    Case("transfers", lambda ledger, a: transfers.list_transfers(a, kind=None, asset=None, page=FIRST)),
+    Case("transfers of a kind and asset", lambda ledger, a: transfers.list_transfers(
+        a, kind="deposit", asset="USD", page=FIRST)),
+    Case("a transfer", lambda ledger, a: transfers.find(uuid4(), account=a)),
+    Case("withdrawals to decide", lambda ledger, a: (
+        transfers.list_withdrawals("requested", FIRST), transfers.list_withdrawals(None, FIRST))),
+    # The planner knows nothing of a table that was empty when it was analysed, and expects many adjustments.
+    Case("an adjustment", _adjustment, reads_through=frozenset({"accounts"})),
+    Case("an account as operators see it", _operated, most_rows=1_000),
+    # An operator's search by the beginning of a user's id, now and then.
+    Case("search for an account", lambda ledger, a: (
+        operated_accounts.search(f"made-{a}", FIRST), operated_accounts.search(None, FIRST)), most_rows=5_000,
+         reads_through=frozenset({"accounts"})),
+    Case("opened at", lambda ledger, a: accounts.opened_at(a)),
 )
 
 AUDITS = (

@@ -94,9 +94,9 @@ _STEPS: tuple[tuple[str, str], ...] = (
     ("accounts", "INSERT INTO accounts (account_no, kind, user_id) SELECT a, 'trader', 'made-' || a"
                  " FROM generate_series({first}, {first} + {accounts} - 1) a"),
     ("transfers", "INSERT INTO transfers (id, account_no, asset, kind, method, external_id, amount, status, completed_at)"
-                  " SELECT lpad(to_hex(a), 32, '0')::uuid, a, 'USD', 'deposit', 'made', 'made-' || a, {funds}, 'completed',"
-                  " now()"
-                  " FROM generate_series({first}, {first} + {accounts} - 1) a"),
+                  " SELECT lpad(to_hex(a + n * 10000000000), 32, '0')::uuid, a, 'USD', 'deposit', 'made',"
+                  " 'made-' || a || '-' || n, {funds}, 'completed', now()"
+                  " FROM generate_series({first}, {first} + {accounts} - 1) a, generate_series(0, 9) n"),
     ("orders", _ORDERS),
     ("fills", _FILLS),
     ("ledger_entries", _ENTRIES),

@@ -23,6 +23,7 @@ from exchange.markets import listing
 
 ADAPTERS = Path(exchange.adapters.postgres.__file__).parent
 ORDERS = 100_000
+FEW = 50  # the best plan for a table of so few rows is to read it; what it would be for many this ledger cannot tell
 CALLS = frozenset(("execute", "executemany", "copy"))
 
 # Statements that no case runs.
@@ -110,7 +111,7 @@ def test_no_table_is_read_through(ledger: Ledger, watch: Watch, case: Case) -> N
         assert watch.plans, "auto_explain told nothing"
         for plan in watch.plans:
             for node in nodes(plan["Plan"]):
-                problem = wrong_with(node, case.most_rows)
+                problem = wrong_with(node, case.most_rows, case.reads_through)
                 assert not problem, f"{problem}\n{plan['Query Text']}\n{json.dumps(node, indent=1)[:3000]}"
 
 
@@ -120,14 +121,14 @@ def nodes(plan: dict):
         yield from nodes(child)
 
 
-def wrong_with(node: dict, most_rows: int) -> str | None:
+def wrong_with(node: dict, most_rows: int, reads_through: frozenset[str] = frozenset()) -> str | None:
     """A table read through, or more rows read than the case allows. `Actual Rows` is of one loop."""
     table = node.get("Relation Name")
-    if table is None or table in SMALL:
+    if table is None or table in SMALL | reads_through:
         return None
     read = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
             + node.get("Rows Removed by Index Recheck", 0)) * node["Actual Loops"]
-    if node["Node Type"] == "Seq Scan" and read > 0:
+    if node["Node Type"] == "Seq Scan" and read > FEW:
         return f"{table} is read through: {read} rows"
     if read > most_rows:
         return f"{read} rows of {table} are read, {most_rows} may be"
@@ -165,7 +166,7 @@ def test_the_lists_of_exceptions_are_true(watch: Watch) -> None:
 
 
 def test_the_search_for_statements_finds_all_kinds() -> None:
-    assert {"orders.place", "orders._page", "settlement.PostgresLedger._read", "settlement.write_plan", "audit.unanswered",
+    assert {"orders.place", "orders._page", "settlement.PostgresLedger._read", "settlement.write_plans", "audit.unanswered",
             "proofs._take_asset", "audit_runs.record", "audit_runs.last_runs"} <= functions()
 
 
