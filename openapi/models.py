@@ -77,9 +77,13 @@ class Product(Answer):
     high_bid_limit_percentage: Money
 
 
+# Price, size, and how many orders or, at level 3, the order's id.
+BookRow = Annotated[list[Money | int | UUID], Field(min_length=3, max_length=3)]
+
+
 class Book(Answer):
-    bids: list[tuple[Money, Money, int | UUID]]
-    asks: list[tuple[Money, Money, int | UUID]]
+    bids: list[BookRow]
+    asks: list[BookRow]
     sequence: int
     auction_mode: bool
     time: Time
@@ -299,8 +303,9 @@ class FaucetDeposit(Body):
     id: UUID = None
 
 
-Candle = tuple[int, float, float, float, float, float]
-SparkLines = dict[str, list[tuple[int, float, float, float, float]]]
+# Rows are lists of one length: a type per place is more than some readers of the document understand.
+Candle = Annotated[list[float], Field(min_length=6, max_length=6)]
+SparkLines = dict[str, list[Annotated[list[float], Field(min_length=2, max_length=2)]]]
 
 # operation -> what it takes; what it answers, by the last words of the route where an operation has several
 BODIES: dict[str, type[Body]] = {
