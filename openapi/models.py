@@ -305,7 +305,7 @@ class FaucetDeposit(Body):
 
 # Rows are lists of one length: a type per place is more than some readers of the document understand.
 Candle = Annotated[list[float], Field(min_length=6, max_length=6)]
-SparkLines = dict[str, list[Annotated[list[float], Field(min_length=2, max_length=2)]]]
+SparkLines = dict[str, list[Annotated[list[float], Field(min_length=5, max_length=5)]]]
 
 # operation -> what it takes; what it answers, by the last words of the route where an operation has several
 BODIES: dict[str, type[Body]] = {
