@@ -24,5 +24,5 @@ def lambda_handler(request: Request) -> list[dict]:
         return []
     return [{"id": str(payment_method_id(caller.profile_id, asset.id)), "type": "bank_account", "currency": asset.id,
              "name": f"Sandbox bank account ({asset.id})", "primary_buy": False, "primary_sell": False, "allow_buy": False,
-             "allow_sell": False, "allow_deposit": False, "allow_withdraw": True}
+             "allow_sell": False, "allow_deposit": False, "allow_withdraw": True, "limits": {}}
             for asset in assets.values() if asset.kind == "fiat" and asset.withdrawal is not None]
