@@ -49,8 +49,9 @@ status: setup ## what runs, and where
 .PHONY: test
 test: setup core-tools node-packages clients screen browser ## everything that CI runs
 	@$(PY) -m ruff check .
-	@cd web && npm run --silent lint
-	@$(PY) -m pytest tests $(ARGS)
+	@cd web && npm run --silent lint && npm test --silent
+	@$(PY) -m pytest tests --ignore tests/e2e -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: check
 check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, unit, rules, core, simulation, the screen's calculators
