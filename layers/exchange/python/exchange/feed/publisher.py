@@ -218,7 +218,8 @@ class FeedPublisher:
             self._epochs[market] = epoch
             self._open(market)
         elif (head := self._journal.head(market=market)) is not None:
-            self._follow(market, decode_entry(head).seq, head)
+            seq = decode_entry(head).seq
+            self._follow(market, seq, {seq: head})
 
     def _forget(self, market: str) -> None:
         self._rooms.pop(market, None)
