@@ -28,7 +28,8 @@ SLOW_ORDERS_MS = 500
 
 
 class Bell:
-    """Makes alarms that ring on one topic. `runbook`: the page of docs/runbooks, without `.md`."""
+    """Makes alarms that ring on one topic. `runbook`: the page of docs/runbooks, without `.md`. A metric with a label is for
+    a widget: of an alarm it would make metric math, which the emulator does not know."""
 
     def __init__(self, scope: Construct, topic: sns.ITopic) -> None:
         self._scope = scope
@@ -59,17 +60,19 @@ class Alarms(Construct):
             self._journal(settings.markets, journal)])
 
     def _markets(self, markets: tuple[str, ...]) -> list[cloudwatch.IWidget]:
-        halted = [_measured("Halted", market) for market in markets]
-        lags = {}
-        for market, metric in zip(markets, halted, strict=True):
+        halted, lags = [], []
+        for market in markets:
+            metric = _measured("Halted", market)
             self._bell.on(f"Halted{market}", metric, 1, "The market is halted", runbook="halted-market")
+            halted.append(metric.with_(label=market))
             for follower, name in (("Settle", "SettleLagS"), ("Feed", "FeedLagS")):
-                lags[market, follower] = _measured(name, market)
+                metric = _measured(name, market)
                 # Two minutes long: one look may fall on a burst.
-                self._bell.on(f"{follower}Lag{market}", lags[market, follower], LAG_S,
-                              f"{follower} is half a minute behind the journal", runbook="follower-lag", periods=2)
+                self._bell.on(f"{follower}Lag{market}", metric, LAG_S, f"{follower} is half a minute behind the journal",
+                              runbook="follower-lag", periods=2)
+                lags.append(metric.with_(label=f"{market} {name}"))
         return [cloudwatch.GraphWidget(title="Halted markets", left=halted, width=12),
-                cloudwatch.GraphWidget(title="Behind the journal (s)", left=list(lags.values()), width=12)]
+                cloudwatch.GraphWidget(title="Behind the journal (s)", left=lags, width=12)]
 
     def _queues(self, queues: Queues) -> list[cloudwatch.IWidget]:
         dead, age = [], []
@@ -130,11 +133,12 @@ class DoorAlarms(Construct):
         latencies, errors, requests = [], [], []
         for door, made in api.doors.items():
             name = door.value.capitalize()
-            errors.append(_of_door(made.stage.metric_server_error(period=MINUTE, statistic="Sum"), f"{name} 5xx"))
-            bell.on(f"Errors{name}", errors[-1], 5, "The door answers requests with 5xx", runbook="door-errors", periods=2)
-            latencies += [_of_door(made.stage.metric_latency(period=MINUTE, statistic=statistic), f"{name} {statistic}")
+            failed = made.stage.metric_server_error(period=MINUTE, statistic="Sum")
+            bell.on(f"Errors{name}", failed, 5, "The door answers requests with 5xx", runbook="door-errors", periods=2)
+            errors.append(failed.with_(label=f"{name} 5xx"))
+            latencies += [made.stage.metric_latency(period=MINUTE, statistic=statistic).with_(label=f"{name} {statistic}")
                           for statistic in ("p50", "p99")]
-            requests.append(_of_door(made.stage.metric_count(period=MINUTE, statistic="Sum"), name))
+            requests.append(made.stage.metric_count(period=MINUTE, statistic="Sum").with_(label=name))
         place = next(function for operation, function in api.functions.items() if operation.name == "api_place_order")
         slow = place.function.metric_duration(period=MINUTE, statistic="p99")
         bell.on("SlowOrders", slow, SLOW_ORDERS_MS, "POST /orders takes half a second at p99", runbook="slow-orders", periods=5)
@@ -150,8 +154,4 @@ class DoorAlarms(Construct):
 def _measured(name: str, market: str) -> cloudwatch.Metric:
     """A figure of `audit_measure_markets`."""
     return cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, dimensions_map={"market": market}, period=MINUTE,
-                             statistic="Maximum", label=f"{market} {name}")
-
-
-def _of_door(metric: cloudwatch.Metric, label: str) -> cloudwatch.Metric:
-    return metric.with_(label=label)
+                             statistic="Maximum")
