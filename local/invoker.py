@@ -222,5 +222,5 @@ class Invoker:
     async def _watch(self, worker: _Worker) -> None:
         """Replaces a worker that died while idle."""
         await worker.process.exited()
-        worker.process.close()
         self._replace(worker)
+        worker.process.close()
