@@ -13,6 +13,7 @@ from exchange.adapters import sandbox_custody
 from exchange.adapters.postgres import connection as ledger_connection
 from exchange.adapters.postgres import withdrawals
 from exchange.adapters.sandbox_custody import SandboxCustody, payment_method_id
+from exchange.faults import RetryableFault
 from tests.unit.ledger_world import balance, check_books, money
 
 ADDRESS = "bc1q-cold-wallet"
@@ -224,6 +225,8 @@ def test_two_senders_at_once_pay_and_book_once(ann, database):
         try:
             for _ in range(3):
                 handler({}, None)
+        except RetryableFault:
+            pass  # another one is paying it at this moment: it waits for the next run
         except Exception as error:  # noqa: BLE001 - shown by the assertion
             failures.append(error)
         finally:
@@ -235,6 +238,7 @@ def test_two_senders_at_once_pay_and_book_once(ann, database):
     for thread in threads:
         thread.join()
     assert failures == []
+    handler({}, None)
     assert {status(database, transfer_id) for transfer_id in ids} == {"completed"}
     assert database.execute("SELECT count(*) FROM sandbox_payouts").fetchone() == (8,)
     assert database.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone() == (8,)
