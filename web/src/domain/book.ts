@@ -3,7 +3,8 @@
  *
  * Owns the rule of the sequence: an update is applied only if it starts where the book stands; one that is older is skipped,
  * one that starts later is a gap, after which the book is not to be trusted until the next snapshot. The checksum of the ten best
- * levels catches what the sequence cannot. A book may be crossed while its market is in an auction: it is shown as it is.
+ * levels catches what the sequence cannot, and the heartbeat's sequence an update that was lost with none after it. A book may
+ * be crossed while its market is in an auction: it is shown as it is.
  */
 import { crc32 } from "./crc32";
 import { units } from "./decimal";
@@ -133,6 +134,15 @@ export class Book {
       return "corrupt";
     }
     return "applied";
+  }
+
+  /** What the heartbeat says of the market's sequence: it comes behind every update that leads there, so a book that stands
+   * before it has lost one, even where no later update tells. */
+  heartbeat(sequence: number): Outcome {
+    if (!this.trusted) return "no-snapshot";
+    if (this.sequence === -1 || sequence <= this.sequence) return "skipped";
+    this.trusted = false;
+    return "gap";
   }
 
   /** CRC-32 of the ten best bids and asks as `price:size`, joined with `:`; 0 for an empty book. */

@@ -4,7 +4,7 @@
  */
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { page } from "../api/client";
-import { Book, type SideName, type SnapshotMessage, type UpdateMessage } from "../domain/book";
+import { Book, type Outcome, type SideName, type SnapshotMessage, type UpdateMessage } from "../domain/book";
 import { units } from "../domain/decimal";
 import { type FeedMessage, feed } from "./connection";
 import { Frames } from "./frames";
@@ -54,7 +54,11 @@ export class MarketFeed {
       ),
       feed.listen(
         "l2update",
-        mine((message) => this.update(message as unknown as UpdateMessage)),
+        mine((message) => this.settle(this.book.update(message as unknown as UpdateMessage))),
+      ),
+      feed.listen(
+        "heartbeat",
+        mine((message) => this.settle(this.book.heartbeat(message.sequence ?? -1))),
       ),
       feed.listen(
         "last_match",
@@ -92,8 +96,7 @@ export class MarketFeed {
     return this.trades[0];
   }
 
-  private update(message: UpdateMessage): void {
-    const outcome = this.book.update(message);
+  private settle(outcome: Outcome): void {
     if (outcome === "gap" || outcome === "corrupt") {
       this.recoveries.push(outcome);
       feed.again("level2", this.productId);

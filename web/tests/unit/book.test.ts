@@ -130,6 +130,22 @@ describe("a book from a snapshot and its changes", () => {
     );
   });
 
+  it("is not trusted when a heartbeat names a sequence whose update never came", () => {
+    fc.assert(
+      fc.property(batches, fc.boolean(), (rows, lost) => {
+        const { messages } = feedOf(rows);
+        const book = new Book();
+        book.snapshot(empty);
+        for (const message of lost ? messages.slice(0, -1) : messages) book.update(message);
+        const { sequence = 0, previous_sequence: previous = 0 } = messages.at(-1)!;
+        expect(book.heartbeat(previous)).toBe("skipped");
+        expect(book.heartbeat(sequence)).toBe(lost ? "gap" : "skipped");
+        expect(book.trusted).toBe(!lost);
+        expect(book.heartbeat(sequence + 1)).toBe(lost ? "no-snapshot" : "gap");
+      }),
+    );
+  });
+
   it("notices levels that differ although the sequence fits", () => {
     const book = new Book();
     book.snapshot({ ...empty, bids: [["100.00", "1.00000000"]] });
