@@ -5,13 +5,12 @@ twice as large and the batch runs again; nothing observable differs. A Book belo
 GIL and the block has no lock.
 """
 
-import contextlib
-import mmap
 import struct
 
 import matching_core
 from matching_core._core import ffi, lib
 from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
+from matching_core.memory import Block, large_bytes
 
 if lib.MC_CORE_VERSION != matching_core.CORE_VERSION:
     raise ImportError("matching_core/_core was built from other sources: run python -m matching_core.build")
@@ -44,14 +43,8 @@ class Book:
         size = lib.mc_block_bytes(capacity) if 0 < capacity <= lib.MC_MAX_ORDERS else 0
         if size <= 0:
             raise BookFull(f"{capacity} resting orders, the core holds 1..{lib.MC_MAX_ORDERS}")
-        # Anonymous pages come zeroed and aligned, and cost nothing before they are written to. Private: a forked process
-        # has a book of its own.
-        self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # a kernel without them works too
-                self._memory.madvise(mmap.MADV_HUGEPAGE)
-        self._block = ffi.from_buffer("unsigned char[]", self._memory)
-        self._head = ffi.cast("mc_book *", self._block)
+        self._memory = Block(size)
+        self._block, self._head = self._memory.address, self._memory.head
         self._capacity = capacity
         self._buffer_capacity = -1
 
@@ -59,7 +52,7 @@ class Book:
     def create(cls, orders: int = 65536) -> "Book":
         """An empty book with room for `orders` resting orders to start with; it grows by itself."""
         book = cls(orders)
-        book._checked(lib.mc_create(book._block, len(book._block), orders))
+        book._checked(lib.mc_create(book._block, len(book._memory), orders))
         return book
 
     @classmethod
@@ -70,7 +63,7 @@ class Book:
         if found < 0:
             raise DamagedSnapshot(_DAMAGES[found])
         book = cls(max(orders, found, 1))
-        book._checked(lib.mc_restore(book._block, len(book._block), book._capacity, snapshot, len(snapshot)))
+        book._checked(lib.mc_restore(book._block, len(book._memory), book._capacity, snapshot, len(snapshot)))
         return book
 
     @property
@@ -147,7 +140,7 @@ class Book:
     def snapshot(self) -> bytes:
         """The book's bytes: equal for equal books, whatever their capacity and history."""
         size = self._checked(lib.mc_snapshot_bytes(self._block))
-        snapshot = bytes(size)  # new, and nobody else's yet: the core writes it in place, and no large buffer is copied
+        snapshot = large_bytes(size)  # nobody else's yet: the core writes it in place, and no large buffer is copied
         self._checked(lib.mc_snapshot(self._block, ffi.from_buffer(snapshot), size))
         return snapshot
 

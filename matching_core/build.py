@@ -62,7 +62,7 @@ def _build(compiler: list[str], library: Path, more_flags: list[str]) -> Path:
 def _builder() -> cffi.FFI:
     builder = cffi.FFI()
     builder.cdef(re.sub(r"/\*.*?\*/", "", DECLARATIONS.read_text(), flags=re.DOTALL))
-    builder.set_source("matching_core._core", '#include "core.c"\n', py_limited_api=True,
+    builder.set_source("matching_core._core", '#include <sys/mman.h>\n#include "core.c"\n', py_limited_api=True,
                        compiler_verbose=0)
     return builder
 

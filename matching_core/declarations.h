@@ -20,6 +20,9 @@
 #define MC_SNAPSHOT_ORDER ...
 #define MC_SNAPSHOT_STATE_HASH ...
 
+/* The system's, for memory that Python has. */
+int madvise(void *address, size_t bytes, int advice);
+
 /* The head of a book's block: readable between calls. */
 typedef struct {
     uint64_t sequence;
@@ -51,4 +54,5 @@ int64_t mc_work_waits(void *block);
 int64_t mc_snapshot_bytes(const void *block);
 int64_t mc_snapshot(void *block, void *snapshot, int64_t snapshot_bytes);
 int64_t mc_snapshot_orders(const void *snapshot, int64_t snapshot_bytes);
+int64_t mc_clear(void *block, int64_t block_bytes);
 int64_t mc_restore(void *block, int64_t block_bytes, uint32_t capacity, const void *snapshot, int64_t snapshot_bytes);

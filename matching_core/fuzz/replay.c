@@ -125,6 +125,23 @@ static void new_block(int64_t orders)
     block = memory(block_bytes);
 }
 
+/* A book's memory can be used for another one, and all of it is zero then; memory that holds no book is not touched. */
+static void check_clear(mc_book *old, int64_t bytes)
+{
+    const int is_cleared = old->magic != 0;
+    const unsigned char *const all = (const unsigned char *)old;
+    unsigned char found = 0;
+    if (CALL(mc_clear(old, bytes - 1)) != MC_BAD_INPUT || CALL(mc_clear(old, bytes)) != (is_cleared ? 0 : MC_BAD_INPUT)) {
+        stop(12);
+    }
+    for (int64_t i = 0; is_cleared && i < bytes; i++) {
+        found |= all[i];
+    }
+    if (found != 0) {
+        stop(13);
+    }
+}
+
 static void put_snapshot(void)
 {
     const int64_t bytes = mc_snapshot_bytes(block);
@@ -149,6 +166,7 @@ static void grow(int64_t orders)
         stop(8);
     }
     munmap(snapshot, (size_t)bytes);
+    check_clear(old, old_bytes);
     munmap(old, (size_t)old_bytes);
 }
 
@@ -166,6 +184,7 @@ static void restore_aside(const unsigned char *snapshot, int64_t bytes)
         if (code == 0) {
             put_number((int64_t)CALL(mc_state_hash(block)));
         }
+        check_clear(block, block_bytes);
         munmap(block, (size_t)block_bytes);
     } else {
         put_number(code);

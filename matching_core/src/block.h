@@ -99,7 +99,7 @@ typedef struct {
     uint64_t magic, batch;
     uint32_t capacity, id_buckets;
     uint32_t node_used, spare_count, level_free, level_used, fork_free, fork_used;
-    uint32_t timed_count, stop_count, extra_count, reserved;
+    uint32_t timed_count, stop_count, extra_count, extra_used; /* extra_used: the highest that was ever written */
     uint32_t best[SIDES], root[SIDES];
 } mc_book;
 

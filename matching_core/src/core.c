@@ -338,3 +338,31 @@ static int64_t mc_restore(void *block, int64_t block_bytes, uint32_t capacity, c
     }
     return code;
 }
+
+/* Zeroes what a book has used of its memory, so that another may be made there. A broken book is left alone. */
+static int64_t mc_clear(void *block, int64_t block_bytes)
+{
+    if (!is_book(block) || mc_block_bytes(((const mc_book *)block)->capacity) > block_bytes) {
+        return MC_BAD_INPUT;
+    }
+    mc_book *book = block;
+    struct run opened;
+    struct run *const run = &opened;
+    open_run(run, block);
+    BROKEN_CALLS_RETURN(run);
+    const size_t nodes = book->node_used + 1u;
+    const size_t extras = book->extra_used + 1u;
+    REQUIRE(book->node_used <= book->capacity && book->extra_used <= book->node_used);
+    REQUIRE(book->level_used <= book->capacity && book->fork_used <= book->capacity);
+    memset(run->nodes, 0, nodes * sizeof *run->nodes);
+    memset(run->links, 0, nodes * sizeof *run->links);
+    memset(run->levels, 0, (book->level_used + 1u) * sizeof *run->levels);
+    memset(run->forks, 0, (book->fork_used + 1u) * sizeof *run->forks);
+    memset(run->extras, 0, extras * sizeof *run->extras);
+    memset(run->timed, 0, extras * sizeof *run->timed);
+    memset(run->spare, 0, nodes * sizeof *run->spare);
+    memset(run->leaves, 0, SIDES * LEAVES * sizeof *run->leaves);
+    memset(run->ids, 0, book->id_buckets * sizeof *run->ids);
+    memset(book, 0, sizeof *book);
+    return 0;
+}

@@ -143,6 +143,7 @@ __attribute__((noinline)) static void grow_ids(struct run *run)
             id_put(run, old[i].node[first_place(places)], old[i].hash[first_place(places)]);
         }
     }
+    memset(old, 0, buckets * sizeof *old); /* mc_clear counts on zeros behind the table */
 }
 
 /* Whether the table is as full as it may be. */

@@ -257,6 +257,7 @@ __attribute__((noinline)) static void append_extra(struct run *run, uint32_t ind
 {
     struct node *node = node_at(run, index);
     run->extras[index] = *extra;
+    run->book->extra_used = index > run->book->extra_used ? index : run->book->extra_used;
     if (extra->display > 0 && extra->display < node->lots && side <= SELL) {
         run->extras[index].hidden = node->lots - extra->display;
         node->lots = extra->display;

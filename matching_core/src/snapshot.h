@@ -49,6 +49,12 @@ struct snapshot_order {
 
 _Static_assert(sizeof(struct snapshot_header) == 144 && sizeof(struct snapshot_order) == 64, "snapshot records");
 
+/* What a node and a record have alike, side by side: id and account; lots, opened and traded. */
+#define OWNER_BYTES offsetof(struct snapshot_order, price_ticks)
+#define STATE_BYTES (offsetof(struct snapshot_order, side) - offsetof(struct snapshot_order, lots))
+_Static_assert(offsetof(struct node, lots) == OWNER_BYTES && offsetof(struct node, share) - OWNER_BYTES == STATE_BYTES,
+               "a node has the fields in the record's order");
+
 static uint64_t checksum_word(uint64_t sum, uint64_t word)
 {
     sum = (sum ^ word) * K3; /* each step is one-to-one in the word: one changed word always shows */
@@ -87,16 +93,26 @@ struct lane {
     int64_t price_ticks;
 };
 
-/* `zeros` holds the node until its extra is written. */
-static void write_order(struct run *run, const struct lane *lane, unsigned char *bytes)
+/* A node's fields stand in the record's order; the price comes between them. Each is written straight to its place: a record
+ * that is put together beside it would be read again before its parts are stored. `zeros` holds the node until its extra is
+ * written. */
+static inline void write_order(struct run *run, const struct lane *lane, unsigned char *bytes)
 {
     const struct node *node = node_at(run, lane->node);
-    const struct snapshot_order order = {.order_id = node->order_id, .account = node->account,
-        .price_ticks = lane->price_ticks, .lots = node->lots, .opened = node->opened, .traded = node->traded,
-        .side = node->side, .stp = node->stp, .flags = node->flags,
-        .zeros = (node->flags & NODE_EXTRA) != 0 ? lane->node : 0};
+    unsigned char *to = bytes + order_offset(lane->number);
+    const uint64_t last = meta_of(node) | (uint64_t)((node->flags & NODE_EXTRA) != 0 ? lane->node : 0) << 32;
     REQUIRE(lane->number < run->book->order_count);
-    memcpy(bytes + order_offset(lane->number), &order, sizeof order);
+    memcpy(to, &node->order_id, OWNER_BYTES);
+    memcpy(to + OWNER_BYTES, &lane->price_ticks, sizeof lane->price_ticks);
+    memcpy(to + offsetof(struct snapshot_order, lots), &node->lots, STATE_BYTES);
+    memcpy(to + offsetof(struct snapshot_order, side), &last, sizeof last);
+}
+
+/* What a lane reads next is on its way while the others have their turn. */
+static inline void look_at_order(const struct run *run, uint32_t node)
+{
+    __builtin_prefetch(&run->nodes[node]);
+    __builtin_prefetch(&run->links[node]);
 }
 
 /* The next level of a side into a lane; the level after it. */
@@ -105,7 +121,7 @@ static uint32_t fill_lane(struct run *run, uint32_t index, uint64_t *number, str
     const struct level *level = level_at(run, index);
     *lane = (struct lane){.node = level->head, .number = *number, .price_ticks = level->price_ticks};
     *number += level->orders;
-    __builtin_prefetch(&run->nodes[level->head]);
+    look_at_order(run, level->head);
     return level->worse;
 }
 
@@ -133,7 +149,7 @@ static void write_side(struct run *run, uint32_t side, uint64_t number, unsigned
             write_order(run, lane, bytes);
             lane->number++;
             lane->node = run->links[lane->node].next;
-            __builtin_prefetch(&run->nodes[lane->node]);
+            look_at_order(run, lane->node);
             if (lane->node != NONE) {
                 continue;
             }

@@ -156,6 +156,9 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     # hashes and snapshots
     "the state hash does not see the mode": ("hash.h", "K4, book->mode ^ K5);", "K4, K5);"),
     "the state hash does not see what an iceberg hides": ("hash.h", "(uint64_t)extra->hidden ^ K0", "K0"),
+    "a table that grew leaves its ids behind it": ("ids.h", "    memset(old, 0, buckets * sizeof *old);", "   "),
+    "a cleared book leaves an extra": ("core.c", "extras * sizeof *run->extras", "(extras - 1) * sizeof *run->extras"),
+    "a cleared book leaves its forks": ("core.c", "(book->fork_used + 1u) * sizeof", "book->fork_used * sizeof"),
     "a snapshot's queues lose their order": ("snapshot.h", "lane->number++;", "lane->number = lane->number;"),
     "a restored id may come twice": (
         "restore.h", " ||\n            id_find(run, &order.node->order_id, id_hash(&order.node->order_id), &spot) != NONE", ""),

@@ -316,8 +316,8 @@ def test_a_broken_block_raises_and_stays_broken(at: int) -> None:
         from tests.rules.tables import NOW_MS, ROOM, parse
         book = Book.create(orders=8)
         book.apply(NOW_MS, parse("b1 bob buys 5 at 100") + parse("s1 alice sells 5 at 105"), ROOM)
-        best = book._memory.find((1).to_bytes(4, "little") + (2).to_bytes(4, "little"), 64, 192)
-        book._memory[best:best + 8] = b"\\xff\\xff\\xff\\x7f" * 2
+        best = book._memory.memory.find((1).to_bytes(4, "little") + (2).to_bytes(4, "little"), 64, 192)
+        book._memory.memory[best:best + 8] = b"\\xff\\xff\\xff\\x7f" * 2
         for _ in range(2):
             try:
                 book.apply(NOW_MS, parse("b2 bob buys 5 at {at}"), ROOM)
@@ -332,8 +332,8 @@ def test_a_broken_block_raises_and_stays_broken(at: int) -> None:
 def test_reading_a_broken_block_raises_too() -> None:
     book = Book.create(orders=8)
     book.apply(NOW_MS, parse("b1 bob buys 5 at 100") + parse("s1 alice sells 5 at 105"), ROOM)
-    best = book._memory.find((1).to_bytes(4, "little") + (2).to_bytes(4, "little"), 64, 192)
-    book._memory[best:best + 8] = b"\xff\xff\xff\x7f" * 2
+    best = book._memory.memory.find((1).to_bytes(4, "little") + (2).to_bytes(4, "little"), 64, 192)
+    book._memory.memory[best:best + 8] = b"\xff\xff\xff\x7f" * 2
     with pytest.raises(CoreInvariantBroken):
         book.levels(1, 5)
     with pytest.raises(CoreInvariantBroken):

@@ -181,7 +181,7 @@ def test_arguments_that_are_just_in_range() -> None:
 
 def _heads(book: Book) -> tuple[int, int]:
     """Where the block keeps its magic number, and its capacity with the size of its id table."""
-    return book._memory.find(b"\0MCXBLK"), book._memory.find(struct.pack("<2I", 77, 128))
+    return book._memory.memory.find(b"\0MCXBLK"), book._memory.memory.find(struct.pack("<2I", 77, 128))
 
 
 @pytest.mark.parametrize(("capacity", "id_buckets"), [
@@ -192,14 +192,14 @@ def test_a_block_with_impossible_sizes_is_no_book(capacity: int, id_buckets: int
     wanted = book.state_hash()
     _, sizes = _heads(book)
     for values, answer in (((capacity, id_buckets), 0), ((77, 128), wanted)):
-        book._memory[sizes:sizes + 8] = struct.pack("<2I", *values)
+        book._memory.memory[sizes:sizes + 8] = struct.pack("<2I", *values)
         assert lib.mc_state_hash(book._block) == answer
 
 
 def test_a_block_of_another_format_is_no_book() -> None:
     book = _book()
     magic, _ = _heads(book)
-    book._memory[magic + 7] ^= 1
+    book._memory.memory[magic + 7] ^= 1
     assert lib.mc_state_hash(book._block) == 0
     assert lib.mc_state_hash(book._block + 64) == lib.mc_state_hash(book._block + 8) == 0
 
