@@ -113,8 +113,8 @@ HOT_MB = 1769
 
 # What every private operation needs to know who is asking: an API key's row and secret, or an account in the ledger.
 CALLER = frozenset({Use.READ_API_KEYS, Use.DATABASE, Use.USER_POOL, Use.LIMITS})
-# What halting a market takes: the status row, and the HALT command in its queue.
-HALT = frozenset({Use.WRITE_STATUS, Use.SEND_COMMANDS})
+# What halting a market takes: the status row, the HALT command in its queue, a word to the feed.
+HALT = frozenset({Use.WRITE_STATUS, Use.SEND_COMMANDS, Use.SEND_FEED})
 
 
 def public(method: str, path: str) -> Route:

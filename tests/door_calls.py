@@ -71,7 +71,7 @@ class Api:
                                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
                                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}])
         monkeypatch.setenv("API_KEY_KMS_KEY_ID", boto3.client("kms").create_key()["KeyMetadata"]["KeyId"])
-        queues = [*(f"test-commands-{market}.fifo" for market in listing().markets), "test-push.fifo"]
+        queues = [*(f"test-commands-{market}.fifo" for market in listing().markets), "test-push.fifo", "test-feed.fifo"]
         install(dsn, [QueueSpec(name) for name in queues])
         self._loaded: dict = {}
 
@@ -139,6 +139,13 @@ class Api:
                                       (f"test-commands-{market}.fifo",)).fetchall()
         records = b"".join(decode_message(body) for body, in rows)
         return [Command.unpack(records[start:start + 112]) for start in range(0, len(records), 112)]
+
+    def told(self) -> list[str]:
+        """The markets whose status the feed was asked to tell, in order."""
+        with psycopg.connect(self.dsn) as connection:
+            rows = connection.execute("SELECT body FROM embedded.queue_messages WHERE queue = %s ORDER BY sequence",
+                                      ("test-feed.fifo",)).fetchall()
+        return [body["status"]["of"] for body in (json.loads(text) for text, in rows) if "status" in body]
 
     def ledger(self) -> dict[str, list]:
         """Every row of the tables that money and orders live in, and the queued messages."""

@@ -12,6 +12,7 @@ import time
 
 from aws_lambda_powertools import Logger
 
+from exchange.adapters.halt import tell_status
 from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.ports import command_queue
 from exchange.commands import SIZE, BadMessage, Command, CommandKind, decode_message, encode_message
@@ -30,15 +31,14 @@ def lambda_handler(event: dict, context: object) -> dict:
         market = record["attributes"]["MessageGroupId"]
         reason = f"command message {record['messageId']} could not be processed"
         logger.critical("dead letter, market halted", market=market, body=record["body"])
-        MarketStatus().halt(market, reason=reason)
+        standing = MarketStatus().halt(market, reason=reason)
         of_traders, cancels = _content(record["body"])
-        if not of_traders:
-            continue
         halt = Command(kind=CommandKind.HALT, issued_at_ms=time.time_ns() // 1_000_000).pack()
-        for start in range(0, max(len(cancels), 1), CANCELS_PER_MESSAGE):
+        for start in range(0, max(len(cancels), 1), CANCELS_PER_MESSAGE) if of_traders else ():
             command_queue().send(
                 queue=f"{PREFIX}{market}.fifo", group=market, dedup_id=f"halt:{record['messageId']}:{start}",
                 body=encode_message([halt, *cancels[start:start + CANCELS_PER_MESSAGE]]))
+        tell_status(market, standing)
     return {"batchItemFailures": []}
 
 

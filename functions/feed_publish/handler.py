@@ -36,9 +36,10 @@ def statuses() -> MarketStatus:
     return MarketStatus()
 
 
-def status() -> str:
-    """The `status` message: what `/products` and `/currencies` answer."""
-    shown = [(market, statuses().get(market.id)) for market in listing().markets.values()]
+def status(newest: bool) -> str:
+    """The `status` message: what `/products` and `/currencies` answer, or with `newest` will answer in a second at most."""
+    read = statuses().newest if newest else statuses().get
+    shown = [(market, read(market.id)) for market in listing().markets.values()]
     return dump(status_message(
         [product_row(market, halted=found.halted, collecting=found.collecting) for market, found in shown],
         [currency_row(asset, number) for number, asset in enumerate(listing().assets.values(), start=1)]))

@@ -63,6 +63,7 @@ def test_halt_auction_resume(olga):
     assert (resumed.body["status"], resumed.body["reason"]) == ("online", "done")
     assert resumed.body["last_halt"] == {"reason": "maintenance", "at": halted.body["since"], "by": "olga", "broken": False}
     assert olga.sent() == [CommandKind.HALT, CommandKind.AUCTION, CommandKind.UNCROSS]
+    assert olga.api.told() == [MARKET] * 3
 
 
 def test_every_act_is_recorded_with_who_when_and_why(olga):

@@ -13,7 +13,7 @@ from exchange.adapters.redis.market_views import MarketViews
 from exchange.adapters.redis.view_store import RedisViewStore
 from exchange.commands import Side
 from exchange.events import Mode
-from exchange.feed.bodies import Subscription, encode_beat, encode_drop
+from exchange.feed.bodies import Subscription, encode_beat, encode_drop, encode_status
 from exchange.feed.publisher import FeedPublisher, OutOfTime, Overtaken
 from exchange.journal import JournalBroken
 from exchange.nudges import encode_nudge
@@ -27,6 +27,7 @@ class Setup:
         self.queue = MemoryQueue()
         self.lost: list[str] = []
         self.status = "{}"
+        self.stale_status: str | None = None  # what is answered to who does not ask for the newest
         self.canceled: list[tuple[int, str, str]] = []
         self.publisher = self.new_publisher()
         self.views = MarketViews(self.client, now_ms=lambda: self.world.at_ms)
@@ -36,7 +37,8 @@ class Setup:
         return FeedPublisher(
             markets={MARKET: self.world.market}, views=RedisViewStore(self.client), journal=self.world.journal,
             queue=self.queue, push_queue_url="push", shards=shards, account_of=lambda user_id: (42, "profile-42"),
-            connections_of=lambda market: self.lost, status=lambda: self.status,
+            connections_of=lambda market: self.lost,
+            status=lambda newest: self.status if newest else self.stale_status or self.status,
             cancel_all=lambda *what: self.canceled.append(what))
 
     def handle(self, *bodies: str, publisher: FeedPublisher | None = None) -> None:
@@ -481,6 +483,28 @@ def test_status_comes_on_subscribe_and_on_change(setup):
     assert setup.pushed() == {"c": [{"type": "status", "products": [2]}]}
     setup.handle(subscribe("d", "status"))
     assert set(setup.pushed()) == {"d"}
+
+
+def test_a_change_of_status_is_told_at_once(setup):
+    told = encode_status(MARKET, "ETH-USD")
+    setup.handle(subscribe("c", "status"), subscribe("d", "level2"))
+    setup.pushed()
+    setup.handle(told)
+    assert setup.pushed() == {}  # as it was
+    setup.stale_status, setup.status = setup.status, '{"type":"status","products":[2]}'
+    setup.handle(told, told)
+    assert setup.pushed() == {"c": [{"type": "status", "products": [2]}]}
+    setup.stale_status = None
+    setup.handle(beat(setup, batch=True))
+    assert setup.pushed() == {}
+
+
+def test_a_change_of_status_that_nobody_listens_to_reads_and_writes_nothing(setup):
+    setup.handle(subscribe("a", "level2"))
+    before = setup.client.hget(keys.key(MARKET, "cursor"), "revision")
+    setup.status = None  # dumping it would fail
+    setup.handle(encode_status(MARKET, MARKET))
+    assert setup.client.hget(keys.key(MARKET, "cursor"), "revision") == before
 
 
 def test_the_clock_is_told_who_listens_and_a_beat_for_nobody_writes_nothing(setup):

@@ -9,6 +9,7 @@ import pytest
 
 from exchange.adapters import halt, market_status
 from exchange.commands import SIZE, Command, CommandKind, OrderType, Side, TimeInForce, decode_message, encode_message
+from exchange.feed.bodies import encode_status
 from exchange.market_modes import AUCTION, HALTED, ONLINE, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,8 +21,12 @@ class Sent:
 
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}
+        self.told: dict[str, str] = {}
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
+        if queue == "feed":
+            self.told.setdefault(dedup_id, body)
+            return len(self.told)
         assert (queue, group) == (f"http://q/commands-{MARKET}.fifo", MARKET)
         self.bodies.setdefault(dedup_id, body)
         return len(self.bodies)
@@ -47,6 +52,7 @@ def halted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     queue = Sent()
     monkeypatch.setenv("COMMAND_QUEUE_URL_PREFIX", "http://q/commands-")
+    monkeypatch.setenv("FEED_QUEUE_URL", "feed")
     monkeypatch.setattr(halt, "command_queue", lambda: queue)
     return queue
 
@@ -78,6 +84,7 @@ def test_one_halt_per_reason(halted: list[str], sent: Sent) -> None:
     halt.halt_market(MARKET, "I2: another")
     assert sent.kinds() == [[CommandKind.HALT], [CommandKind.HALT]]
     assert halted == [MARKET] * 6
+    assert list(sent.told.values()) == [encode_status(MARKET, MARKET)]
 
 
 def test_a_dead_order_halts_the_market(halted: list[str], sent: Sent, handler: ModuleType) -> None:
@@ -108,6 +115,7 @@ def test_dead_ticks_and_halts_breed_no_more(kind: CommandKind, halted: list[str]
     handler.lambda_handler(dead_letter(encode_message([command(kind)])), None)
     assert halted == [MARKET]
     assert sent.bodies == {}
+    assert list(sent.told.values()) == [encode_status(MARKET, MARKET)]
 
 
 def test_an_unreadable_message_halts_too(halted: list[str], sent: Sent, handler: ModuleType) -> None:
@@ -160,6 +168,15 @@ def test_a_halt_after_a_resume_is_sent_again(api, status: market_status.MarketSt
     status.move(MARKET, status.newest(MARKET), to=ONLINE, reason="repaired", by="olga")
     halt.halt_market(MARKET, "I1: entry 7")
     assert [command.kind for command in api.sent(MARKET)] == [CommandKind.HALT, CommandKind.HALT]
+
+
+def test_who_is_told_of_a_resume_may_order_at_once(api, status: market_status.MarketStatus) -> None:
+    """The function that takes the order has read the row while the market was halted, and would keep it for a second."""
+    api.fund("ann", USD="1000")
+    halted = status.halt(MARKET, reason="maintenance", by="olga", broken=False)
+    assert api.place("ann").body["code"] == "cancel_only"
+    status.move(MARKET, halted, to=ONLINE, reason="done", by="olga")
+    assert api.place("ann").status == 200
 
 
 def test_a_row_of_an_earlier_version_counts_as_broken(status: market_status.MarketStatus) -> None:

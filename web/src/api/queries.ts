@@ -5,6 +5,7 @@ import { useSession } from "../auth/session";
 import type { CandleRow } from "../domain/candles";
 import { units } from "../domain/decimal";
 import { type Market, type ProductRow, readMarket } from "../domain/market";
+import { newerStatus } from "../feed/status";
 import { queries } from "./cache";
 import { call, page, type Query } from "./client";
 import type {
@@ -25,7 +26,10 @@ const useSignedIn = (): boolean => useSession().status === "signed-in";
 export function useMarkets(): { markets: Market[]; isPending: boolean; error: Error | null } {
   const { data, isPending, error } = useQuery({
     queryKey: ["products"],
-    queryFn: () => call<ProductRow[]>("/products", { open: true }),
+    queryFn: async () => {
+      const askedAtMs = Date.now();
+      return newerStatus(await call<ProductRow[]>("/products", { open: true }), askedAtMs);
+    },
     refetchInterval: 10_000,
   });
   const markets = useMemo(() => (data ?? []).map(readMarket), [data]);

@@ -7,6 +7,7 @@ import type { Market } from "../domain/market";
 import { type Draft, EMPTY_DRAFT } from "../domain/ticket";
 import { useMarketFeed } from "../feed/market";
 import { useOwnEvents } from "../feed/own";
+import { useMarketStatus } from "../feed/status";
 import { useTickers } from "../feed/tickers";
 import { BookPanel } from "./BookPanel";
 import { ChartPanel } from "./ChartPanel";
@@ -49,6 +50,7 @@ function Trade({ market, markets }: { market: Market; markets: Market[] }) {
   const ids = useMemo(() => markets.map((one) => one.id), [markets]);
   const tickers = useTickers(ids);
   useOwnEvents(ids);
+  useMarketStatus();
   const { data: openOrders } = useOpenOrders();
   const [draft, setWhole] = useState<Draft>(EMPTY_DRAFT);
   const [tab, setTab] = useState<(typeof TABS)[number]["value"]>("chart");

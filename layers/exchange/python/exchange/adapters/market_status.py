@@ -60,8 +60,10 @@ class MarketStatus:
         return status
 
     def newest(self, market: str) -> Status:
-        """The market's status as the table has it now."""
-        return self._read(market, consistent=True)
+        """The market's status as the table has it now; `get` answers no older one from here on."""
+        status = self._read(market, consistent=True)
+        self._cached[market] = (time.monotonic(), status)
+        return status
 
     def halt(self, market: str, *, reason: str, by: str = "", broken: bool = True) -> Status:
         """No new orders from now on; the row that stands. The first reason stays, later ones are often its consequences;

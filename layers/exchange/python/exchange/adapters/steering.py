@@ -1,7 +1,7 @@
 """An operator halts a market, lets it collect orders for an auction, or opens it: the status row and a command.
 
-    halt            record -> status row -> HALT
-    auction, resume record -> AUCTION or UNCROSS -> status row, if it is still the one that was looked at
+    halt            record -> status row -> HALT -> tell the feed
+    auction, resume record -> AUCTION or UNCROSS -> status row, if it is still the one that was looked at -> tell the feed
 
 The command is in the market's queue and so in the journal, behind the orders that were acknowledged before it. Opening by
 UNCROSS trades what an auction left crossed at one price, then the market matches as usual. A crash between two steps leaves a
@@ -12,7 +12,7 @@ Called by `functions/api_admin_steer_market`.
 
 from uuid import UUID
 
-from exchange.adapters.halt import send_command
+from exchange.adapters.halt import send_command, tell_status
 from exchange.adapters.market_status import MarketStatus, StatusChanged
 from exchange.adapters.postgres.operator_actions import record
 from exchange.commands import CommandKind
@@ -42,12 +42,15 @@ def steer(market: str, move: Move, *, reason: str, operator: str, acknowledged: 
     if move.closes:
         status = statuses.halt(market, reason=reason, by=operator, broken=False)
         send_command(market, move.command, dedup_id=dedup_id)
+        tell_status(market, status)
         return action, status
     send_command(market, move.command, dedup_id=dedup_id)
     try:
-        return action, statuses.move(market, seen, to=move.to, reason=reason, by=operator)
+        status = statuses.move(market, seen, to=move.to, reason=reason, by=operator)
     except StatusChanged:
         if statuses.newest(market).halted:
             # Its HALT may stand before our command in the queue, and must have the last word.
             send_command(market, CommandKind.HALT, dedup_id=f"{dedup_id}:halt")
         raise
+    tell_status(market, status)
+    return action, status

@@ -14,7 +14,7 @@ from exchange.adapters.postgres.fee_rates import fee_rates
 from exchange.api.render import order_object
 from exchange.api.request import Caller
 from exchange.commands import encode_message
-from exchange.market_modes import Status, refuse_in_auction
+from exchange.market_modes import ONLINE, Status, refuse_in_auction
 from exchange.markets import Market, listing
 from exchange.order_terms import OrderRefused, OrderTerms, parse_order
 from exchange.orders import NewOrder, Touch, build_order
@@ -24,8 +24,11 @@ market_status = MarketStatus()
 
 
 def open_status(market: Market) -> Status:
-    """The market's status. Raises OrderRefused where it takes cancels only."""
+    """The market's status. Raises OrderRefused where it takes cancels only. What would refuse is read anew: who has just been
+    told that the market is open must not be refused by a row of a second ago."""
     status = market_status.get(market.id)
+    if status.status != ONLINE:
+        status = market_status.newest(market.id)
     if status.halted:
         raise OrderRefused("cancel_only", f"Cancel only mode: {market.id} is halted")
     return status

@@ -5,6 +5,7 @@
     {"market": "BTC-USD", "resync": {"connection"}}
     {"market": "BTC-USD", "rebuild": {"epoch"}}
     {"market": "BTC-USD", "beat": {"at_ms", "batch"}}
+    {"market": "BTC-USD", "status": {"of"}}: to the market that tells the status of all
 
 A subscription is a message in the market's feed queue, so that the publisher takes it up between two entries: it sends
 what stands at its cursor and adds the connection, and so nothing is missed or seen twice (I9). It carries the whole new
@@ -48,6 +49,11 @@ class Subscription:
 def encode_beat(market: str, at_ms: int, *, batch: bool) -> str:
     """It is `at_ms` now; with `batch`, what goes out every few seconds is due as well."""
     return json.dumps({"market": market, "beat": {"at_ms": at_ms, "batch": batch}}, separators=(",", ":"))
+
+
+def encode_status(market: str, of: str) -> str:
+    """The status of the market `of` has changed. A word to be quick: lost, the next beat of the clock tells what it is."""
+    return json.dumps({"market": market, "status": {"of": of}}, separators=(",", ":"))
 
 
 def encode_rebuild(market: str, epoch: str) -> str:

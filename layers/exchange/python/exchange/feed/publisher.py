@@ -96,12 +96,12 @@ class ViewStore(Protocol):
 class FeedPublisher:
     """`handle` is called by one thread. `account_of(user_id) -> (account, profile_id)`; `connections_of(market)`: the
     connections that the connection table says listen, asked only after the views were lost. `shards`: groups per market
-    of the push queue. `status()`: the `status` message of the moment. `cancel_all(account, market, name)`: asks the
-    market to cancel the account's orders there; under one name once."""
+    of the push queue. `status(newest)`: the `status` message of the moment; with `newest`, by what stands in the rows now.
+    `cancel_all(account, market, name)`: asks the market to cancel the account's orders there; under one name once."""
 
     def __init__(self, *, markets: dict[str, Market], views: ViewStore, journal: Journal, queue: CommandQueue,
                  push_queue_url: str, shards: int, account_of: Callable[[str], tuple[int, str]],
-                 connections_of: Callable[[str], Iterable[str]], status: Callable[[], str],
+                 connections_of: Callable[[str], Iterable[str]], status: Callable[[bool], str],
                  cancel_all: Callable[[int, str, str], None]) -> None:
         self._markets = markets
         self._views = views
@@ -145,8 +145,10 @@ class FeedPublisher:
                 self._rebuild(market, body["rebuild"]["epoch"])
             elif "resync" in body:
                 self._open(market).resync(body["resync"]["connection"])
+            elif "status" in body:
+                self._open(market).tell_status(lambda: self._status(True))
             elif "beat" in body:
-                self._open(market).beat(body["beat"]["at_ms"], batch=body["beat"]["batch"], status=self._status)
+                self._open(market).beat(body["beat"]["at_ms"], batch=body["beat"]["batch"], status=lambda: self._status(False))
             else:
                 nudge = decode_nudge(body)
                 self._follow(market, nudge.seq, {nudge.seq: nudge.entry} if nudge.entry is not None else {})
@@ -230,7 +232,7 @@ class FeedPublisher:
         account, profile_id = wanted.account, wanted.profile_id
         if wanted.user_id and not account:
             account, profile_id = self._account_of(wanted.user_id)
-        room.subscribe(wanted, account, profile_id, self._status)
+        room.subscribe(wanted, account, profile_id, lambda: self._status(False))
 
     def _drop(self, market: str, connection: str, account: int = 0, user_id: str = "", cancel: bool = False) -> None:
         """The cancels first: should this fail, the message comes again, known subscriber or not."""
@@ -324,7 +326,12 @@ class _OpenRoom:
         if batch and "ticker_batch" in listening and trade is not None and trade.trade_id != self._batched_trade:
             self._batched_trade = trade.trade_id
             self._send_all("ticker_batch", messages.dump(messages.ticker(self.market, state)))
-        if batch and "status" in listening and (text := status()) != self._told_status:
+        if batch:
+            self.tell_status(status)
+
+    def tell_status(self, status: Callable[[], str]) -> None:
+        """The status, if it is another, to those who want it."""
+        if "status" in self._listening() and (text := status()) != self._told_status:
             self._told_status = text
             self._send_all("status", text)
 

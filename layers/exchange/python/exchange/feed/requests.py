@@ -7,12 +7,12 @@ are kept as the text they were sent in, because a timestamp is part of what was 
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 CHANNELS = frozenset(("level2", "level2_batch", "matches", "user", "full", "ticker", "ticker_batch", "heartbeat", "status"))
 DEFAULT_CHANNEL = "full"
-# Of no product. Its subscriptions are kept with the first listed one, whose publisher sends it.
+# Of no product. Its subscriptions are kept with the first listed one, whose publisher sends it; see `status_market`.
 STATUS = "status"
 # Kept beside the channels in a connection's subscriptions, and no channel: this product's orders end with the connection.
 CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
@@ -20,6 +20,11 @@ SIGNED_CHANNELS = frozenset(("user", "full"))
 # A frame of API Gateway; what is longer is no request of a real client.
 MAX_REQUEST_BYTES = 32 * 1024
 CREDENTIALS = ("key", "signature", "passphrase", "timestamp", "token")
+
+
+def status_market(products: Iterable[str]) -> str:
+    """The market whose publisher tells `status`."""
+    return next(iter(products))
 
 
 class BadRequest(ValueError):
@@ -110,7 +115,7 @@ def _wanted(message: dict, channels: object, products: Collection[str], title: s
         if not isinstance(channel, str) or channel not in CHANNELS:
             raise BadRequest(title, f"{_found(channel)} is not a valid channel")
         if channel == STATUS:
-            own = [next(iter(products))]
+            own = [status_market(products)]
         wanted |= {(channel, product) for product in own or [None]}
     return wanted
 
