@@ -16,7 +16,8 @@ export interface ProductRow {
   post_only?: boolean;
   limit_only?: boolean;
   auction_mode?: boolean;
-  max_slippage_percentage?: string;
+  max_slippage_percentage: string;
+  high_bid_limit_percentage: string;
 }
 
 export interface Market {
@@ -28,6 +29,10 @@ export interface Market {
   /** The tick: prices are multiples of it. */
   tick: bigint;
   minFunds: bigint;
+  /** How far from the price that it finds a market order may trade, as a share in units: 0.1 is 10 %. */
+  priceBand: bigint;
+  /** How far beyond the last trade a limit may be. */
+  limitBand: bigint;
   pricePlaces: number;
   sizePlaces: number;
   status: string;
@@ -49,6 +54,8 @@ export function readMarket(row: ProductRow): Market {
     lot,
     tick,
     minFunds: units(row.min_market_funds),
+    priceBand: units(row.max_slippage_percentage),
+    limitBand: units(row.high_bid_limit_percentage),
     pricePlaces: placesOf(tick),
     sizePlaces: placesOf(lot),
     status: row.status,

@@ -5,7 +5,7 @@
  * checks them again. Fees round up to the smallest unit, once per order, as there.
  */
 import type { Level, SideName } from "./book";
-import { divideRounded, formatUnits, max, multiply, ONE, parseUnits, plain } from "./decimal";
+import { divideRounded, formatUnits, max, min, multiply, ONE, parseUnits, plain } from "./decimal";
 import { type Estimate, walkByFunds, walkBySize } from "./estimate";
 import type { Market } from "./market";
 import { shownPlaces } from "./market";
@@ -13,8 +13,21 @@ import { shownPlaces } from "./market";
 export type Kind = "limit" | "market" | "stop-limit" | "stop-market";
 export type TimeInForce = "GTC" | "GTT" | "IOC" | "FOK";
 export type Stp = "dc" | "co" | "cn" | "cb";
-export type CancelAfter = "min" | "hour" | "day";
-export type Field = "price" | "size" | "funds" | "stopPrice" | "displaySize" | "postOnly" | "timeInForce" | "market";
+/** The end of a GTT order: so long after its arrival, or `at` a time. */
+export type End = "min" | "hour" | "day" | "at";
+export type Field =
+  | "price"
+  | "size"
+  | "funds"
+  | "stopPrice"
+  | "displaySize"
+  | "postOnly"
+  | "timeInForce"
+  | "expireTime"
+  | "deadlineS"
+  | "market";
+/** The exchange refuses what has been on its way for longer. */
+export const MOST_DEADLINE_S = 240;
 
 export interface Draft {
   side: SideName;
@@ -27,7 +40,11 @@ export interface Draft {
   stopPrice: string;
   stop: "loss" | "entry";
   timeInForce: TimeInForce;
-  cancelAfter: CancelAfter;
+  end: End;
+  /** What a field for a local time holds: `2026-01-31T18:00`, in the viewer's zone. */
+  expireTime: string;
+  /** Seconds within which the order must have reached the market. */
+  deadlineS: string;
   postOnly: boolean;
   displaySize: string;
   stp: Stp;
@@ -43,7 +60,9 @@ export const EMPTY_DRAFT: Draft = {
   stopPrice: "",
   stop: "entry",
   timeInForce: "GTC",
-  cancelAfter: "day",
+  end: "day",
+  expireTime: "",
+  deadlineS: "",
   postOnly: false,
   displaySize: "",
   stp: "dc",
@@ -61,8 +80,8 @@ export interface Facts {
   bestBid?: bigint;
   bestAsk?: bigint;
   last?: bigint;
-  /** How far a market order may go from the touch, in units of one (0.1 is 10%). */
-  band: bigint;
+  /** By the exchange's clock. */
+  nowMs: number;
 }
 
 export interface Preview {
@@ -80,6 +99,8 @@ export interface Preview {
   total?: bigint;
   hold?: { currency: string; amount: bigint };
   estimate?: Estimate;
+  /** A field that the order needs is still empty: it must not be sent as an order without it. */
+  incomplete?: boolean;
   body?: Record<string, string | boolean>;
 }
 
@@ -101,8 +122,11 @@ export function preview(draft: Draft, facts: Facts, clientOid: string): Preview 
     stp: draft.stp,
     client_oid: clientOid,
   };
+  const deadlineMs = deadline(draft, facts, made);
+  if (deadlineMs !== undefined) body.deadline = new Date(deadlineMs).toISOString();
   if (isLimit) limit(draft, facts, made, body, isStop);
   else marketOrder(draft, facts, made, body, stopPrice);
+  if (isStop && stopPrice === undefined) made.incomplete = true;
   if (isStop && stopPrice !== undefined) {
     body.stop = draft.stop;
     body.stop_price = plain(stopPrice);
@@ -119,7 +143,7 @@ export function preview(draft: Draft, facts: Facts, clientOid: string): Preview 
         `${formatUnits(have, places, { group: true, cut: true })} is available`;
     }
   }
-  if (Object.keys(made.problems).length === 0 && made.hold !== undefined) made.body = body;
+  if (Object.keys(made.problems).length === 0 && made.hold !== undefined && !made.incomplete) made.body = body;
   return made;
 }
 
@@ -135,7 +159,15 @@ function limit(draft: Draft, facts: Facts, made: Preview, body: Record<string, s
       : amount(made, "displaySize", draft.displaySize, market.lot, market.base);
   if (display !== undefined && size !== undefined && display > size) made.problems.displaySize = "More than the order's size";
   body.time_in_force = draft.timeInForce;
-  if (draft.timeInForce === "GTT") body.cancel_after = draft.cancelAfter;
+  if (market.auction && !rests) {
+    made.problems.timeInForce = `${market.id} collects orders for an auction: only what can rest is taken`;
+  }
+  if (draft.timeInForce === "GTT" && draft.end !== "at") body.cancel_after = draft.end;
+  else if (draft.timeInForce === "GTT") {
+    const expireMs = expiry(draft, facts, made);
+    if (expireMs === undefined) made.incomplete = true;
+    else body.expire_time = new Date(expireMs).toISOString();
+  }
   const postOnly = draft.postOnly && rests && !isStop;
   if (postOnly) body.post_only = true;
   if (market.postOnly && !postOnly) made.problems.market = `${market.id} takes post-only orders only at present.`;
@@ -143,6 +175,7 @@ function limit(draft: Draft, facts: Facts, made: Preview, body: Record<string, s
   body.price = plain(price);
   body.size = plain(size);
   if (display !== undefined && display < size) body.display_size = plain(display);
+  if (!isStop) limitBand(draft, facts, price, made);
   const value = multiply(price, size, "up");
   if (value < market.minFunds) {
     made.problems.size = `Worth less than the least, ${plain(market.minFunds)} ${market.quote}`;
@@ -180,7 +213,7 @@ function marketOrder(
   const buys = draft.side === "buy";
   const levels = buys ? facts.asks : facts.bids;
   const touch = (buys ? facts.bestAsk : facts.bestBid) ?? facts.last;
-  const reference = stopPrice ?? touch;
+  const reference = referenceOf(draft, touch, stopPrice);
   if (stopPrice === undefined && (buys ? facts.bestAsk : facts.bestBid) === undefined) {
     made.warnings.push(`Nobody ${buys ? "sells" : "buys"} at present: a market order would be cancelled.`);
   }
@@ -190,7 +223,7 @@ function marketOrder(
     if (size === undefined) return;
     body.size = plain(size);
     if (reference === undefined) {
-      made.problems.market = `${market.id} has no price yet for a market order: use a limit order.`;
+      made.problems.market = noPrice(market);
       return;
     }
     if (stopPrice === undefined) made.estimate = walkBySize(levels, size);
@@ -199,7 +232,7 @@ function marketOrder(
       made.problems.size = `Worth less than the least, ${plain(market.minFunds)} ${market.quote}`;
     }
     // The exchange holds for the worst price that the order may trade at.
-    const worst = reference + multiply(reference, facts.band, "down");
+    const worst = reference + multiply(reference, market.priceBand, "down");
     const most = multiply(size, worst, "up");
     made.hold = buys
       ? { currency: market.quote, amount: most + feeOf(most, facts.takerRate) }
@@ -212,11 +245,13 @@ function marketOrder(
     const spend = buys ? (funds * ONE) / (ONE + facts.takerRate) : funds;
     if (stopPrice === undefined) made.estimate = walkByFunds(levels, spend, market.lot);
     made.value = made.estimate?.value ?? spend;
-    const soldAtMost = (): bigint => {
-      const worst = reference === undefined ? 0n : reference - multiply(reference, facts.band, "down");
-      return worst > 0n ? divideRounded(funds * ONE, worst, "up") : 0n;
-    };
-    made.hold = buys ? { currency: market.quote, amount: funds } : { currency: market.base, amount: soldAtMost() };
+    if (!buys && reference === undefined) {
+      made.problems.market = noPrice(market);
+      return;
+    }
+    const soldAtMost = (from: bigint): bigint =>
+      divideRounded(funds * ONE, max(from - multiply(from, market.priceBand, "down"), market.tick), "up");
+    made.hold = buys ? { currency: market.quote, amount: funds } : { currency: market.base, amount: soldAtMost(reference!) };
   }
   made.fee = feeOf(made.value, facts.takerRate);
   made.feeAtMost = made.fee;
@@ -229,6 +264,46 @@ function marketOrder(
     const away = divideRounded((average > touch ? average - touch : touch - average) * 10_000n, touch, "down");
     if (away >= 50n) made.warnings.push(`About ${Number(away) / 100} % away from the best price.`);
   }
+}
+
+const noPrice = (market: Market): string => `${market.id} has no price yet for a market order: use a limit order.`;
+
+/** From what a market order's worst price is reckoned. A stop that waits for the market to come to it: from its stop price; one
+ * that the market has passed already: from the market. */
+function referenceOf(draft: Draft, touch: bigint | undefined, stopPrice: bigint | undefined): bigint | undefined {
+  if (stopPrice === undefined || touch === undefined) return stopPrice ?? touch;
+  if (draft.side === "buy") return draft.stop === "entry" ? max(stopPrice, touch) : stopPrice;
+  return draft.stop === "loss" ? min(stopPrice, touch) : stopPrice;
+}
+
+/** A limit too far beyond the last trade is refused by the market. */
+function limitBand(draft: Draft, facts: Facts, price: bigint, made: Preview): void {
+  const { last, market } = facts;
+  if (last === undefined) return;
+  const width = multiply(last, market.limitBand, "down");
+  const text = (bound: bigint): string => `${formatUnits(bound, market.pricePlaces, { group: true, cut: true })} ${market.quote}`;
+  const far = `${plain(market.limitBand * 100n)} % beyond the last trade`;
+  if (draft.side === "buy" && price > last + width) made.problems.price = `At most ${text(last + width)}, ${far}`;
+  if (draft.side === "sell" && price < last - width) made.problems.price = `At least ${text(last - width)}, ${far}`;
+}
+
+/** The time of the order's end, or undefined with the problem noted (none for an empty field). */
+function expiry(draft: Draft, facts: Facts, made: Preview): number | undefined {
+  if (draft.expireTime === "") return undefined;
+  const atMs = new Date(draft.expireTime).getTime();
+  if (Number.isNaN(atMs)) made.problems.expireTime = "A date and a time of day";
+  else if (atMs <= facts.nowMs) made.problems.expireTime = "This time is over";
+  else return atMs;
+  return undefined;
+}
+
+function deadline(draft: Draft, facts: Facts, made: Preview): number | undefined {
+  const text = draft.deadlineS.trim();
+  if (text === "") return undefined;
+  const seconds = /^\d{1,3}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (seconds > 0 && seconds <= MOST_DEADLINE_S) return facts.nowMs + Math.round(seconds * 1000);
+  made.problems.deadlineS = `Seconds, at most ${MOST_DEADLINE_S}`;
+  return undefined;
 }
 
 function warnOfPrice(draft: Draft, facts: Facts, price: bigint, made: Preview): void {
@@ -279,9 +354,10 @@ export function sizeOfShare(draft: Draft, facts: Facts, percent: bigint): { size
     return { funds: formatUnits(quote, shownPlaces(market.quote), { cut: true }) };
   const isLimit = draft.kind === "limit" || draft.kind === "stop-limit";
   const typed = parseUnits((isLimit ? draft.price : draft.kind === "stop-market" ? draft.stopPrice : "").replaceAll(",", ""));
-  const reference = typed ?? (isLimit ? undefined : (facts.bestAsk ?? facts.last));
-  if (reference === undefined || reference === null || reference <= 0n) return undefined;
-  const price = isLimit ? reference : reference + multiply(reference, facts.band, "down");
+  const touch = facts.bestAsk ?? facts.last;
+  const reference = isLimit ? (typed ?? undefined) : referenceOf(draft, touch, typed ?? undefined);
+  if (reference === undefined || reference <= 0n) return undefined;
+  const price = isLimit ? reference : reference + multiply(reference, market.priceBand, "down");
   const rate = max(facts.makerRate, facts.takerRate);
   let lots = (quote * ONE * ONE) / (price * (ONE + rate)) / market.lot;
   const cost = (count: bigint): bigint => {

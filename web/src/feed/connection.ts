@@ -51,6 +51,9 @@ class Connection {
 
   readonly getHealth = (): Health => this.health;
 
+  /** The exchange's clock, as well as it is known here. */
+  readonly nowMs = (): number => Date.now() + this.clockOffsetMs;
+
   /** Messages of the type (and product) go to `listener` until the answer is called. */
   listen(type: string, listener: Listener): () => void {
     const found = this.listeners.get(type) ?? new Set();
@@ -58,8 +61,8 @@ class Connection {
     return () => found.delete(listener);
   }
 
-  /** Wants a channel of a product until the answer is called. */
-  subscribe(channel: Channel, productId: string): () => void {
+  /** Wants a channel of a product, or `status`, which has none, until the answer is called. */
+  subscribe(channel: Channel, productId = ""): () => void {
     this.start();
     const key = `${channel} ${productId}`;
     const count = this.wanted.get(key) ?? 0;
@@ -142,7 +145,10 @@ class Connection {
     }
     // One request per channel: a request is done whole or not at all, and not every exchange has every channel.
     for (const [name, products] of channels) {
-      const request: Record<string, unknown> = { type, channels: [{ name, product_ids: products }] };
+      const request: Record<string, unknown> = {
+        type,
+        channels: [name === "status" ? { name } : { name, product_ids: products }],
+      };
       if (name === "user" && type === "subscribe") {
         const token = await accessToken().catch(() => null);
         if (token === null) continue;
@@ -161,7 +167,7 @@ class Connection {
     // A snapshot's time is that of the market's last change, however long ago that was.
     const fresh = message.type === "heartbeat" || message.type === "l2update" || message.type === "match";
     if (fresh && message.time !== undefined) {
-      const lagMs = Math.max(0, Math.round(now + this.clockOffsetMs - Date.parse(message.time)));
+      const lagMs = Math.max(0, Math.round(this.nowMs() - Date.parse(message.time)));
       if (this.health.state !== "live" || message.type === "heartbeat") this.tell({ state: "live", lagMs, attempts: 0 });
     } else if (this.health.state !== "live") {
       this.tell({ state: "live", lagMs: this.health.lagMs, attempts: 0 });

@@ -9,19 +9,22 @@ import { availableOf, ownStateChanged, useAccounts, useFees } from "../api/queri
 import type { OrderRow } from "../api/types";
 import { words } from "../api/words";
 import { IconChevron } from "../app/icons";
+import { zoneName } from "../app/times";
 import { useSession } from "../auth/session";
 import { formatUnits, max, parseUnits, plain, units } from "../domain/decimal";
 import { type Market, shownPlaces } from "../domain/market";
 import {
-  type CancelAfter,
   type Draft,
+  type End,
   type Facts,
   type Kind,
+  MOST_DEADLINE_S,
   preview,
   type Stp,
   sizeOfShare,
   type TimeInForce,
 } from "../domain/ticket";
+import { feed as connection } from "../feed/connection";
 import { type MarketFeed, useBookVersion, useTradeVersion } from "../feed/market";
 import classes from "./trade.module.css";
 
@@ -44,6 +47,13 @@ const TIMES: { value: TimeInForce; label: string }[] = [
   { value: "GTT", label: "Good till time" },
   { value: "IOC", label: "Immediate or cancel" },
   { value: "FOK", label: "Fill or kill" },
+];
+
+const ENDS: { value: End; label: string }[] = [
+  { value: "min", label: "after a minute" },
+  { value: "hour", label: "after an hour" },
+  { value: "day", label: "after a day" },
+  { value: "at", label: "at a time" },
 ];
 
 const STPS: { value: Stp; label: string }[] = [
@@ -79,13 +89,16 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
     bestBid: book.trusted ? book.bids.best()?.price : undefined,
     bestAsk: book.trusted ? book.asks.best()?.price : undefined,
     last: feed.last?.price,
-    band: units("0.1"),
+    nowMs: connection.nowMs(),
   };
   const made = preview(draft, facts, clientOid);
   const buys = draft.side === "buy";
   const isLimit = draft.kind === "limit" || draft.kind === "stop-limit";
   const isStop = draft.kind === "stop-limit" || draft.kind === "stop-market";
   const rests = draft.timeInForce === "GTC" || draft.timeInForce === "GTT";
+  // What keeps the order from being sent must not be folded away.
+  const { timeInForce, expireTime, displaySize, deadlineS } = made.problems;
+  const shown = more || [timeInForce, expireTime, displaySize, deadlineS].some((problem) => problem !== undefined);
   const own = buys ? market.quote : market.base;
   const available = buys ? quote : base;
 
@@ -95,11 +108,13 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
   };
 
   async function send(): Promise<void> {
-    if (made.body === undefined) return;
+    // Times count from the moment of sending, not from when the form was last drawn.
+    const { body } = preview(draft, { ...facts, nowMs: connection.nowMs() }, clientOid);
+    if (body === undefined) return;
     setBusy(true);
     setRefused("");
     try {
-      const order = await call<OrderRow>("/orders", { method: "POST", body: made.body });
+      const order = await call<OrderRow>("/orders", { method: "POST", body });
       queries.setQueryData<OrderRow[]>(["orders", "open"], (rows) => (rows ? [order, ...rows] : rows));
       notifications.show({
         color: "blue",
@@ -175,7 +190,7 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
       </div>
       <div className={classes.seg} role="group" aria-label="Order type">
         {KINDS.map(({ value, label }) => (
-          <button key={value} type="button" aria-pressed={draft.kind === value} onClick={() => change({ kind: value })}>
+          <button key={value} type="button" aria-pressed={draft.kind === value} onClick={() => change(kindChosen(draft, value))}>
             {label}
           </button>
         ))}
@@ -224,63 +239,81 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
           );
         })}
       </div>
-      {isLimit && (
-        <>
-          <UnstyledButton
-            className="dim"
-            fz={12}
-            aria-expanded={more}
-            onClick={() => setMore(!more)}
-            style={{ display: "flex", alignItems: "center", gap: 4 }}
-          >
-            <IconChevron /> Options
-            {!more && <span style={{ marginLeft: "auto" }}>{optionsText(draft)}</span>}
-          </UnstyledButton>
-          <Collapse expanded={more}>
-            <div style={{ display: "flex", flexDirection: "column", gap: 8 }}>
-              <NativeSelect
-                label="Time in force"
-                size="sm"
-                value={draft.timeInForce}
-                error={made.problems.timeInForce}
-                onChange={(event) => change({ timeInForce: event.currentTarget.value as TimeInForce })}
-                data={isStop ? TIMES.filter(({ value }) => value !== "FOK") : TIMES}
+      <UnstyledButton
+        className="dim"
+        fz={12}
+        aria-expanded={shown}
+        onClick={() => setMore(!shown)}
+        style={{ display: "flex", alignItems: "center", gap: 4 }}
+      >
+        <IconChevron /> Options
+        {!shown && <span style={{ marginLeft: "auto" }}>{optionsText(draft)}</span>}
+      </UnstyledButton>
+      <Collapse expanded={shown}>
+        <div style={{ display: "flex", flexDirection: "column", gap: 8 }}>
+          {isLimit && (
+            <NativeSelect
+              label="Time in force"
+              size="sm"
+              value={draft.timeInForce}
+              error={made.problems.timeInForce}
+              onChange={(event) => change({ timeInForce: event.currentTarget.value as TimeInForce })}
+              data={isStop ? TIMES.filter(({ value }) => value !== "FOK") : TIMES}
+            />
+          )}
+          {isLimit && draft.timeInForce === "GTT" && (
+            <NativeSelect
+              label="Ends"
+              size="sm"
+              value={draft.end}
+              onChange={(event) => change({ end: event.currentTarget.value as End })}
+              data={ENDS}
+            />
+          )}
+          {isLimit && draft.timeInForce === "GTT" && draft.end === "at" && (
+            <TextInput
+              label="Ends at"
+              description={`Your own time, ${zoneName()}`}
+              type="datetime-local"
+              size="sm"
+              value={draft.expireTime}
+              error={made.problems.expireTime}
+              onChange={(event) => change({ expireTime: event.currentTarget.value })}
+            />
+          )}
+          {isLimit && rests && !isStop && (
+            <Tooltip label="Refused if it would trade at once, so that you pay the maker's fee" openDelay={400}>
+              <Checkbox
+                label="Post only"
+                size="xs"
+                checked={draft.postOnly}
+                onChange={(event) => change({ postOnly: event.currentTarget.checked })}
               />
-              {draft.timeInForce === "GTT" && (
-                <NativeSelect
-                  label="Ends after"
-                  size="sm"
-                  value={draft.cancelAfter}
-                  onChange={(event) => change({ cancelAfter: event.currentTarget.value as CancelAfter })}
-                  data={[
-                    { value: "min", label: "a minute" },
-                    { value: "hour", label: "an hour" },
-                    { value: "day", label: "a day" },
-                  ]}
-                />
-              )}
-              {rests && !isStop && (
-                <Tooltip label="Refused if it would trade at once, so that you pay the maker's fee" openDelay={400}>
-                  <Checkbox
-                    label="Post only"
-                    size="xs"
-                    checked={draft.postOnly}
-                    onChange={(event) => change({ postOnly: event.currentTarget.checked })}
-                  />
-                </Tooltip>
-              )}
-              {rests && field("displaySize", "Visible size (iceberg)", market.base, market.lot)}
-              <NativeSelect
-                label="When it meets your own order"
-                size="sm"
-                value={draft.stp}
-                data={STPS}
-                onChange={(event) => change({ stp: event.currentTarget.value as Stp })}
-              />
-            </div>
-          </Collapse>
-        </>
-      )}
+            </Tooltip>
+          )}
+          {isLimit && rests && field("displaySize", "Visible size (iceberg)", market.base, market.lot)}
+          <NativeSelect
+            label="When it meets your own order"
+            size="sm"
+            value={draft.stp}
+            data={STPS}
+            onChange={(event) => change({ stp: event.currentTarget.value as Stp })}
+          />
+          <TextInput
+            label="Deadline (seconds)"
+            description="Refused if it takes longer to reach the market"
+            size="sm"
+            inputMode="decimal"
+            autoComplete="off"
+            placeholder={`none; ${MOST_DEADLINE_S} at most`}
+            className="num"
+            value={draft.deadlineS}
+            error={made.problems.deadlineS}
+            styles={{ input: { textAlign: "right" } }}
+            onChange={(event) => change({ deadlineS: event.currentTarget.value })}
+          />
+        </div>
+      </Collapse>
       <div style={{ flex: 1 }} />
       {made.warnings.map((warning) => (
         <div key={warning} className={classes.warning}>
@@ -373,12 +406,18 @@ function Quick({ text, onClick }: { text: string; onClick: () => void }) {
   );
 }
 
+/** A stop order cannot be fill or kill. */
+const kindChosen = (draft: Draft, kind: Kind): Partial<Draft> =>
+  kind === "stop-limit" && draft.timeInForce === "FOK" ? { kind, timeInForce: "GTC" } : { kind };
+
 function optionsText(draft: Draft): string {
-  const rests = draft.timeInForce === "GTC" || draft.timeInForce === "GTT";
+  const isLimit = draft.kind === "limit" || draft.kind === "stop-limit";
+  const rests = isLimit && (draft.timeInForce === "GTC" || draft.timeInForce === "GTT");
   return [
-    draft.timeInForce,
+    isLimit ? draft.timeInForce : "",
     draft.postOnly && rests && draft.kind === "limit" ? "post only" : "",
     draft.displaySize && rests ? "iceberg" : "",
+    draft.deadlineS ? `within ${draft.deadlineS} s` : "",
   ]
     .filter(Boolean)
     .join(", ");

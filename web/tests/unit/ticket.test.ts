@@ -13,8 +13,11 @@ const market = readMarket({
   base_increment: "0.000001",
   quote_increment: "0.01",
   min_market_funds: "1",
+  max_slippage_percentage: "0.100000",
+  high_bid_limit_percentage: "0.500000",
   status: "online",
 });
+const NOW = Date.parse("2026-03-01T12:00:00Z");
 const OID = "6f8d8f5e-2c64-4f0b-8d0f-1f5d1a6f7c11";
 
 function facts(more: Partial<Facts> = {}): Facts {
@@ -41,11 +44,12 @@ function facts(more: Partial<Facts> = {}): Facts {
     bestBid: units("49999"),
     bestAsk: units("50001"),
     last: units("50000"),
-    band: units("0.1"),
+    nowMs: NOW,
     ...more,
   };
 }
 
+const RICH = { available: { base: 10n * ONE, quote: 1_000_000n * ONE } };
 const draft = (more: Partial<Draft>): Draft => ({ ...EMPTY_DRAFT, ...more });
 const look = (more: Partial<Draft>, about: Partial<Facts> = {}) => preview(draft(more), facts(about), OID);
 
@@ -97,7 +101,7 @@ describe("a limit order", () => {
       price: "49,000",
       size: "2",
       timeInForce: "GTT",
-      cancelAfter: "hour",
+      end: "hour",
       displaySize: "0.1",
       postOnly: true,
       stp: "co",
@@ -121,6 +125,49 @@ describe("a limit order", () => {
       price: "49000",
       size: "1",
     });
+  });
+
+  it("ends at a time that is typed", () => {
+    const at = (expireTime: string) => look({ price: "49000", size: "1", timeInForce: "GTT", end: "at", expireTime });
+    const later = new Date(NOW + 90 * 60_000);
+    const local = new Date(later.getTime() - later.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    expect(at(local).body).toMatchObject({ time_in_force: "GTT", expire_time: "2026-03-01T13:30:00.000Z" });
+    expect(at(local).body).not.toHaveProperty("cancel_after");
+    expect(at("2026-02-01T12:00").problems.expireTime).toBe("This time is over");
+    expect(at("2026-02-31T99:00").problems.expireTime).toMatch(/date/);
+    // Nothing is wrong with an empty field, and nothing is sent without it.
+    expect(at("").problems).toEqual({});
+    expect(at("").body).toBeUndefined();
+    expect(at("").hold).toBeDefined();
+    expect(look({ price: "49000", size: "1", end: "at", expireTime: local }).body).not.toHaveProperty("expire_time");
+  });
+
+  it("is given so long to reach the market", () => {
+    const within = (deadlineS: string, kind: Draft["kind"] = "limit") => look({ kind, price: "49000", size: "1", deadlineS });
+    expect(within("2.5").body).toMatchObject({ deadline: "2026-03-01T12:00:02.500Z" });
+    expect(within("240", "market").body).toMatchObject({ deadline: "2026-03-01T12:04:00.000Z" });
+    expect(within("").body).not.toHaveProperty("deadline");
+    for (const wrong of ["0", "241", "-1", "1e2", "5 s", "1.2345", "."]) {
+      expect(within(wrong).problems.deadlineS, wrong).toBe("Seconds, at most 240");
+      expect(within(wrong).body).toBeUndefined();
+    }
+  });
+
+  it("stays within the market's band, as the market tells it", () => {
+    expect(look({ price: "75000", size: "0.1" }).problems).toEqual({});
+    expect(look({ price: "75000.01", size: "0.1" }).problems.price).toBe("At most 75,000.00 USD, 50 % beyond the last trade");
+    expect(look({ side: "sell", price: "24999.99", size: "1" }).problems.price).toMatch(/^At least 25,000.00 USD/);
+    expect(look({ price: "1", size: "1" }).problems).toEqual({});
+    expect(look({ price: "75000.01", size: "0.1" }, { last: undefined }).problems).toEqual({});
+    // A stop order's limit is not looked at before it is set off.
+    expect(look({ kind: "stop-limit", stopPrice: "70000", price: "75000.01", size: "0.1" }).problems).toEqual({});
+  });
+
+  it("can only rest while orders are collected for an auction", () => {
+    const about = { market: { ...market, auction: true, limitOnly: true } };
+    expect(look({ price: "49000", size: "1", timeInForce: "IOC" }, about).problems.timeInForce).toMatch(/auction/);
+    expect(look({ price: "49000", size: "1" }, about).problems).toEqual({});
+    expect(look({ kind: "market", size: "1" }, about).problems.market).toMatch(/limit orders only/);
   });
 
   it("is refused by a halted market, in words", () => {
@@ -147,7 +194,22 @@ describe("a stop order", () => {
     expect(
       look({ kind: "stop-limit", side: "sell", stop: "loss", stopPrice: "51000", price: "47900", size: "1" }).warnings.join(),
     ).toMatch(/already/);
-    expect(look({ kind: "stop-limit", price: "47900", size: "1" }).body).not.toHaveProperty("stop_price");
+  });
+
+  it("is not sent as another order while its stop price is missing", () => {
+    for (const kind of ["stop-limit", "stop-market"] as const) {
+      for (const stopPrice of ["", " ", "x"]) {
+        expect(look({ kind, stopPrice, price: "47900", size: "1" }).body).toBeUndefined();
+      }
+    }
+  });
+
+  it("holds by its stop price, or by a market that has passed it", () => {
+    const held = (more: Partial<Draft>) => look({ kind: "stop-market", size: "1", ...more }, RICH).hold!.amount;
+    const most = (price: string) => units(price) + feeOf(units(price), units("0.006"));
+    expect(held({ stop: "entry", stopPrice: "60000" })).toBe(most("66000"));
+    expect(held({ stop: "entry", stopPrice: "40000" })).toBe(most("55001.1"));
+    expect(held({ stop: "loss", stopPrice: "40000" })).toBe(most("44000"));
   });
 });
 
@@ -166,6 +228,18 @@ describe("a market order", () => {
     expect(made.body).not.toHaveProperty("time_in_force");
     expect(look({ kind: "market", by: "funds", funds: "1000" }).body).toMatchObject({ funds: "1000" });
     expect(look({ kind: "market", by: "funds", funds: "0.5" }).problems.funds).toMatch(/least/);
+  });
+
+  it("holds for the worst price that the market's band allows", () => {
+    const wide = { market: { ...market, priceBand: units("0.25") } };
+    const most = units("62501.25");
+    expect(look({ kind: "market", size: "1" }, wide).hold).toEqual({
+      currency: "USD",
+      amount: most + feeOf(most, units("0.006")),
+    });
+    expect(look({ kind: "market", side: "sell", by: "funds", funds: "30000" }, wide).hold!.amount).toBe(80001601n);
+    const nothing = { bids: [], bestBid: undefined, last: undefined };
+    expect(look({ kind: "market", side: "sell", by: "funds", funds: "100" }, nothing).problems.market).toMatch(/no price yet/);
   });
 
   it("says when the book is thin", () => {
