@@ -38,6 +38,10 @@ user: setup ## make a user with an API key and play money on the running exchang
 operator: setup ## make a user of the running exchange an operator (EMAIL=you@example.com)
 	@$(PY) -m local operator --data "$(DATA)" --email "$(EMAIL)"
 
+.PHONY: proof
+proof: setup ## take a proof of liabilities of the running exchange now, and publish it
+	@$(PY) -m local proof --data "$(DATA)"
+
 .PHONY: rebuild-views
 rebuild-views: setup ## make all views (books, trades, tickers, candles) of the running exchange anew from its journal
 	@$(PY) -m local rebuild-views --data "$(DATA)" $(ARGS)

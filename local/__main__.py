@@ -1,4 +1,4 @@
-"""`python -m local run | status | user | operator | rebuild-views`."""
+"""`python -m local run | status | user | operator | proof | rebuild-views`."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from local.addresses import REPOSITORY, CannotStart, DataFolder, parse_ports
@@ -97,8 +98,19 @@ def operator(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def proof(arguments: argparse.Namespace) -> int:
+    """Exit code 0 when a proof of liabilities was taken and is published."""
+    return _call_by_hand(arguments, "audit_prove_liabilities", {}, good=lambda answer: "proof" in answer)
+
+
 def rebuild_views(arguments: argparse.Namespace) -> int:
     """Exit code 0 when every market's views stand where the journal stood."""
+    return _call_by_hand(arguments, "feed_rebuild_views", {"market": arguments.market},
+                         good=lambda answer: all(part["complete"] for part in answer.values()))
+
+
+def _call_by_hand(arguments: argparse.Namespace, operation: str, payload: dict, *, good: Callable[[dict], bool]) -> int:
+    """Calls a function of the running exchange and prints its answer; the exit code."""
     import http.client
     import urllib.parse
 
@@ -106,13 +118,12 @@ def rebuild_views(arguments: argparse.Namespace) -> int:
     if run_file is None or run_file.state != "ready":
         print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
         return 1
-    name = "exchange-sandbox-feed_rebuild_views"
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(run_file.connections).netloc, timeout=900)
-    connection.request("POST", f"/2015-03-31/functions/{name}/invocations", json.dumps({"market": arguments.market}))
+    connection.request("POST", f"/2015-03-31/functions/exchange-sandbox-{operation}/invocations", json.dumps(payload))
     answer = connection.getresponse()
     text = answer.read().decode()
     print(text)
-    return 0 if answer.status == 200 and all(part["complete"] for part in json.loads(text).values()) else 1
+    return 0 if answer.status == 200 and "X-Amz-Function-Error" not in answer.headers and good(json.loads(text)) else 1
 
 
 def main() -> int:
@@ -141,6 +152,8 @@ def main() -> int:
     command = commands.add_parser("operator", parents=[data], help="put a user into the group that may steer the exchange")
     command.add_argument("--email", required=True)
     command.set_defaults(run=operator)
+    command = commands.add_parser("proof", parents=[data], help="take a proof of liabilities now")
+    command.set_defaults(run=proof)
     command = commands.add_parser("rebuild-views", parents=[data], help="make all views anew from the journal")
     command.add_argument("--market", default=None, help="default: all")
     command.set_defaults(run=rebuild_views)

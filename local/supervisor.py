@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -177,6 +178,7 @@ class Supervisor:
         await asyncio.gather(*starting)
         self._progress.note(f"{len(consumers)} consumers, {len(self._plan.schedules)} schedules")
         await asyncio.to_thread(self._send_ticks)
+        await asyncio.to_thread(self._take_first_proof)
         if self._settings.demo:
             self._tell("starting")  # the bots read the addresses and the user pool from run.json
             login = DemoAccounts(data).login(NEWCOMER)
@@ -263,13 +265,27 @@ class Supervisor:
 
     def _send_ticks(self) -> None:
         """Every market gets a tick: its entry's nudge lets the followers see what they missed, an empty Valkey included."""
-        for function in self._plan.by_operation("engine_send_ticks"):
+        self._call("engine_send_ticks", "the ticks were not sent")  # the schedule will, within a minute
+
+    def _take_first_proof(self) -> None:
+        """The schedule takes a proof a day. A new exchange does not wait for it, one that has a proof does."""
+        try:
+            urllib.request.urlopen(f"{self._run.application}/proof", timeout=15).read()
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                self._call("audit_prove_liabilities", "no proof of liabilities was taken")
+        except (OSError, http.client.HTTPException) as error:
+            self._progress.note(f"the proof of liabilities could not be looked at: {error}")
+
+    def _call(self, operation: str, otherwise: str) -> None:
+        """Calls an operation's functions through the gateway; tells it where that fails."""
+        for function in self._plan.by_operation(operation):
             request = urllib.request.Request(f"{self._run.connections}/2015-03-31/functions/{function.name}/invocations",
                                              data=json.dumps({"source": "local"}).encode(), method="POST")
             try:
                 urllib.request.urlopen(request, timeout=15).read()
             except (OSError, http.client.HTTPException) as error:
-                self._progress.note(f"the ticks were not sent: {error}")  # the schedule will, within a minute
+                self._progress.note(f"{otherwise}: {error}")
 
     # --- the folder
 
