@@ -1,4 +1,5 @@
-"""Models of what goes in and out. Answers are closed: a field that is not here, or missing, fails the contract tests.
+"""Models of market data, orders and accounts. Answers are closed: a field that is not here, or missing,
+fails the contract tests.
 
 Money, prices and sizes are decimal strings. What may be absent has a default here and is left out, never null.
 """
@@ -297,31 +298,6 @@ class CancelOrders(Body):
     product_id: str = None
 
 
-class FaucetDeposit(Body):
-    currency: str = Field(examples=["USD"])
-    amount: Number
-    id: UUID = None
-
-
 # Rows are lists of one length: a type per place is more than some readers of the document understand.
 Candle = Annotated[list[float], Field(min_length=6, max_length=6)]
 SparkLines = dict[str, list[Annotated[list[float], Field(min_length=5, max_length=5)]]]
-
-# operation -> what it takes; what it answers, by the last words of the route where an operation has several
-BODIES: dict[str, type[Body]] = {
-    "api_place_order": NewOrder, "api_amend_order": Amend, "api_place_orders": Batch, "api_cancel_after": CancelAfter,
-    "api_cancel_orders": CancelOrders, "api_deposit_faucet": FaucetDeposit}
-ANSWERS: dict[str, Any] = {
-    "GET /time": ServerTime, "GET /currencies": list[Currency], "GET /currencies/{currency_id}": Currency,
-    "GET /products": list[Product], "GET /products/{product_id}": Product, "GET /products/{product_id}/book": Book,
-    "GET /products/{product_id}/ticker": Ticker, "GET /products/{product_id}/trades": list[Trade],
-    "GET /products/{product_id}/candles": list[Candle], "GET /products/{product_id}/stats": Statistics,
-    "GET /products/volume-summary": list[Volumes], "GET /products/spark-lines": SparkLines,
-    "POST /orders": Order, "POST /orders/batch": BatchAnswer, "PUT /orders/{order_id}": AmendedOrder,
-    "POST /orders/cancel-after": Switch, "GET /orders": list[Order], "GET /orders/{order_id}": Order,
-    "DELETE /orders/{order_id}": UUID, "DELETE /orders": list[UUID], "GET /fills": list[Fill],
-    "GET /accounts": list[Account], "GET /accounts/": list[Account], "GET /accounts/{account_id}": Account,
-    "GET /accounts/{account_id}/ledger": list[LedgerRow], "GET /accounts/{account_id}/holds": list[Hold],
-    "GET /fees": Fees, "GET /profiles": list[Profile], "GET /profiles/{profile_id}": Profile,
-    "GET /users/self/verify": User, "GET /users/self/trailing-volume": list[TrailingVolume],
-    "GET /payment-methods": list[Any], "GET /coinbase-accounts": list[Any]}

@@ -20,6 +20,7 @@ from exchange.api import auth, placing
 from exchange.api.auth import signature
 from exchange.commands import Command, decode_message
 from exchange.markets import listing
+from tests.documented import check_answer
 
 FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
 PREFIX = "https://sqs.test/000000000000/test-commands-"
@@ -119,6 +120,7 @@ class Api:
         elif isinstance(answer.body, dict):
             assert "message" not in answer.body and not isinstance(answer.body.get("code"), str)
             assert None not in answer.body.values()
+        check_answer(name, method=method, path=path, parameters=set(parameters or {}), status=answer.status, body=answer.body)
         return answer
 
     def fund(self, user: str, **funds: str) -> None:
