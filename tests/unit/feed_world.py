@@ -118,8 +118,9 @@ class World:
     def cancel(self, order: UUID) -> Command:
         return Command(kind=CommandKind.CANCEL, issued_at_ms=self.at_ms, order_id=order)
 
-    def amend(self, order: UUID, *, price: str | None = None, size: str | None = None) -> Command:
-        return self.command(CommandKind.AMEND, order_id=order, price_ticks=self.market.price_ticks(price) if price else 0,
+    def amend(self, order: UUID, *, price: str | None = None, size: str | None = None, account: int = 0) -> Command:
+        return self.command(CommandKind.AMEND, order_id=order, account=account,
+                            price_ticks=self.market.price_ticks(price) if price else 0,
                             size_lots=self.market.size_lots(size) if size else 0)
 
     def command(self, kind: CommandKind, **fields: object) -> Command:
@@ -161,7 +162,9 @@ class World:
                 batch.append(self.place(side, price, size_, account=account, tif=TimeInForce.GTT,
                                         expire_in_ms=rng.randint(1, 60)))
             elif draw < 0.7:
-                batch.append(self.amend(order, price=rng.choice((None, price)), size=size_))
+                # By its owner, by somebody else, or by nobody: some are refused, and each is told to who asked.
+                batch.append(self.amend(order, price=rng.choice((None, price)), size=size_,
+                                        account=account if order.int % 3 == 0 else 0))
             elif draw < 0.72:
                 batch.append(self.command(CommandKind.CANCEL_ALL, account=account))
             elif draw < 0.8:

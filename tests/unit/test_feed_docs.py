@@ -127,12 +127,16 @@ def test_the_table_of_messages_names_every_field_and_no_other():
     feed = Feed(world)
     found: dict[str, set[str]] = defaultdict(set)
     owners: dict[str, set[str]] = defaultdict(set)
+    # An amend that is refused, of an order with all that it may have.
+    maker = world.place("buy", "90.00", "0.01", post_only=True, client_oid=UUID(int=10**9 - 1))
+    first = [world.place("sell", "110.00", "0.01", account=2), maker, world.amend(maker.order_id, price="110.00", account=1)]
     for number in range(250):
-        commands = world.random_batch_of_all(rng, rng.randint(1, 4))
+        commands = first + world.random_batch_of_all(rng, rng.randint(1, 4))
         commands.append(world.place("buy", "100.00", "0.01", client_oid=UUID(int=10**9 + number)))
         # Repeats of an order that rests and of one that waits.
         commands += [world.place("buy", "1.00", "0.01", order=UUID(int=10**10)),
                      world.place("sell", "1.00", "0.01", stop="1.00", order=UUID(int=10**10 + 1))]
+        first = []
         for connection, sent in feed.run(*commands).items():
             for message in sent:
                 (owners if connection.startswith("of") else found)[message["type"]] |= set(message)
@@ -140,6 +144,7 @@ def test_the_table_of_messages_names_every_field_and_no_other():
         found[message["type"]] |= set(message)
     found["heartbeat"] |= set(messages.heartbeat(world.market, feed.state, 0))
     found["status"] |= set(messages.status([], []))
+    found["amend_rejected"] = owners.pop("amend_rejected")  # which has no other receivers
     assert set(found) == set(documented)
     for kind, fields in found.items():
         assert fields - everywhere - {"type"} <= documented[kind], kind

@@ -78,7 +78,7 @@ def test_books_from_full_are_the_cores_for_the_public_and_for_owners(seed):
     for _ in range(150):
         sent = listener.run_all(*(world.random_batch_of_all(rng, rng.randint(1, 3)) for _ in range(rng.randint(1, 3))))
         for name, book in books.items():
-            numbers = [message["sequence"] for message in sent.get(name, [])]
+            numbers = [message["sequence"] for message in sent.get(name, []) if message["type"] != "amend_rejected"]
             assert numbers == list(range(sequence + 1, sequence + 1 + len(numbers))), "one message per number"
             for message in sent.get(name, []):
                 book.take(message)
@@ -93,7 +93,7 @@ def test_books_from_full_are_the_cores_for_the_public_and_for_owners(seed):
         if world.book.mode != Mode.UNCROSSING:
             assert listener.state.mode == world.book.mode
     assert seen >= {("activate", None), ("received", None), ("open", None), ("match", None), ("change", "modify_order"),
-                    ("change", "STP"), ("done", "filled"), ("done", "canceled"), ("done", "rejected")}
+                    ("change", "STP"), ("done", "filled"), ("done", "canceled"), ("done", "rejected"), ("amend_rejected", None)}
     assert modes == {Mode.OPEN, Mode.HALTED, Mode.AUCTION}
 
 
@@ -202,7 +202,39 @@ def test_an_amend_that_keeps_its_place_is_a_change():
         "old_size": "2.00000000", "new_size": "0.50000000", "old_price": "100.00", "new_price": "100.00",
         "product_id": MARKET, "sequence": 3, "time": "2023-11-14T22:13:20.020000Z"}
     refused = listener.run(world.amend(order.order_id, size="0.5"), world.amend(UUID(int=9), size="1"))
-    assert [message["type"] for message in refused["full"]] == ["change"], "a refused amend is no message"
+    assert [message["type"] for message in refused["full"]] == ["change"], "a refused amend is no message for the public"
+
+
+def test_a_refused_amend_is_told_to_its_owner_only():
+    """With what was asked for and why not; no number of the sequence is used."""
+    world, client_oid = World(), UUID(int=77)
+    listener = Listener(world, subscriber("full", "full"), subscriber("owner", "user", account=1),
+                        subscriber("owner's full", "full", account=1), subscriber("other", "user", "full", account=2))
+    order = world.place("buy", "100.00", "2", post_only=True, client_oid=client_oid)
+    sent = listener.run(order, world.place("sell", "101.00", "0.5", account=2))
+    sequence = sent["full"][-1]["sequence"]
+    refused = {"type": "amend_rejected", "time": "2023-11-14T22:13:20.020000Z", "product_id": MARKET, "order_id": FIRST,
+               "reject_reason": "post_only_would_cross", "user_id": "user-1", "profile_id": "profile-1", "new_price": "101.00",
+               "client_oid": str(client_oid)}
+    assert listener.run(world.amend(order.order_id, price="101.00", account=1)) == {
+        "owner": [refused], "owner's full": [refused]}
+    sent = listener.run(world.amend(order.order_id, price="99.00", size="1", account=2), world.cancel(order.order_id),
+                        world.amend(order.order_id, size="1", account=1))
+    of_the_other = refused | {"reject_reason": "unknown_order", "user_id": "user-2", "profile_id": "profile-2",
+                              "new_price": "99.00", "new_size": "1.00000000", "time": "2023-11-14T22:13:20.030000Z"}
+    del of_the_other["client_oid"]  # nobody learns what is not theirs
+    assert sent["other"][0] == of_the_other
+    assert [message["type"] for message in sent["owner"]] == ["done", "amend_rejected"], "in the order of the events"
+    assert sent["owner"][-1]["reject_reason"] == "unknown_order" and "client_oid" not in sent["owner"][-1]
+    assert [(message["type"], message["sequence"]) for message in sent["full"]] == [("done", sequence + 1)]
+
+
+def test_an_entry_with_nothing_but_a_refused_amend_moves_no_sequence():
+    world = World()
+    listener = Listener(world, subscriber("level2", "level2"), subscriber("owner", "user", account=1))
+    listener.run(world.place("buy", "100.00", "2"))
+    sent = listener.run(world.amend(UUID(int=9), size="1", account=1))
+    assert list(sent) == ["owner"] and listener.state.sequence == 2
 
 
 def test_an_amend_that_loses_its_place_leaves_by_a_change_to_nothing():

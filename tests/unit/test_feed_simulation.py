@@ -69,6 +69,8 @@ class Client:
             assert self.levels is None or message["sequence"] <= self.levels_at
         elif kind == "last_match":
             self.trade_at = max(self.trade_at, message["trade_id"])
+        elif kind == "amend_rejected":
+            assert self.account and {"user", "full"} & self.channels and "sequence" not in message
         else:
             self.event(message)
 

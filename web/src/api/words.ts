@@ -48,6 +48,7 @@ const REASONS: Record<string, string> = {
   overflow: "its value is too large",
   malformed: "the engine could not read it",
   duplicate_order_id: "its id was used before",
+  unknown_order: "it had ended before",
 };
 
 export function words(failure: unknown): string {

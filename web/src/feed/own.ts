@@ -31,6 +31,13 @@ export function useOwnEvents(productIds: readonly string[]): void {
           ownStateChanged();
         }),
       ),
+      feed.listen(
+        "amend_rejected",
+        mine((message) => {
+          tellRefusedAmend(message);
+          ownStateChanged();
+        }),
+      ),
       ...["received", "open", "change", "activate"].map((type) => feed.listen(type, mine(ownStateChanged))),
     ];
     return () => {
@@ -66,4 +73,13 @@ function tellDone(message: FeedMessage): void {
       message: `${String(message.product_id)}: ${reasonWords(String(message.cancel_reason))}.`,
     });
   }
+}
+
+function tellRefusedAmend(message: FeedMessage): void {
+  notifications.show({
+    color: "red",
+    title: "Change refused",
+    autoClose: 10_000,
+    message: `${String(message.product_id)}: ${reasonWords(String(message.reject_reason))}. The order is as it was.`,
+  });
 }

@@ -82,6 +82,24 @@ def user_message(market: Market, message: dict, item: Published, *, account: int
     return message | mine
 
 
+def amend_rejected(market: Market, item: Published, *, user_id: str, profile_id: str) -> dict:
+    """What the owner of an amend that the engine refused is told: the order stands as it was. It has no `sequence`, because it
+    is no event of the market."""
+    event, order = item.event, item.order
+    message = {"type": "amend_rejected", "time": iso(item.at_ms), "product_id": market.id,
+               "order_id": uuid_text(event.order_id), "reject_reason": _reject_reason(event.code), "user_id": user_id,
+               "profile_id": profile_id}
+    if event.price_ticks:
+        message["new_price"] = market.format_price(event.price_ticks)
+    if event.size_lots:
+        message["new_size"] = market.format_size(event.size_lots)
+    return message if order.client_oid == NIL.bytes else message | {"client_oid": uuid_text(order.client_oid)}
+
+
+def _reject_reason(code: int) -> str:
+    return RejectCode(code).name.lower() if code in RejectCode._value2member_map_ else "rejected"
+
+
 def _is_private(item: Published) -> bool:
     """Whether the event is of a stop order that waits, or that was refused."""
     event = item.event
@@ -175,8 +193,7 @@ def _rejected(market: Market, item: Published, lots: int) -> dict:
     if event.code == RejectCode.DUPLICATE_ORDER_ID:
         return {"type": "activate" if order.is_stop else "received", "duplicate": True,
                 **_ordered(market, item, lots, order.funds)}
-    code = RejectCode(event.code).name.lower() if event.code in RejectCode._value2member_map_ else "rejected"
-    message = {"type": "done", "reason": "rejected", "reject_reason": code}
+    message = {"type": "done", "reason": "rejected", "reject_reason": _reject_reason(event.code)}
     if not order.is_market:
         message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(lots)}
     return message

@@ -16,7 +16,7 @@ import orjson
 
 from exchange.events import EventKind, RejectCode
 from exchange.feed import messages
-from exchange.feed.state import MarketState, Published
+from exchange.feed.state import MarketState, Published, is_rejected_amend
 from exchange.markets import Market
 
 LEVEL_CHANNELS = frozenset(("level2", "level2_batch"))
@@ -178,7 +178,11 @@ class _Writer:
         full, matches = "full" in channels, "matches" in channels
         if not EVENT_CHANNELS.isdisjoint(channels):
             for index, item in enumerate(self._buffered.events):
-                if signed_in is not None and _concerns(item, signed_in.account):
+                if is_rejected_amend(item):
+                    if signed_in is not None and _concerns(item, signed_in.account):
+                        texts.append(messages.dump(messages.amend_rejected(
+                            self._market, item, user_id=signed_in.user_id, profile_id=signed_in.profile_id)))
+                elif signed_in is not None and _concerns(item, signed_in.account):
                     if full or not _is_repeat(item):
                         texts.append(messages.dump(messages.user_message(
                             self._market, self._message(index), item, account=signed_in.account,

@@ -27,7 +27,8 @@ _MODES = {EventKind.HALTED: Mode.HALTED, EventKind.COLLECTING: Mode.AUCTION, Eve
 class Published(NamedTuple):
     """A public event with what its messages need besides, as of the event: messages may be made when later ones have been
     applied. Its order, for a trade the taker's and the maker's, is the live one: read of it only what never changes.
-    A rejected order was never live; `order` is what its command said.
+    A rejected order was never live; `order` is what its command said. A rejected amend is its owner's only, and has no number
+    in the sequence: see `is_rejected_amend`.
 
     `old`, `new`: what the public may know of the order's lots (of a by-funds one: its funds) before and after the event;
     on the book these are its visible lots. `price_ticks`: its limit before the event.
@@ -52,7 +53,8 @@ class Told(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one entry brought: its public events in order, and the (side, price) of the levels it changed."""
+    """What one entry brought: its public events and its rejected amends in order, and the (side, price) of the levels it
+    changed."""
 
     events: list[Published]
     levels: list[tuple[int, int]]
@@ -110,7 +112,9 @@ class MarketState:
                 levels.append((event.side, event.price_ticks))
                 continue
             item = self._apply_event(event, entry)
-            if item is not None:
+            if item is not None and is_rejected_amend(item):
+                published.append(item)
+            elif item is not None:
                 sequence += 1
                 if event.sequence != sequence:
                     raise BrokenInvariant(f"I9: {self.market} entry {entry.seq}: event {event.sequence} after "
@@ -162,17 +166,21 @@ class MarketState:
         return item
 
     def _accepted(self, event: Event, entry: JournalEntry) -> Published:
-        order = _placed(event, entry)
+        order = _commanded(event, entry)
         self.orders[event.order_id] = order
         if event.flags & FLAG_STOP:
             self._dirty_orders.add(event.order_id)
         return Published(event, entry.at_ms, order, new=order.shown(event.size_lots), price_ticks=order.price_ticks)
 
     def _rejected(self, event: Event, entry: JournalEntry) -> Published | None:
-        """Only a refused PLACE is public; what else is refused does not move the sequence."""
-        if event.flags != CommandKind.PLACE:
+        """Only a refused PLACE is public; what else is refused does not move the sequence. Of an amend the order is the live
+        one if it is of who asked, else what the command said."""
+        if event.flags not in (CommandKind.PLACE, CommandKind.AMEND):
             return None
-        order = _placed(event, entry)
+        order = _commanded(event, entry)
+        if event.flags == CommandKind.AMEND:
+            live = self.orders.get(event.order_id)
+            return Published(event, entry.at_ms, live if live is not None and live.account == order.account else order)
         return Published(event, entry.at_ms, order, new=order.shown(event.size_lots), price_ticks=order.price_ticks)
 
     def _trade(self, event: Event, at_ms: int) -> Published:
@@ -235,7 +243,11 @@ _LIVE = {
     EventKind.REDUCED: MarketState._reduced, EventKind.AMENDED: MarketState._amended}
 
 
-def _placed(event: Event, entry: JournalEntry) -> LiveOrder:
-    """The order of an ACCEPTED or of a refused PLACE: the events that are sure to come with their own command."""
+def is_rejected_amend(item: Published) -> bool:
+    return item.event.kind == EventKind.REJECTED and item.event.flags == CommandKind.AMEND
+
+
+def _commanded(event: Event, entry: JournalEntry) -> LiveOrder:
+    """The order of an ACCEPTED or REJECTED, as its command says: the events that are sure to come with their own command."""
     start = event.command_index * commands.SIZE
     return LiveOrder.placed(entry.commands[start:start + commands.SIZE], entry.at_ms)
