@@ -38,7 +38,9 @@ HEADERS = {"ratelimit-limit": "requests at once", "ratelimit-remaining": "of the
 ALWAYS, OF_PAGES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-request-id"), ("cb-before", "cb-after")
 TAGS = (("products", "Market data"), ("orders", "Orders"), ("fills", "Orders"), ("accounts", "Account"), ("admin", "Operators"),
         ("api-keys", "API keys"), ("deposits", "Wallet"), ("withdrawals", "Wallet"), ("transfers", "Wallet"),
-        ("address-book", "Wallet"), ("currencies", "Market data"), ("time", "Market data"), ("proof", "Market data"))
+        ("address-book", "Wallet"), ("payment-methods", "Wallet"), ("coinbase-accounts", "Wallet"), ("custody", "Wallet"),
+        ("openapi", "This document"), ("docs", "This document"),
+        ("currencies", "Market data"), ("time", "Market data"), ("proof", "Market data"))
 
 
 def as_text() -> str:

@@ -14,5 +14,5 @@ def lambda_handler(request: Request) -> Response:
     """The OpenAPI 3.1 document, or a page that shows it and needs nothing from elsewhere."""
     if request.path.rstrip("/").endswith("/docs"):
         return Response(PAGE, headers={"content-type": "text/html; charset=utf-8",
-                                       "content-security-policy": "default-src 'self' 'unsafe-inline'"})
+                                       "content-security-policy": "default-src 'self' 'unsafe-inline'; img-src data:"})
     return Response(DOCUMENT)
