@@ -1,6 +1,6 @@
 /** Every call of the application door: one place for the token, the error shape and the pages. Money stays text. */
 import { config } from "../app/config";
-import { accessToken, signedOutByServer } from "../auth/session";
+import { accessToken, sessionEnded } from "../auth/session";
 import { ApiError } from "./errors";
 
 export type Query = Record<string, string | number | readonly string[] | undefined>;
@@ -34,8 +34,11 @@ async function send(path: string, { method = "GET", query, body, open, signal }:
   const headers: Record<string, string> = {};
   if (body !== undefined) headers["content-type"] = "application/json";
   if (!open) {
-    const token = await accessToken();
-    if (token === null) throw new ApiError(401, "signed_out", "Sign in to go on.");
+    const token = await readToken();
+    if (token === null) {
+      sessionEnded();
+      throw new ApiError(401, "signed_out", "Sign in to go on.");
+    }
     headers.authorization = `Bearer ${token}`;
   }
   let answer: Response;
@@ -59,7 +62,7 @@ async function send(path: string, { method = "GET", query, body, open, signal }:
   }
   if (!answer.ok) {
     const told = (parsed ?? {}) as { message?: string; code?: string; request_id?: string };
-    if (answer.status === 401 && !open) signedOutByServer();
+    if (answer.status === 401 && !open) sessionEnded();
     throw new ApiError(
       answer.status,
       told.code ?? `http_${answer.status}`,
@@ -69,6 +72,14 @@ async function send(path: string, { method = "GET", query, body, open, signal }:
     );
   }
   return { body: parsed, headers: answer.headers };
+}
+
+async function readToken(): Promise<string | null> {
+  try {
+    return await accessToken();
+  } catch {
+    throw new ApiError(0, "unreachable", "The sign-in service cannot be reached.");
+  }
 }
 
 function search(query: Query | undefined): string {

@@ -34,6 +34,8 @@ const WORDS: Record<string, string> = {
   withdrawal_limit_reached: "This is more than your account may withdraw in 24 hours.",
   address_waiting: "This address is new. Withdrawals to it start once its waiting time is over.",
   address_not_in_book: "Add this address to the address book first.",
+  invalid_expire_time: "The order's end is no time, or it has passed.",
+  deadline_passed: "The deadline passed before the exchange had the order. Nothing was placed.",
   withdrawal_not_cancelable: "The withdrawal has gone too far to be taken back.",
   currency_not_withdrawable: "This currency cannot be withdrawn in this way.",
 };

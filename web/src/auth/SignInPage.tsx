@@ -98,7 +98,14 @@ export function SignInPage({ first = "sign-in" }: { first?: Step }) {
     },
     totp: async () => {
       const cognito = await import("./cognito");
-      await cognito.confirmSignIn({ challengeResponse: code });
+      await cognito.confirmSignIn({ challengeResponse: code }).catch((failure) => {
+        // A wrong code is answered as such; this is the end of the try itself.
+        if (failure.name === "NotAuthorizedException" || failure.name === "SignInException") {
+          go("sign-in");
+          throw new Error("That took too long. Sign in again.");
+        }
+        throw failure;
+      });
       await enter();
     },
     reset: async () => {
@@ -114,11 +121,22 @@ export function SignInPage({ first = "sign-in" }: { first?: Step }) {
     },
   };
 
-  async function submit(): Promise<void> {
+  const submit = (): Promise<void> => run(act[step]);
+
+  /** Another code: the first may be lost, or too old by now. */
+  const sendAgain = (): Promise<void> =>
+    run(async () => {
+      const cognito = await import("./cognito");
+      if (step === "confirm") await cognito.resendSignUpCode({ username: email });
+      else await cognito.resetPassword({ username: email });
+      setNotice("We sent you another code.");
+    });
+
+  async function run(what: () => Promise<void>): Promise<void> {
     setBusy(true);
     setTrouble("");
     try {
-      await act[step]();
+      await what();
     } catch (failure) {
       setTrouble(authWords(failure));
       form.setFieldValue("code", "");
@@ -196,6 +214,11 @@ export function SignInPage({ first = "sign-in" }: { first?: Step }) {
             <div style={{ display: "flex", justifyContent: "space-between" }}>
               {step === "sign-in" ? link("sign-up", "Open an account") : link("sign-in", "Back to sign-in")}
               {step === "sign-in" && link("reset", "Forgot the password?")}
+              {(step === "confirm" || step === "new-password") && (
+                <Anchor component="button" type="button" size="sm" disabled={busy} onClick={() => void sendAgain()}>
+                  Send another code
+                </Anchor>
+              )}
             </div>
             <Anchor component={Link} to="/" size="sm" c="dimmed">
               Look at the markets without an account

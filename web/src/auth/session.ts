@@ -2,6 +2,7 @@
  * Who is signed in. Owns the session's state and hands out access tokens; the Cognito client itself (`cognito.ts`) is a
  * chunk of its own, loaded when somebody has signed in before or is about to.
  */
+import { notifications } from "@mantine/notifications";
 import { useSyncExternalStore } from "react";
 import { config } from "../app/config";
 
@@ -61,7 +62,24 @@ export async function signOut(): Promise<void> {
   set(SIGNED_OUT);
 }
 
-/** The exchange did not take the token: it was revoked or the pool is another one. */
-export function signedOutByServer(): void {
-  if (session.status === "signed-in") void signOut();
+/** The exchange did not take the token, or there is none any more: the session ended elsewhere. Who was signed in is told so. */
+export function sessionEnded(): void {
+  if (session.status !== "signed-in") return;
+  set(SIGNED_OUT);
+  notifications.show({
+    color: "red",
+    title: "You are signed out",
+    message: "Your session is over. Sign in again.",
+    autoClose: 10_000,
+  });
+  void import("./cognito")
+    .then(({ signOut: leave }) => leave())
+    .catch(() => {
+      // Its tokens are worth nothing any more; what could not be revoked need not be.
+    });
 }
+
+/** Another tab signed in or out: the tokens are the same for all of them. */
+window.addEventListener("storage", ({ key }) => {
+  if (session.status !== "loading" && (key === null || key.endsWith(".LastAuthUser"))) void restoreSession();
+});

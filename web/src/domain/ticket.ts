@@ -281,7 +281,8 @@ function limitBand(draft: Draft, facts: Facts, price: bigint, made: Preview): vo
   const { last, market } = facts;
   if (last === undefined) return;
   const width = multiply(last, market.limitBand, "down");
-  const text = (bound: bigint): string => `${formatUnits(bound, market.pricePlaces, { group: true, cut: true })} ${market.quote}`;
+  const text = (bound: bigint): string =>
+    `${formatUnits(bound, market.pricePlaces, { group: true, cut: true })} ${market.quote}`;
   const far = `${plain(market.limitBand * 100n)} % beyond the last trade`;
   if (draft.side === "buy" && price > last + width) made.problems.price = `At most ${text(last + width)}, ${far}`;
   if (draft.side === "sell" && price < last - width) made.problems.price = `At least ${text(last - width)}, ${far}`;

@@ -1,6 +1,8 @@
-import { Alert, Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type FormEvent, type ReactNode, useState } from "react";
+import { Dialog } from "../app/Dialog";
+import classes from "./operator.module.css";
 import { told } from "./Parts";
 import { useAct } from "./queries";
 
@@ -15,8 +17,54 @@ export interface Act {
   done: string;
 }
 
+export type Decision = "approve" | "refuse";
+const DECISIONS: Record<Decision, string> = { approve: "Approve", refuse: "Refuse" };
+
+/** The buttons of what waits for an operator; `may`: the decisions that are open. */
+export const Decide = ({ may, onDecide }: { may: Decision[]; onDecide: (decision: Decision) => void }) => (
+  <span className={classes.pager}>
+    {may.map((decision) => (
+      <Button
+        key={decision}
+        size="compact-xs"
+        variant={decision === "refuse" ? "outline" : "filled"}
+        color={decision === "refuse" ? "red" : undefined}
+        onClick={() => onDecide(decision)}
+      >
+        {DECISIONS[decision]}
+      </Button>
+    ))}
+  </span>
+);
+
+interface Waiting {
+  id: string;
+  amount: string;
+  currency: string;
+}
+
+/** The act of deciding one of `/admin/withdrawals` or `/admin/adjustments`. */
+export const deciding = (path: string, row: Waiting, decision: Decision, says: string, done: string): Act => ({
+  title: `${DECISIONS[decision]} ${row.amount} ${row.currency}?`,
+  says,
+  act: DECISIONS[decision],
+  path: `${path}/${row.id}/${decision}`,
+  danger: decision === "refuse",
+  done,
+});
+
 /** Asks for the reason of an act, and whether it is meant. `children`: further fields; `ready`: whether they are filled in. */
-export function ActDialog({ act, onClose, children, ready = true }: { act: Act; onClose: () => void; children?: ReactNode; ready?: boolean }) {
+export function ActDialog({
+  act,
+  onClose,
+  children,
+  ready = true,
+}: {
+  act: Act;
+  onClose: () => void;
+  children?: ReactNode;
+  ready?: boolean;
+}) {
   const run = useAct();
   const [reason, setReason] = useState("");
 
@@ -34,7 +82,7 @@ export function ActDialog({ act, onClose, children, ready = true }: { act: Act; 
   }
 
   return (
-    <Modal opened onClose={onClose} title={act.title} centered>
+    <Dialog onClose={onClose} title={act.title} size="md" centered>
       <form onSubmit={send}>
         <Stack gap="md">
           <Text size="sm" component="div">
@@ -48,7 +96,7 @@ export function ActDialog({ act, onClose, children, ready = true }: { act: Act; 
             maxLength={500}
             value={reason}
             onChange={(event) => setReason(event.currentTarget.value)}
-            data-autofocus={children === undefined ? true : undefined}
+            data-autofocus={children ? undefined : true}
           />
           {run.error !== null && (
             <Alert color="red" role="alert">
@@ -70,6 +118,6 @@ export function ActDialog({ act, onClose, children, ready = true }: { act: Act; 
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

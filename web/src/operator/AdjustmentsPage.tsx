@@ -1,22 +1,22 @@
-import { Button, NativeSelect } from "@mantine/core";
+import { NativeSelect } from "@mantine/core";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { fullTime } from "../app/times";
 import { useSession } from "../auth/session";
-import { type Act, ActDialog } from "./ActDialog";
+import { type Act, ActDialog, Decide, type Decision, deciding } from "./ActDialog";
 import classes from "./operator.module.css";
 import { Asked, Card, Older, Page, Status, Table } from "./Parts";
 import { useAdjustments } from "./queries";
 import type { Adjustment } from "./types";
 
-const deciding = (row: Adjustment, move: "approve" | "refuse"): Act => ({
-  title: `${move === "approve" ? "Approve" : "Refuse"} ${row.amount} ${row.currency}?`,
-  says: `Asked for because: ${row.reason}`,
-  act: move === "approve" ? "Approve" : "Refuse",
-  path: `/admin/adjustments/${row.id}/${move}`,
-  danger: move === "refuse",
-  done: move === "approve" ? "The adjustment is booked." : "The adjustment is refused.",
-});
+const decide = (row: Adjustment, decision: Decision): Act =>
+  deciding(
+    "/admin/adjustments",
+    row,
+    decision,
+    `Asked for because: ${row.reason}`,
+    decision === "approve" ? "The adjustment is booked." : "The adjustment is refused.",
+  );
 
 /** Corrections by two operators: who asked cannot approve. Ask for one on an account's page. */
 export function AdjustmentsPage() {
@@ -60,14 +60,7 @@ export function AdjustmentsPage() {
                     (row.requested_by === userId ? (
                       <span className="dim">another operator decides</span>
                     ) : (
-                      <span className={classes.pager}>
-                        <Button size="compact-xs" onClick={() => setAct(deciding(row, "approve"))}>
-                          Approve
-                        </Button>
-                        <Button size="compact-xs" variant="outline" color="red" onClick={() => setAct(deciding(row, "refuse"))}>
-                          Refuse
-                        </Button>
-                      </span>
+                      <Decide may={["approve", "refuse"]} onDecide={(decision) => setAct(decide(row, decision))} />
                     )),
                 },
               ]}

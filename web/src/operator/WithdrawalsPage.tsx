@@ -1,23 +1,25 @@
-import { Button, NativeSelect } from "@mantine/core";
+import { NativeSelect } from "@mantine/core";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { fullTime } from "../app/times";
-import { type Act, ActDialog } from "./ActDialog";
+import { type Act, ActDialog, Decide, type Decision, deciding } from "./ActDialog";
 import classes from "./operator.module.css";
 import { Asked, Card, Older, Page, Status, Table } from "./Parts";
 import { useWithdrawals } from "./queries";
 import type { Withdrawal } from "./types";
 
+/** A withdrawal that is approved can still be refused, until it is sent. */
+const MAY: Record<string, Decision[]> = { requested: ["approve", "refuse"], approved: ["refuse"] };
 const STATUSES = ["requested", "approved", "sent", "completed", "returned", "refused", "canceled"];
 
-const deciding = (row: Withdrawal, move: "approve" | "refuse"): Act => ({
-  title: `${move === "approve" ? "Approve" : "Refuse"} ${row.amount} ${row.currency}?`,
-  says: move === "approve" ? `It is paid out to ${target(row)}.` : "The amount goes back to the account at once.",
-  act: move === "approve" ? "Approve" : "Refuse",
-  path: `/admin/withdrawals/${row.id}/${move}`,
-  danger: move === "refuse",
-  done: move === "approve" ? "The withdrawal is approved." : "The withdrawal is refused.",
-});
+const decide = (row: Withdrawal, decision: Decision): Act =>
+  deciding(
+    "/admin/withdrawals",
+    row,
+    decision,
+    decision === "approve" ? `It is paid out to ${target(row)}.` : "The amount goes back to the account at once.",
+    decision === "approve" ? "The withdrawal is approved." : "The withdrawal is refused.",
+  );
 
 const target = (row: Withdrawal): string => row.details.crypto_address ?? row.details.coinbase_payment_method_id ?? row.details.method ?? "—";
 
@@ -58,17 +60,8 @@ export function WithdrawalsPage() {
                 {
                   head: "",
                   cell: (row) =>
-                    ["requested", "approved"].includes(row.status) && (
-                      <span className={classes.pager}>
-                        {row.status === "requested" && (
-                          <Button size="compact-xs" onClick={() => setAct(deciding(row, "approve"))}>
-                            Approve
-                          </Button>
-                        )}
-                        <Button size="compact-xs" variant="outline" color="red" onClick={() => setAct(deciding(row, "refuse"))}>
-                          Refuse
-                        </Button>
-                      </span>
+                    MAY[row.status] && (
+                      <Decide may={MAY[row.status]!} onDecide={(decision) => setAct(decide(row, decision))} />
                     ),
                 },
               ]}

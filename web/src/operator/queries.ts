@@ -10,7 +10,6 @@ import type {
   Fees,
   Health,
   Invariants,
-  Move,
   OperatedAccount,
   Withdrawal,
 } from "./types";
@@ -62,30 +61,6 @@ export const useActions = (subject: string, cursor: Cursor) =>
     refetchInterval: 10_000,
   });
 
-export interface Steer {
-  productId: string;
-  move: Move;
-  reason: string;
-  acknowledged: boolean;
-}
-
-/** Steers a market; what the console knows of the markets is asked anew afterwards, also when it was refused. */
-export function useSteer() {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: ({ productId, move, reason, acknowledged }: Steer) =>
-      call(`/admin/markets/${productId}/${move}`, {
-        method: "POST",
-        body: { reason, ...(acknowledged ? { acknowledge_broken_invariant: true } : {}) },
-      }),
-    onSettled: () =>
-      Promise.all([
-        client.invalidateQueries({ queryKey: ["admin"] }),
-        client.invalidateQueries({ queryKey: ["products"] }),
-      ]),
-  });
-}
-
 export const useWithdrawals = (status: string, cursor: Cursor) =>
   useQuery({
     queryKey: ["admin", "withdrawals", status, cursor],
@@ -120,11 +95,15 @@ export const useHouseFees = () =>
     refetchInterval: 30_000,
   });
 
-/** Any other act: a POST with a reason. Everything the console knows is asked anew afterwards. */
+/** An act: a POST with a reason. Everything the console knows is asked anew afterwards, also when it was refused. */
 export function useAct() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: ({ path, body }: { path: string; body: Record<string, unknown> }) => call(path, { method: "POST", body }),
-    onSettled: () => client.invalidateQueries({ queryKey: ["admin"] }),
+    onSettled: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: ["admin"] }),
+        client.invalidateQueries({ queryKey: ["products"] }),
+      ]),
   });
 }

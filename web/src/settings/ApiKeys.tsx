@@ -1,4 +1,4 @@
-import { Button, Checkbox, CopyButton, Modal, TextInput } from "@mantine/core";
+import { Button, Checkbox, CopyButton, Group, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
@@ -7,6 +7,7 @@ import { call } from "../api/client";
 import { useApiKeys } from "../api/queries";
 import type { ApiKeyRow } from "../api/types";
 import { words } from "../api/words";
+import { Dialog } from "../app/Dialog";
 import classes from "../app/page.module.css";
 import { fullTime } from "../app/times";
 import { Rows } from "../trade/OrdersPanel";
@@ -75,18 +76,19 @@ export function ApiKeys() {
         </tbody>
       </Rows>
       {making && <NewKey onClose={() => setMaking(false)} />}
-      <Modal
-        opened={deleting !== null}
-        onClose={() => setDeleting(null)}
-        title="Delete this key?"
-        size="sm"
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
-        <p style={{ marginTop: 0 }}>What signs with it is refused within seconds. Its open orders stay.</p>
-        <Button color="red" onClick={() => deleting && void remove(deleting)}>
-          Delete
-        </Button>
-      </Modal>
+      {deleting !== null && (
+        <Dialog onClose={() => setDeleting(null)} title={`Delete the key ${deleting.label || deleting.key}?`}>
+          <p style={{ marginTop: 0 }}>What signs with it is refused within seconds. Its open orders stay.</p>
+          <Group justify="flex-end" gap="sm">
+            <Button variant="default" onClick={() => setDeleting(null)}>
+              Keep it
+            </Button>
+            <Button color="red" onClick={() => void remove(deleting)}>
+              Delete
+            </Button>
+          </Group>
+        </Dialog>
+      )}
     </section>
   );
 }
@@ -115,15 +117,13 @@ function NewKey({ onClose }: { onClose: () => void }) {
 
   return (
     // Closed by its button alone while a secret is shown: a stray click must not lose it.
-    <Modal
-      opened
+    <Dialog
       onClose={onClose}
       title={made ? "Your new key" : "New API key"}
       size="md"
       closeOnClickOutside={made === null}
       closeOnEscape={made === null}
       withCloseButton={made === null}
-      closeButtonProps={{ "aria-label": "Close" }}
     >
       {made === null ? (
         <form className={classes.form} onSubmit={form.onSubmit(send)}>
@@ -151,7 +151,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
           <Button onClick={onClose}>I have stored them</Button>
         </div>
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,10 +1,11 @@
-import { Button, Modal, PasswordInput, PinInput, Text } from "@mantine/core";
+import { Button, PasswordInput, PinInput, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useQuery } from "@tanstack/react-query";
 import { QRCodeSVG } from "qrcode.react";
 import { useState } from "react";
 import { queries } from "../api/cache";
+import { Dialog } from "../app/Dialog";
 import classes from "../app/page.module.css";
 import { passwordProblem } from "../auth/SignInPage";
 import { useSession } from "../auth/session";
@@ -96,7 +97,7 @@ function SetUp({ onClose }: { onClose: () => void }) {
   }
 
   return (
-    <Modal opened onClose={onClose} title="Set up the second factor" size="sm" closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog onClose={onClose} title="Set up the second factor">
       <div className={classes.form}>
         {error !== null && (
           <div className={trade.refused} role="alert">
@@ -135,7 +136,7 @@ function SetUp({ onClose }: { onClose: () => void }) {
           </>
         )}
       </div>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -144,7 +145,7 @@ function Password() {
   const [busy, setBusy] = useState(false);
   const form = useForm({
     initialValues: { oldPassword: "", newPassword: "" },
-    validate: { oldPassword: (value) => (value ? null : "Your password of today"), newPassword: passwordProblem },
+    validate: { oldPassword: (value) => (value ? null : "Your current password"), newPassword: passwordProblem },
   });
   async function send(values: { oldPassword: string; newPassword: string }): Promise<void> {
     setBusy(true);
@@ -154,7 +155,8 @@ function Password() {
       form.reset();
       notifications.show({ color: "teal", title: "Password changed", message: "Use the new one from now on." });
     } catch (failure) {
-      setRefused(authWords(failure));
+      const wrong = (failure as { name?: string }).name === "NotAuthorizedException";
+      setRefused(wrong ? "The current password is not right." : authWords(failure));
     } finally {
       setBusy(false);
     }
@@ -165,8 +167,13 @@ function Password() {
         <h2>Password</h2>
       </div>
       <form className={classes.body} onSubmit={form.onSubmit(send)} style={{ maxWidth: 380, alignItems: "stretch" }}>
-        <PasswordInput label="Password of today" autoComplete="current-password" {...form.getInputProps("oldPassword")} />
-        <PasswordInput label="New password" autoComplete="new-password" {...form.getInputProps("newPassword")} />
+        <PasswordInput label="Current password" autoComplete="current-password" {...form.getInputProps("oldPassword")} />
+        <PasswordInput
+          label="New password"
+          description="Twelve characters or more: upper case, lower case, a digit"
+          autoComplete="new-password"
+          {...form.getInputProps("newPassword")}
+        />
         {refused && (
           <div className={trade.refused} role="alert">
             {refused}

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Modal, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type ReactNode, useState } from "react";
 import { Link } from "react-router";
@@ -6,6 +6,7 @@ import { call } from "../api/client";
 import { ownStateChanged, useAccounts, useDoneOrders, useFills, useOpenOrders } from "../api/queries";
 import type { AccountRow, FillRow, OrderRow } from "../api/types";
 import { reasonWords, words } from "../api/words";
+import { Dialog } from "../app/Dialog";
 import { IconClose, IconEdit } from "../app/icons";
 import { fullTime, shortTime } from "../app/times";
 import { useSession } from "../auth/session";
@@ -106,7 +107,11 @@ const priceText = (text: string | undefined, places: number): string =>
 export function kindText(order: OrderRow): string {
   const type = order.stop !== undefined ? (order.price ? "Stop limit" : "Stop") : order.type === "market" ? "Market" : "Limit";
   const notes = [
-    order.time_in_force !== undefined && order.time_in_force !== "GTC" && order.type !== "market" ? order.time_in_force : "",
+    order.expire_time !== undefined
+      ? `GTT until ${shortTime(order.expire_time)}`
+      : order.time_in_force !== undefined && order.time_in_force !== "GTC" && order.type !== "market"
+        ? order.time_in_force
+        : "",
     order.post_only ? "post only" : "",
     order.display_size ? "iceberg" : "",
   ].filter(Boolean);
@@ -245,23 +250,19 @@ function CancelAll({ count }: { count: number }) {
       <Button size="compact-xs" variant="default" onClick={() => setAsking(true)}>
         Cancel all
       </Button>
-      <Modal
-        opened={asking}
-        onClose={() => setAsking(false)}
-        title="Cancel all orders?"
-        size="sm"
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
-        <p style={{ marginTop: 0 }}>All {count} open orders, in every market.</p>
-        <div style={{ display: "flex", gap: 8, justifyContent: "flex-end" }}>
-          <Button variant="default" onClick={() => setAsking(false)}>
-            Keep them
-          </Button>
-          <Button color="red" loading={busy} onClick={() => void cancel()}>
-            Cancel all
-          </Button>
-        </div>
-      </Modal>
+      {asking && (
+        <Dialog onClose={() => setAsking(false)} title="Cancel all orders?">
+          <p style={{ marginTop: 0 }}>All {count} open orders, in every market.</p>
+          <Group justify="flex-end" gap="sm">
+            <Button variant="default" onClick={() => setAsking(false)}>
+              Keep them
+            </Button>
+            <Button color="red" loading={busy} onClick={() => void cancel()}>
+              Cancel all
+            </Button>
+          </Group>
+        </Dialog>
+      )}
     </>
   );
 }
@@ -304,13 +305,7 @@ function Amend({ order, market, onClose }: { order: OrderRow; market: Market; on
   }
 
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={`Change the order, ${order.product_id}`}
-      size="sm"
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Dialog onClose={onClose} title={`Change the order, ${order.product_id}`}>
       <form
         style={{ display: "flex", flexDirection: "column", gap: 10 }}
         onSubmit={(event) => {
@@ -347,7 +342,7 @@ function Amend({ order, market, onClose }: { order: OrderRow; market: Market; on
           Change the order
         </Button>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

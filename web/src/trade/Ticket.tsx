@@ -190,7 +190,12 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
       </div>
       <div className={classes.seg} role="group" aria-label="Order type">
         {KINDS.map(({ value, label }) => (
-          <button key={value} type="button" aria-pressed={draft.kind === value} onClick={() => change(kindChosen(draft, value))}>
+          <button
+            key={value}
+            type="button"
+            aria-pressed={draft.kind === value}
+            onClick={() => change(kindChosen(draft, value))}
+          >
             {label}
           </button>
         ))}

@@ -1,4 +1,4 @@
-import { Button, Modal, Text, TextInput } from "@mantine/core";
+import { Button, Text, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
@@ -6,6 +6,7 @@ import { call } from "../api/client";
 import { ownStateChanged } from "../api/queries";
 import { words } from "../api/words";
 import { config } from "../app/config";
+import { Dialog } from "../app/Dialog";
 import classes from "../app/page.module.css";
 import { parseUnits, plain } from "../domain/decimal";
 import trade from "../trade/trade.module.css";
@@ -38,7 +39,7 @@ export function DepositForm({ currency, onClose }: { currency: string; onClose: 
   }
 
   return (
-    <Modal opened onClose={onClose} title={`Deposit ${currency}`} size="sm" closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog onClose={onClose} title={`Deposit ${currency}`}>
       {config().sandbox ? (
         <form onSubmit={form.onSubmit(send)} className={classes.form}>
           <Text size="sm" c="dimmed">
@@ -59,6 +60,6 @@ export function DepositForm({ currency, onClose }: { currency: string; onClose: 
           Deposits are made from outside; ask the operator of this exchange for the address of your account.
         </Text>
       )}
-    </Modal>
+    </Dialog>
   );
 }

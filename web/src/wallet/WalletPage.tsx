@@ -1,7 +1,10 @@
 import { Button } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
 import { useMemo, useState } from "react";
-import { useAccounts, useCurrencies, useMarkets, useTransfers } from "../api/queries";
+import { call } from "../api/client";
+import { ownStateChanged, useAccounts, useCurrencies, useMarkets, useTransfers } from "../api/queries";
 import type { AccountRow, TransferRow } from "../api/types";
+import { words } from "../api/words";
 import classes from "../app/page.module.css";
 import { fullTime } from "../app/times";
 import { SignedIn } from "../auth/SignedIn";
@@ -28,7 +31,8 @@ function Wallet() {
   const tickers = useTickers(ids);
   useOwnEvents(ids);
   const [deposit, setDeposit] = useState<string | null>(null);
-  const [withdraw, setWithdraw] = useState<AccountRow | null>(null);
+  const [withdrawn, setWithdrawn] = useState<string | null>(null);
+  const withdraw = accounts?.find((row) => row.id === withdrawn) ?? null;
   const values = (accounts ?? []).map((row) => dollars(row, tickers));
   const known = values.every((value) => value !== undefined);
   const total = values.reduce<bigint>((sum, value) => sum + (value ?? 0n), 0n);
@@ -94,7 +98,7 @@ function Wallet() {
                       <Button
                         size="compact-xs"
                         variant="default"
-                        onClick={() => setWithdraw(row)}
+                        onClick={() => setWithdrawn(row.id)}
                         aria-label={`Withdraw ${row.currency}`}
                       >
                         Withdraw
@@ -114,7 +118,7 @@ function Wallet() {
         <WithdrawForm
           account={withdraw}
           fiat={currencies?.find(({ id }) => id === withdraw.currency)?.details?.type === "fiat"}
-          onClose={() => setWithdraw(null)}
+          onClose={() => setWithdrawn(null)}
         />
       )}
     </main>
@@ -161,6 +165,9 @@ function Transfers() {
             <th className="right">Fee</th>
             <th>To</th>
             <th>Status</th>
+            <th>
+              <span className="visually-hidden">Actions</span>
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -176,7 +183,7 @@ function Transfers() {
 function TransferLine({ row }: { row: TransferRow }) {
   const places = shownPlaces(row.currency);
   return (
-    <tr>
+    <tr data-transfer={row.id} data-status={row.status}>
       <td className="dim">{fullTime(row.created_at)}</td>
       <td>{row.type === "withdraw" ? "Withdrawal" : "Deposit"}</td>
       <td className="right">
@@ -185,6 +192,32 @@ function TransferLine({ row }: { row: TransferRow }) {
       <td className="right dim">{row.details?.fee ? formatUnits(units(row.details.fee), places, { group: true }) : "–"}</td>
       <td className="dim">{row.details?.crypto_address ?? row.details?.method ?? "–"}</td>
       <td>{STATUS[row.status] ?? row.status}</td>
+      <td className="right">{row.type === "withdraw" && row.status === "requested" && <TakeBack row={row} />}</td>
     </tr>
+  );
+}
+
+/** While nobody has approved a withdrawal its owner may take it back. */
+function TakeBack({ row }: { row: TransferRow }) {
+  const [busy, setBusy] = useState(false);
+  async function send(): Promise<void> {
+    setBusy(true);
+    try {
+      await call(`/withdrawals/${row.id}`, { method: "DELETE" });
+      notifications.show({
+        color: "gray",
+        title: "Withdrawal taken back",
+        message: `${formatUnits(units(row.amount), shownPlaces(row.currency), { group: true })} ${row.currency} is available again.`,
+      });
+    } catch (failure) {
+      notifications.show({ color: "red", title: "Not taken back", message: words(failure) });
+    }
+    ownStateChanged();
+    setBusy(false);
+  }
+  return (
+    <Button size="compact-xs" variant="default" loading={busy} onClick={() => void send()}>
+      Take back
+    </Button>
   );
 }

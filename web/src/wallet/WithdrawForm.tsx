@@ -1,4 +1,4 @@
-import { Button, Modal, NativeSelect, Text, TextInput } from "@mantine/core";
+import { Button, NativeSelect, Text, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 import { queries } from "../api/cache";
@@ -7,8 +7,9 @@ import { ApiError } from "../api/errors";
 import { ownStateChanged, useAddresses, usePaymentMethods, useWithdrawalFee } from "../api/queries";
 import type { AccountRow, AddressRow } from "../api/types";
 import { words } from "../api/words";
+import { Dialog } from "../app/Dialog";
 import classes from "../app/page.module.css";
-import { clockTime } from "../app/times";
+import { shortTime } from "../app/times";
 import { formatUnits, parseUnits, plain, units } from "../domain/decimal";
 import { shownPlaces } from "../domain/market";
 import trade from "../trade/trade.module.css";
@@ -84,7 +85,7 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
   }
 
   return (
-    <Modal opened onClose={onClose} title={`Withdraw ${currency}`} size="md" closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog onClose={onClose} title={`Withdraw ${currency}`} size="md">
       <form
         className={classes.form}
         onSubmit={(event) => {
@@ -107,10 +108,21 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
             </Text>
           )
         )}
+        {targets.length > 0 && chosen === "" && (
+          <Text size="sm" c="dimmed" role="status">
+            No address may be used yet; the list says from when.
+          </Text>
+        )}
         {!fiat && <NewAddress currency={currency} />}
         <TextInput
           label={`Amount (${currency})`}
-          description={`${text(available)} available`}
+          description={`${formatUnits(available, shownPlaces(currency), { group: true, cut: true })} ${currency} available`}
+          rightSection={
+            <Button size="compact-xs" variant="default" onClick={() => setAmount(plain(available))}>
+              All
+            </Button>
+          }
+          rightSectionWidth={48}
           inputMode="decimal"
           value={amount}
           error={problem}
@@ -136,12 +148,12 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
           Withdraw
         </Button>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
 const addressText = (row: AddressRow): string =>
-  `${row.label ? `${row.label}: ` : ""}${row.address}${row.trusted ? "" : ` (from ${clockTime(row.address_book_entry_pending_until ?? "")})`}`;
+  `${row.label ? `${row.label}: ` : ""}${row.address}${row.trusted ? "" : ` (from ${row.address_book_entry_pending_until ? shortTime(row.address_book_entry_pending_until) : "later"})`}`;
 
 function NewAddress({ currency }: { currency: string }) {
   const [open, setOpen] = useState(false);

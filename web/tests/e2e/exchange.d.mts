@@ -1,4 +1,11 @@
 export const PASSWORD: string;
+export interface Config {
+  cognito: { endpoint: string; region: string; userPoolId: string; userPoolClientId: string };
+}
+export function readConfig(base: string): Promise<Config>;
+// biome-ignore lint/suspicious/noExplicitAny: whatever the service answers; the tests look into it
+export function cognito(config: Config, operation: string, body: object): Promise<any>;
+export function totp(secret: string, atMs?: number): string;
 export class Trader {
   base: string;
   token: string;

@@ -1,5 +1,5 @@
 /** A trader without a screen: signs up at the local pool and calls the application door, as any program would. */
-import { randomUUID } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 
 export const PASSWORD = "Correct-horse-1-battery";
 
@@ -8,10 +8,13 @@ export async function readConfig(base) {
   return (await fetch(`${base}/config.json`)).json();
 }
 
-async function cognito(config, operation, body) {
+const IDENTITY = "AWSCognitoIdentityProviderService";
+
+/** One call of the user pools' service, for the client of `config` where `body` names no other. */
+export async function cognito(config, operation, body) {
   const answer = await fetch(config.cognito.endpoint, {
     method: "POST",
-    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AWSCognitoIdentityProviderService.${operation}` },
+    headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": `${IDENTITY}.${operation}` },
     body: JSON.stringify({ ClientId: config.cognito.userPoolClientId, ...body }),
   });
   const parsed = await answer.json();
@@ -80,4 +83,15 @@ export async function makeOperator(base) {
   });
   trader.token = AuthenticationResult.AccessToken;
   return trader;
+}
+
+/** The code that an authenticator app shows for the secret (RFC 6238). */
+export function totp(secret, atMs = Date.now()) {
+  const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"));
+  const key = Buffer.from(bits.join("").match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(atMs / 30_000)));
+  const digest = createHmac("sha1", key).update(counter).digest();
+  const at = digest[19] & 15;
+  return String((digest.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }

@@ -77,6 +77,91 @@ test("an order is cancelled, and is in the history as that", async ({ page }) =>
   await expect(page.getByRole("region", { name: "Order history" })).toContainText("Cancelled");
 });
 
+test("an order is changed: a smaller one keeps its place, a dearer one trades", async ({ page }) => {
+  const [trader, seller] = [await Trader.make(BASE, { USD: "100000" }), await Trader.make(BASE, { BTC: "1" })];
+  await signIn(page, trader);
+  await live(page);
+  await placeLimit(page, "Buy", "40500", "0.5");
+  const row = page.locator("tr[data-order]");
+  await expect(row).toHaveAttribute("data-status", "open");
+  const id = await row.getAttribute("data-order");
+  const open = async () => {
+    await row.getByRole("button", { name: "Change the order" }).click();
+    return page.getByRole("dialog");
+  };
+  let dialog = await open();
+  const [price, size] = [dialog.getByLabel("Price (USD)"), dialog.getByLabel(/^Size/)];
+  const change = dialog.getByRole("button", { name: "Change the order" });
+  await expect(price).toHaveValue("40500");
+  await expect(price).toBeFocused();
+  await expect(change).toBeDisabled(); // nothing is changed yet
+  await price.fill("40500.001");
+  await expect(dialog).toContainText("A multiple of 0.01 USD");
+  await price.fill("40500");
+  await size.fill("9");
+  await expect(dialog).toContainText("goes to the end of the queue");
+  await change.click();
+  await expect(dialog.getByRole("alert")).toContainText("not enough available");
+  await size.fill("0.4");
+  await expect(dialog).toContainText("keeps its place");
+  await change.click();
+  await expect(dialog).toBeHidden();
+  await expect(row).toContainText("0.4");
+  expect(await row.getAttribute("data-order")).toBe(id);
+  await expect(book(page).locator('[data-price="40500"]')).toContainText("0.400000");
+  // Where it was opened from, for who works with the keyboard.
+  await expect(row.getByRole("button", { name: "Change the order" })).toBeFocused();
+
+  await seller.order("BTC-USD", "sell", "42500", "0.1");
+  await expect(book(page).locator('[data-price="42500"]')).toBeVisible();
+  dialog = await open();
+  await dialog.getByLabel("Price (USD)").fill("42500");
+  await dialog.getByRole("button", { name: "Change the order" }).click();
+  await expect(row).toContainText("25 %"); // 0.1 of 0.4
+  await expect(row).toContainText("42,500.00");
+  dialog = await open();
+  await dialog.getByLabel(/^Size/).fill("0.1");
+  await expect(dialog).toContainText("More than is filled, 0.1");
+  await page.keyboard.press("Escape");
+  await row.getByRole("button", { name: "Cancel the order" }).click();
+  await expect(page.getByText("No open orders.")).toBeVisible();
+});
+
+test("an order with an end and a deadline of its own", async ({ page }) => {
+  const trader = await Trader.make(BASE, { USD: "10000" });
+  await signIn(page, trader);
+  await live(page);
+  const field = (name: string) => form(page).getByLabel(name);
+  await form(page).getByRole("textbox", { name: "Price" }).fill("30000");
+  await form(page).getByRole("textbox", { name: "Size" }).first().fill("0.1");
+  await form(page)
+    .getByRole("button", { name: /Options/ })
+    .click();
+  await field("Time in force").selectOption("GTT");
+  await field("Ends").first().selectOption("at");
+  const buy = form(page).getByRole("button", { name: "Buy BTC" });
+  await expect(buy).toBeDisabled(); // no time yet
+  await field("Ends at").fill("2020-01-01T10:00");
+  await expect(form(page)).toContainText("This time is over");
+  await field("Ends at").fill("2096-02-03T04:05");
+  await field("Deadline (seconds)").fill("500");
+  await expect(form(page)).toContainText("Seconds, at most 240");
+  await expect(buy).toBeDisabled();
+  await field("Deadline (seconds)").fill("30");
+  const [request] = await Promise.all([
+    page.waitForRequest((one) => one.method() === "POST" && one.url().endsWith("/orders")),
+    buy.click(),
+  ]);
+  const away = Date.parse(request.postDataJSON().deadline) - Date.now();
+  expect(away).toBeGreaterThan(20_000);
+  expect(away).toBeLessThan(31_000);
+  const row = page.locator("tr[data-order]");
+  await expect(row).toHaveAttribute("data-status", "open");
+  await expect(row).toContainText("GTT until");
+  const [order] = await trader.call("GET", "/orders?status=open");
+  expect(Date.parse(order.expire_time)).toBe(await page.evaluate(() => new Date("2096-02-03T04:05").getTime()));
+});
+
 test("what the exchange would refuse is told while it is typed", async ({ page }) => {
   const trader = await Trader.make(BASE, { USD: "1000" });
   await signIn(page, trader);
@@ -156,7 +241,9 @@ test("after a dropped socket, and after a lost message, the book is the exchange
   ).toContain("gap");
 });
 
-test("a market that an operator halts says so at once, and takes orders again as soon as it says that it does", async ({ page }) => {
+test("a market that an operator halts says so at once, and takes orders again as soon as it says that it does", async ({
+  page,
+}) => {
   const operator = await makeOperator(BASE);
   const trader = await Trader.make(BASE, { USD: "10000" });
   await signIn(page, trader, "/trade/SOL-USD");
