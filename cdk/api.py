@@ -39,29 +39,19 @@ class LambdaByRole(apigateway.HttpRouteIntegration):
             credentials=apigateway.IntegrationCredentials.from_role(self._role))
 
 
-class ApiDoor(Construct):
-    """One HTTP API; `add` puts a function behind a route."""
+class DoorRoutes(Construct):
+    """Routes of a door, in the stack of the functions behind them, with a role that calls these functions and no others."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, door: Door,
+    def __init__(self, scope: Construct, construct_id: str, *, api: apigateway.IHttpApi,
                  authorizer: apigateway.IHttpRouteAuthorizer | None) -> None:
         super().__init__(scope, construct_id)
-        self._door = door
+        self._api = api
         self._authorizer = authorizer
         self._integrations: dict[str, LambdaByRole] = {}
         self._role = iam.Role(self, "Calls", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
-        methods = [apigateway.CorsHttpMethod.GET, apigateway.CorsHttpMethod.POST, apigateway.CorsHttpMethod.PUT,
-                   apigateway.CorsHttpMethod.DELETE]
-        # Bots are no browsers; a page must not be able to use a key that a user pasted somewhere.
-        cors = None if door is Door.TRADING else apigateway.CorsPreflightOptions(
-            allow_origins=list(settings.origins), allow_methods=methods, expose_headers=EXPOSED_HEADERS,
-            allow_headers=["authorization", "content-type"], max_age=Duration.hours(1))
-        self.api = apigateway.HttpApi(self, "Api", api_name=f"{settings.prefix}{door.value}",
-                                      create_default_stage=False, cors_preflight=cors)
-        self.stage = apigateway.HttpStage(self, "Stage", http_api=self.api, stage_name="$default", auto_deploy=True,
-                                          throttle=THROTTLE, detailed_metrics_enabled=True)
 
     def add(self, route: Route, function: OperationFunction) -> None:
-        """The route, with the authorizer where this door has one and the route is private."""
+        """Puts the function behind the route, with the authorizer where this door has one and the route is private."""
         name = function.operation.name
         if name not in self._integrations:
             self._integrations[name] = LambdaByRole(name, function=function.target, role=self._role)
@@ -70,10 +60,30 @@ class ApiDoor(Construct):
         authorizer = None if route.public else self._authorizer
         # The L2 refuses a path that ends with a slash; the service does not. It is the same route otherwise.
         added = apigateway.HttpRoute(
-            self, route.key.replace("/", "."), http_api=self.api, integration=self._integrations[name],
+            self, route.key.replace("/", "."), http_api=self._api, integration=self._integrations[name],
             route_key=route_key(route), authorizer=authorizer)
         if route.path.endswith("/"):
             added.node.default_child.add_property_override("RouteKey", route.key)
+
+
+class ApiDoor(Construct):
+    """One HTTP API with its stage. `routes`: of the functions in its own stack."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, door: Door,
+                 authorizer: apigateway.IHttpRouteAuthorizer | None) -> None:
+        super().__init__(scope, construct_id)
+        methods = [apigateway.CorsHttpMethod.GET, apigateway.CorsHttpMethod.POST, apigateway.CorsHttpMethod.PUT,
+                   apigateway.CorsHttpMethod.DELETE]
+        # Bots are no browsers; a page must not be able to use a key that a user pasted somewhere.
+        cors = None if door is Door.TRADING else apigateway.CorsPreflightOptions(
+            allow_origins=list(settings.origins), allow_methods=methods, expose_headers=EXPOSED_HEADERS,
+            allow_headers=["authorization", "content-type"], max_age=Duration.hours(1))
+        self.authorizer = authorizer
+        self.api = apigateway.HttpApi(self, "Api", api_name=f"{settings.prefix}{door.value}",
+                                      create_default_stage=False, cors_preflight=cors)
+        self.stage = apigateway.HttpStage(self, "Stage", http_api=self.api, stage_name="$default", auto_deploy=True,
+                                          throttle=THROTTLE, detailed_metrics_enabled=True)
+        self.routes = DoorRoutes(self, "Routes", api=self.api, authorizer=authorizer)
 
 
 def route_key(route: Route) -> apigateway.HttpRouteKey:
@@ -84,7 +94,7 @@ def route_key(route: Route) -> apigateway.HttpRouteKey:
 
 
 class Api(Construct):
-    """Both doors and all functions behind them."""
+    """Both doors, and all functions behind them but the operators'."""
 
     def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, pool: cognito.IUserPool,
                  client: cognito.IUserPoolClient) -> None:
@@ -98,6 +108,17 @@ class Api(Construct):
         for operation, function in self.functions.items():
             for route in operation.routes:
                 for door in route.doors:
-                    self.doors[door].add(route, function)
+                    self.doors[door].routes.add(route, function)
         for door, made in self.doors.items():
             CfnOutput(Stack.of(self), f"{door.value.capitalize()}Url", value=made.api.api_endpoint)
+
+
+class Operators(Construct):
+    """The operators' functions, and their routes on the application door of another stack."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, lane: Lane, application: ApiDoor) -> None:
+        super().__init__(scope, construct_id)
+        routes = DoorRoutes(self, "Routes", api=application.api, authorizer=application.authorizer)
+        for operation, function in lane.functions(self, "operators").items():
+            for route in operation.routes:
+                routes.add(route, function)

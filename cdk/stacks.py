@@ -1,14 +1,14 @@
-"""The stacks: Data keeps, Trading matches and tells, Api answers, Web shows. They only wire constructs.
+"""The stacks: Data keeps, Trading matches and tells, Api answers, Operators steers, Web shows. They only wire constructs.
 
 Several and not one, for the limit of 500 resources per stack (a market costs Trading 15), and so that what keeps
-state is deployed apart from what changes daily. References go one way, Web -> Api -> Trading -> Data.
+state is deployed apart from what changes daily. References go one way: Web and Operators -> Api -> Trading -> Data.
 """
 
 from aws_cdk import Acknowledgment, App, CfnOutput, CfnParameter, Environment, Fn, Stack, Tags, Validations
 from constructs import Construct
 
 from cdk.alarms import Alarms, DoorAlarms
-from cdk.api import Api
+from cdk.api import Api, Operators
 from cdk.audit import Audit
 from cdk.data import DATABASE_NAME, DATABASE_USER, Cache, Database, Network, Tables, Vault
 from cdk.emulator import Emulator
@@ -112,7 +112,19 @@ class ApiStack(Stack):
         lane = Lane(settings=settings, wiring=trading.wiring, layers=Layers(self, "Layers", settings=settings))
         api = Api(self, "Api", lane=lane, pool=data.identity.pool, client=data.identity.client)
         DoorAlarms(self, "Alarms", settings=settings, api=api, topic=trading.alarms.topic)
-        self.application_url = api.doors[Door.APPLICATION].api.api_endpoint
+        self.application = api.doors[Door.APPLICATION]
+        self.application_url = self.application.api.api_endpoint
+
+
+class OperatorsStack(Stack):
+    """The operators' functions, behind the application door of the api stack; see docs/adr/0014."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, trading: TradingStack, api: ApiStack,
+                 **kwargs) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self.add_stack_dependency(api)
+        lane = Lane(settings=settings, wiring=trading.wiring, layers=Layers(self, "Layers", settings=settings))
+        Operators(self, "Operators", lane=lane, application=api.application)
 
 
 class WebStack(Stack):
@@ -141,9 +153,10 @@ def build(app: App, *, settings: Settings) -> list[Stack]:
     data = DataStack(app, name + "Data", settings=settings, env=env)
     trading = TradingStack(app, name + "Trading", settings=settings, data=data, env=env)
     api = ApiStack(app, name + "Api", settings=settings, data=data, trading=trading, env=env)
+    operators = OperatorsStack(app, name + "Operators", settings=settings, trading=trading, api=api, env=env)
     web = WebStack(app, name + "Web", settings=settings, data=data, trading=trading, api=api, env=env)
     Tags.of(app).add("lambda-exchange:stage", settings.stage)
-    return [data, trading, api, web]
+    return [data, trading, api, operators, web]
 
 
 def main() -> None:

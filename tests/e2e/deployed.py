@@ -29,7 +29,7 @@ from cdk.synth import synthesise
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "000000000000", "us-east-1"
 # Without Exchange-sandbox-Web: all of it is for the cloud only.
-STACKS = ("Exchange-sandbox-Data", "Exchange-sandbox-Trading", "Exchange-sandbox-Api")
+STACKS = ("Exchange-sandbox-Data", "Exchange-sandbox-Trading", "Exchange-sandbox-Api", "Exchange-sandbox-Operators")
 
 
 class Deployed:
@@ -71,7 +71,7 @@ class Deployed:
         cloudformation = self.client("cloudformation")
         for stack in STACKS:
             described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-            self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+            self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
         # In the cloud the deploy's trigger does this; its provider needs an AWS SDK that MiniStack does not bring.
         answer = self.client("lambda").invoke(FunctionName="exchange-sandbox-ledger_migrate_schema")
         body = answer["Payload"].read().decode()
@@ -165,13 +165,15 @@ class Deployed:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
 
-    def new_token(self) -> str:
-        """The access token of a user who signed up just now; the sandbox's trigger has confirmed it."""
+    def new_token(self, *, group: str | None = None) -> str:
+        """The access token of a user who signed up just now; the sandbox's trigger has confirmed it. `group`: of the pool."""
         cognito, client_id = self.client("cognito-idp"), self.outputs["UserPoolClientId"]
         email, password = f"{uuid.uuid4().hex[:12]}@example.com", f"Aa1-{uuid.uuid4().hex}"
         signed_up = cognito.sign_up(ClientId=client_id, Username=email, Password=password,
                                     UserAttributes=[{"Name": "email", "Value": email}])
         assert signed_up["UserConfirmed"], "auth_confirm_sandbox_user did not confirm the sign-up"
+        if group is not None:
+            cognito.admin_add_user_to_group(UserPoolId=self.outputs["UserPoolId"], Username=email, GroupName=group)
         answer = cognito.initiate_auth(ClientId=client_id, AuthFlow="USER_PASSWORD_AUTH",
                                        AuthParameters={"USERNAME": email, "PASSWORD": password})
         return answer["AuthenticationResult"]["AccessToken"]

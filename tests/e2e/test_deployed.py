@@ -94,6 +94,16 @@ def test_a_token_is_checked_by_the_authorizer(deployed: Deployed) -> None:
     assert status == 401
 
 
+def test_the_operators_stack_stands_behind_the_application_door(deployed: Deployed) -> None:
+    """Another stack's routes: the door's own authorizer, its own function."""
+    assert deployed.call("Application", "GET", "/admin/fees")[0] == 401
+    status, answer = deployed.call("Application", "GET", "/admin/fees", token=deployed.new_token())
+    assert (status, answer["code"]) == (403, "scope_missing"), f"{answer}\n{deployed.log()}"
+    status, answer = deployed.call("Application", "GET", "/admin/fees", token=deployed.new_token(group="operators"))
+    assert status == 200 and {row["product_id"] for row in answer["markets"]} >= {MARKET}, f"{answer}\n{deployed.log()}"
+    assert deployed.call("Trading", "GET", "/admin/fees")[0] == 404
+
+
 def test_public_data_is_open_on_both_doors(deployed: Deployed) -> None:
     for door in ("Application", "Trading"):
         status, products = deployed.call(door, "GET", "/products")

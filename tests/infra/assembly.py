@@ -44,6 +44,15 @@ class Assembly:
                 return self.operation_of(stack, aliases[stack, name]["Properties"]["FunctionName"])
         raise AssertionError(f"{stack}: {node} names no function of ours")
 
+    def imported(self, stack: str, node: object) -> tuple[str, object]:
+        """The stack and the expression that an import stands for; any other expression is itself."""
+        if not (isinstance(node, dict) and "Fn::ImportValue" in node):
+            return stack, node
+        [found] = [(exporter, output["Value"]) for exporter, template in self.templates.items()
+                   for output in template.get("Outputs", {}).values()
+                   if output.get("Export", {}).get("Name") == node["Fn::ImportValue"]]
+        return found
+
     def statements(self, stack: str, function: dict) -> list[dict]:
         """Every allowed statement of the function's role."""
         role = function["Properties"]["Role"]["Fn::GetAtt"][0]

@@ -18,7 +18,7 @@ def plain(assembly: Assembly, stack: str, value: object) -> str:
     """The value with imports replaced by what the other stack exports, so that two stacks can be compared."""
     if isinstance(value, dict) and "Fn::ImportValue" in value:
         for exporter, template in assembly.templates.items():
-            for output in template["Outputs"].values():
+            for output in template.get("Outputs", {}).values():
                 if output.get("Export", {}).get("Name") == value["Fn::ImportValue"]:
                     return plain(assembly, exporter, output["Value"])
     return f"{stack}: {json.dumps(value)}" if isinstance(value, dict) and "Ref" in value else json.dumps(value)

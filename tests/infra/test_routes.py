@@ -14,11 +14,12 @@ def api_of(assembly: Assembly, *, name: str) -> tuple[str, str, dict]:
     return *key, api["Properties"]
 
 
-def routes_of(assembly: Assembly, *, name: str) -> dict[str, dict]:
-    _, api, _ = api_of(assembly, name=name)
-    return {route["Properties"]["RouteKey"]: route["Properties"]
-            for route in assembly.of_type("AWS::ApiGatewayV2::Route").values()
-            if route["Properties"]["ApiId"] == {"Ref": api}}
+def routes_of(assembly: Assembly, *, name: str) -> dict[str, tuple[str, dict]]:
+    """By key: the stack that a route is in, which need not be the API's, and its properties."""
+    where, api, _ = api_of(assembly, name=name)
+    return {route["Properties"]["RouteKey"]: (stack, route["Properties"])
+            for (stack, _), route in assembly.of_type("AWS::ApiGatewayV2::Route").items()
+            if assembly.imported(stack, route["Properties"]["ApiId"]) == (where, {"Ref": api})}
 
 
 def operation_behind(assembly: Assembly, stack: str, route: dict) -> str:
@@ -30,8 +31,7 @@ def operation_behind(assembly: Assembly, stack: str, route: dict) -> str:
 
 @pytest.mark.parametrize("door", list(Door))
 def test_a_door_has_exactly_the_routes_of_the_table(local_assembly: Assembly, door: Door) -> None:
-    stack, _, _ = api_of(local_assembly, name=door.value)
-    made = {key: operation_behind(local_assembly, stack, route)
+    made = {key: operation_behind(local_assembly, *route)
             for key, route in routes_of(local_assembly, name=door.value).items()}
     assert made == {route.key: operation.name for operation in OPERATIONS for route in operation.routes
                     if door in route.doors}
@@ -39,18 +39,28 @@ def test_a_door_has_exactly_the_routes_of_the_table(local_assembly: Assembly, do
 
 def test_private_routes_of_the_application_door_have_the_user_pool_authorizer(local_assembly: Assembly) -> None:
     private = {route.key for operation in OPERATIONS for route in operation.routes if not route.public}
-    for key, route in routes_of(local_assembly, name="application").items():
+    [((where, name), authorizer)] = local_assembly.of_type("AWS::ApiGatewayV2::Authorizer").items()
+    for key, (stack, route) in routes_of(local_assembly, name="application").items():
         wanted = "JWT" if key in private else "NONE"
         assert route["AuthorizationType"] == wanted, key
         assert ("AuthorizerId" in route) == (key in private), key
-    [authorizer] = local_assembly.of_type("AWS::ApiGatewayV2::Authorizer").values()
+        if key in private:
+            assert local_assembly.imported(stack, route["AuthorizerId"]) == (where, {"Ref": name}), key
     configuration = authorizer["Properties"]["JwtConfiguration"]
     assert len(configuration["Audience"]) == 1
     assert "cognito-idp.us-east-1.amazonaws.com" in json.dumps(configuration["Issuer"])
 
 
 def test_the_trading_door_has_no_authorizer(local_assembly: Assembly) -> None:
-    assert {route["AuthorizationType"] for route in routes_of(local_assembly, name="trading").values()} == {"NONE"}
+    assert {route["AuthorizationType"] for _, route in routes_of(local_assembly, name="trading").values()} == {"NONE"}
+
+
+def test_the_operators_have_a_stack_of_their_own_and_it_has_theirs_only(local_assembly: Assembly) -> None:
+    stacks = {key: stack for key, (stack, _) in routes_of(local_assembly, name="application").items()}
+    assert {key for key, stack in stacks.items() if stack.endswith("-Operators")} == {key for key in stacks if "/admin" in key}
+    assert not [stack for stack, _ in routes_of(local_assembly, name="trading").values() if stack.endswith("-Operators")]
+    made = {operation for (stack, _), (operation, _) in local_assembly.functions().items() if stack.endswith("-Operators")}
+    assert made == {operation.name for operation in OPERATIONS if any("/admin" in route.path for route in operation.routes)}
 
 
 def test_a_key_cannot_make_a_key(local_assembly: Assembly) -> None:
@@ -78,14 +88,13 @@ def test_only_browsers_have_cors_and_it_exposes_the_cursors(local_assembly: Asse
 
 def test_payload_format_is_two(local_assembly: Assembly) -> None:
     for key, integration in local_assembly.of_type("AWS::ApiGatewayV2::Integration").items():
-        if key[0].endswith("-Api"):
+        if key[0].endswith(("-Api", "-Operators")):
             assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
 
 
 def test_the_websocket_api_routes_by_type(local_assembly: Assembly) -> None:
-    stack, _, properties = api_of(local_assembly, name="feed")
+    _, _, properties = api_of(local_assembly, name="feed")
     assert properties["RouteSelectionExpression"] == "$request.body.type"
-    made = {key: operation_behind(local_assembly, stack, route)
-            for key, route in routes_of(local_assembly, name="feed").items()}
+    made = {key: operation_behind(local_assembly, *route) for key, route in routes_of(local_assembly, name="feed").items()}
     assert made == {operation.websocket_route: operation.name for operation in OPERATIONS if operation.websocket_route}
     assert set(made) == {"$connect", "$disconnect", "$default", "subscribe", "unsubscribe"}

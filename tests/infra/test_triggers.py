@@ -120,5 +120,5 @@ def test_the_schema_is_migrated_by_the_deploy(local_assembly: Assembly) -> None:
 def test_a_stack_stays_below_the_limit(local_assembly: Assembly) -> None:
     for stack, template in local_assembly.templates.items():
         # The limit is 500. A market costs Trading 20, and Api nothing; a function costs Api 3, and 1 for each door and route.
-        assert len(template["Resources"]) < (450 if stack.endswith("-Api") else 400), stack
-        assert len(template["Outputs"]) < 150, f"{stack}: the limit is 200 outputs"
+        assert len(template["Resources"]) < 400, stack
+        assert len(template.get("Outputs", {})) < 150, f"{stack}: the limit is 200 outputs"
