@@ -27,13 +27,13 @@ static void emit_rejected(struct run *run, const struct command *command, enum r
 static inline uint32_t find_for(struct run *run, const struct command *command, uint64_t hash_of_id, struct id_spot *spot)
 {
     const uint32_t index = id_find(run, &command->order_id, hash_of_id, spot);
-    if (index == NONE || (command->account != 0 && command->account != node_at(run, index)->account)) {
+    if (index == NONE || (command->account != 0 && command->account != run->nodes[index].account)) {
         return NONE;
     }
     return index;
 }
 
-static inline void cancel(struct run *run, const struct command *command, uint64_t hash_of_id)
+__attribute__((noinline)) static void cancel(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
     struct id_spot spot;
     const uint32_t index = find_for(run, command, hash_of_id, &spot);
@@ -117,8 +117,9 @@ static void cancel_all(struct run *run, const struct command *command)
 
 static int is_malformed_amend(const struct command *command)
 {
-    return is_nil(&command->order_id) || command->price_ticks < 0 || command->size_lots < 0 || command->issued_at_ms < 0 ||
-           (command->price_ticks | command->size_lots) == 0 || command->collar_bp > MC_MAX_COLLAR_BP;
+    const int64_t asked = command->price_ticks | command->size_lots;
+    return is_nil(&command->order_id) || (asked | command->issued_at_ms) < 0 || asked == 0 ||
+           command->collar_bp > MC_MAX_COLLAR_BP;
 }
 
 /* The order to amend, or why there is none. */
@@ -204,7 +205,7 @@ static inline void move_quietly(struct run *run, uint32_t index, uint64_t hash_o
     *to = *from;
     to->lots = left;
     to->opened = run->book->sequence;
-    to->share = plain_hash(hash_of_id, from->account, meta_of(from), price_ticks, left, run->book->sequence, from->traded);
+    to->share = plain_hash(hash_of_id, from->account, from->meta, price_ticks, left, run->book->sequence, from->traded);
     run->book->order_sum += to->share;
     run->ids[spot.bucket].node[spot.place] = moved;
     if (level_index == NONE) {
@@ -216,7 +217,7 @@ static inline void move_quietly(struct run *run, uint32_t index, uint64_t hash_o
     leave_queue(run, index);
 }
 
-static inline void amend(struct run *run, const struct command *command, uint64_t hash_of_id)
+__attribute__((noinline)) static void amend(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
     uint32_t index;
     struct id_spot spot;

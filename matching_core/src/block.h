@@ -32,6 +32,7 @@
 #define NEW_NODES 64u
 #define BLOCK_MAGIC UINT64_C(0x324b4c4258434d00)
 #define NONE 0u
+#define ANY_BATCH UINT64_MAX
 
 enum { LOSS_STOPS = 3, ENTRY_STOPS = 4, SIDES = 4 };
 enum { NODE_POST_ONLY = 1, NODE_EXTRA = 2 };
@@ -44,7 +45,12 @@ struct node {
     int64_t traded;
     uint64_t share; /* its part of the book's order_sum; only while it stands on the book */
     uint32_t level;
-    uint8_t side, stp, flags, reserved;
+    union {
+        struct {
+            uint8_t side, stp, flags, reserved;
+        };
+        uint32_t meta; /* the four, written and hashed as one word */
+    };
 };
 
 /* Its neighbours in its level's queue. Apart from the nodes: orders come and go beside others that nobody looks at, and eight
@@ -53,12 +59,13 @@ struct links {
     uint32_t prev, next;
 };
 
+/* It begins with what is noted of it before a batch's first change (struct touch). */
 struct level {
-    int64_t price_ticks, lots, hidden;
-    uint64_t batch; /* the last batch that touched it */
-    uint32_t orders, head, tail;
-    uint32_t better, worse;
-    uint32_t side; /* 1..4 */
+    int64_t price_ticks, lots;
+    uint32_t orders, side; /* side: 1..4 */
+    int64_t hidden;
+    uint64_t batch; /* the last batch that touched it; of stops ANY_BATCH */
+    uint32_t head, tail, better, worse;
     uint64_t reserved;
 };
 
@@ -105,7 +112,8 @@ typedef struct {
 
 /* Before the first change of a level in a batch: what it was, so that only real changes are reported. */
 struct touch {
-    int64_t price_ticks, lots, orders;
+    int64_t price_ticks, lots;
+    uint32_t orders, side;
 };
 
 /* A touch's place in the order of the LEVEL events, and the touch. */
@@ -135,8 +143,7 @@ struct run {
     int64_t fresh_from_ms; /* a PLACE or an AMEND issued before is stale */
     struct event *events, *event;         /* the first, the next to write */
     struct event *last_event, *events_end; /* the last that fits; behind the spare records */
-    struct touch *touches[2];                  /* of bids, of asks */
-    int64_t touch_count[2];
+    struct touch *touches, *touch, *touches_end;
     struct touch_key *keys; /* two arrays, to sort from one into the other */
     struct undo *undos, *undo, *undos_end;
     uint32_t *removed, *next_removed; /* nodes that are free when the batch stands */

@@ -21,14 +21,14 @@ static int64_t mc_block_bytes(uint32_t capacity)
     return capacity < 1 || capacity > MC_MAX_ORDERS ? MC_BAD_INPUT : layout_for(capacity).end;
 }
 
-/* Work space of a call with room for so many events: notes of touched levels (of either side), two arrays of keys to sort
+/* Work space of a call with room for so many events: notes of touched levels, two arrays of keys to sort
  * them by, notes of changes to take back, removed nodes. Each note stands beside an event. */
 static int64_t mc_work_bytes(int64_t event_capacity)
 {
     if (event_capacity < 0 || event_capacity > INT32_MAX) {
         return MC_BAD_INPUT;
     }
-    const size_t bytes = 2 * sizeof(struct touch) + 2 * sizeof(struct touch_key) + sizeof(struct undo) + sizeof(uint64_t);
+    const size_t bytes = sizeof(struct touch) + 2 * sizeof(struct touch_key) + sizeof(struct undo) + sizeof(uint64_t);
     return (event_capacity + MC_EVENT_SLACK) * (int64_t)bytes;
 }
 
@@ -39,9 +39,9 @@ static void open_work(struct run *run, void *events, int64_t event_capacity, voi
     run->events = run->event = events;
     run->last_event = run->events + event_capacity;
     run->events_end = run->events + entries;
-    run->touches[0] = work;
-    run->touches[1] = run->touches[0] + entries;
-    run->keys = (struct touch_key *)(void *)(run->touches[1] + entries);
+    run->touches = run->touch = work;
+    run->touches_end = run->touches + entries;
+    run->keys = (struct touch_key *)(void *)run->touches_end;
     run->undos = run->undo = (struct undo *)(void *)(run->keys + 2 * entries);
     run->undos_end = run->undos + entries;
     run->removed = run->next_removed = (uint32_t *)(void *)run->undos_end;
@@ -124,7 +124,9 @@ LOOKS void look_at_node(const struct run *run, struct ahead *ahead)
 LOOKS void look_at_spare(const struct run *run)
 {
     const uint32_t count = run->book->spare_count;
-    __builtin_prefetch(&run->nodes[run->spare[count > LOOK_AHEAD ? count - LOOK_AHEAD : 0]], 1);
+    const uint32_t node = run->spare[count > LOOK_AHEAD ? count - LOOK_AHEAD : 0];
+    __builtin_prefetch(&run->nodes[node], 1);
+    __builtin_prefetch(&run->links[node], 1);
 }
 
 LOOKS void look_at_level(const struct run *run, const struct command *command, struct ahead *ahead)
@@ -193,8 +195,7 @@ __attribute__((noinline)) static int64_t run_batch(struct run *run, int64_t at_m
         quiet = run_command(run, &commands[i], ahead_of(aheads, i)->hash, quiet);
     }
     if (has_room(run)) {
-        emit_level_changes(run, BUY);
-        emit_level_changes(run, SELL);
+        emit_level_changes(run);
     }
     if (has_room(run)) {
         free_removed(run);

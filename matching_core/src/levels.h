@@ -54,7 +54,7 @@ static uint32_t level_add(struct run *run, uint32_t side, int64_t price_ticks)
 {
     const uint32_t index = take_level(run);
     struct level *level = &run->levels[index];
-    *level = (struct level){.price_ticks = price_ticks, .side = side};
+    *level = (struct level){.price_ticks = price_ticks, .side = side, .batch = side > SELL ? ANY_BATCH : 0};
     uint32_t *best = &run->book->best[side - 1];
     int higher = 0;
     const uint32_t beside = price_add(run, side, index, (uint64_t)price_ticks, &higher);

@@ -49,24 +49,15 @@ static inline int is_waiting(struct run *run, uint32_t node)
     return level_at(run, node_at(run, node)->level)->side >= LOSS_STOPS;
 }
 
-/* Side, stp and flags are written and hashed as one word. */
-static inline uint32_t meta_of(const struct node *node)
+static inline uint32_t meta_for(uint32_t side, uint32_t stp, uint32_t flags)
 {
-    uint32_t meta;
-    memcpy(&meta, &node->side, sizeof meta);
-    return meta;
-}
-
-static inline void set_meta(struct node *node, uint32_t side, uint32_t stp, uint32_t flags)
-{
-    const uint32_t meta = side | stp << 8 | flags << 16;
-    memcpy(&node->side, &meta, sizeof meta);
+    return side | stp << 8 | flags << 16;
 }
 
 static inline uint64_t order_hash(const struct run *run, const struct node *node, uint64_t hash_of_id,
                                   const struct level *level)
 {
-    const uint64_t hash = plain_hash(hash_of_id, node->account, meta_of(node), level->price_ticks, node->lots, node->opened,
+    const uint64_t hash = plain_hash(hash_of_id, node->account, node->meta, level->price_ticks, node->lots, node->opened,
                                      node->traded);
     if (__builtin_expect((node->flags & NODE_EXTRA) == 0, 1)) {
         return hash;
@@ -131,18 +122,18 @@ static inline void give_node(struct run *run, uint32_t node)
 }
 
 /* Notes what the level was when the batch came to it first: the note is written in any case, and stays if it is the first. Stops
- * show nothing to anybody. */
+ * show nothing to anybody: every batch has been at them. */
 static inline void touch_level(struct run *run, struct level *level)
 {
-    if (__builtin_expect(level->side > SELL, 0)) {
-        return;
-    }
-    int64_t *count = &run->touch_count[level->side - 1];
-    struct touch *touch = &run->touches[level->side - 1][*count];
-    REQUIRE(*count < run->entries);
-    *touch = (struct touch){.price_ticks = level->price_ticks, .lots = level->lots, .orders = level->orders};
-    *count += level->batch != run->book->batch;
-    level->batch = run->book->batch;
+    const uint64_t batch = run->book->batch;
+    struct touch *touch = run->touch;
+    REQUIRE(touch < run->touches_end);
+    touch->price_ticks = level->price_ticks;
+    touch->lots = level->lots;
+    touch->orders = level->orders;
+    touch->side = level->side;
+    run->touch = touch + (level->batch < batch);
+    level->batch = level->batch < batch ? batch : level->batch;
 }
 
 static inline void note_undo(struct run *run, enum undo_kind kind, uint32_t node, int64_t a, int64_t b)
@@ -223,15 +214,18 @@ static inline void unlink_node(struct run *run, uint32_t index)
 {
     struct node *node = &run->nodes[index];
     struct level *level = &run->levels[node->level];
-    REQUIRE(level->orders > 0 && level->lots >= node->lots && run->book->order_count > 0);
+    const int64_t lots = level->lots - node->lots;
+    const int64_t orders = (int64_t)level->orders - 1;
+    const int64_t all_orders = (int64_t)run->book->order_count - 1;
+    REQUIRE((lots | orders | all_orders) >= 0);
     unqueue_node(run, index, level);
-    level->lots -= node->lots;
-    level->orders--;
+    level->lots = lots;
+    level->orders = (uint32_t)orders;
     if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         unlink_extra(run, index, level);
     }
-    run->book->order_count--;
-    if (level->orders == 0) {
+    run->book->order_count = (uint64_t)all_orders;
+    if (orders == 0) {
         level_drop(run, node->level);
     }
 }

@@ -16,9 +16,7 @@
 static inline int is_plain(const struct run *run, const struct command *command)
 {
     const uint64_t free_bits = UINT64_C(0x0000000702000300); /* stp 0..7, IOC beside GTC, side 0..3 */
-    uint64_t head;
-    memcpy(&head, command, sizeof head);
-    return (head & ~free_bits) == (PLACE | LIMIT << 16 | GTC << 24) && command->side - 1u < SELL &&
+    return (command->head & ~free_bits) == (PLACE | LIMIT << 16 | GTC << 24) && command->side - 1u < SELL &&
            command->stp <= CANCEL_BOTH && (uint64_t)command->price_ticks - 1 < MC_MAX_NOTIONAL &&
            (uint64_t)command->size_lots - 1 < MC_MAX_NOTIONAL &&
            (command->funds | command->stop_price_ticks | command->display_lots | command->expire_at_ms) == 0 &&
@@ -38,7 +36,7 @@ static inline void write_plain(struct node *node, const struct command *command,
     node->account = command->account;
     node->lots = command->size_lots;
     node->traded = 0;
-    memcpy(&node->side, &meta, sizeof meta);
+    node->meta = meta;
 }
 
 /* The order trades with what it crosses; what is left of it rests or is done. */
@@ -82,7 +80,7 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     const uint64_t accepted = book->sequence + 1;
     const uint64_t head = ACCEPTED | side << 8 | run->index_bits;
     REQUIRE(event + 1 < run->events_end);
-    memcpy(event, &head, sizeof head);
+    event->head = head;
     event->sequence = accepted;
     write_order_event(event, &command->order_id, command->account, price_ticks, lots, 0);
     const uint32_t meta = side | (command->stp + (command->stp == 0)) << 8;
@@ -96,15 +94,14 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     if (level_index == NONE) {
         level_index = level_add(run, side, price_ticks);
     }
-    const uint64_t opened_head = head ^ (ACCEPTED ^ OPENED);
-    memcpy(event + 1, &opened_head, sizeof opened_head);
+    event[1].head = head ^ (ACCEPTED ^ OPENED);
     event[1].sequence = accepted + 1;
     write_order_event(event + 1, &command->order_id, command->account, price_ticks, lots, 0);
     run->event = event + 2;
     book->sequence = accepted + 1;
     node->opened = accepted + 1;
     touch_level(run, &run->levels[level_index]);
-    take_node(run, index);
+    book->spare_count--; /* the node of next_free_node */
     join_queue(run, index, lots, level_index);
     id_put_here(bucket, index, hash_of_id);
     node->share = plain_hash(hash_of_id, command->account, meta, price_ticks, lots, accepted + 1, 0);

@@ -90,9 +90,16 @@ struct order_id {
     uint64_t word[2];
 };
 
+/* What is written or compared as one word stands in a union: a copy of its bytes would make the compiler load again whatever it
+ * knows of other memory. */
 struct command {
-    uint8_t kind, side, order_type, time_in_force, stp, flags;
-    uint16_t collar_bp;
+    union {
+        struct {
+            uint8_t kind, side, order_type, time_in_force, stp, flags;
+            uint16_t collar_bp;
+        };
+        uint64_t head;
+    };
     struct order_id order_id;
     uint64_t account;
     int64_t price_ticks, size_lots, funds, stop_price_ticks, display_lots, expire_at_ms, issued_at_ms;
@@ -101,8 +108,13 @@ struct command {
 };
 
 struct event {
-    uint8_t kind, side, code, flags;
-    uint32_t command_index;
+    union {
+        struct {
+            uint8_t kind, side, code, flags;
+            uint32_t command_index;
+        };
+        uint64_t head;
+    };
     uint64_t sequence, trade_id;
     struct order_id order_id, maker_order_id;
     uint64_t account, maker_account;

@@ -263,8 +263,8 @@ static void read_order(struct run *run, const struct command *command, struct ta
     node->lots = command->size_lots;
     node->opened = 0;
     node->traded = 0;
-    set_meta(node, command->side, command->stp == 0 ? DECREASE_AND_CANCEL : command->stp,
-             (command->flags & POST_ONLY) | (has_extra ? NODE_EXTRA : 0u));
+    node->meta = meta_for(command->side, command->stp == 0 ? DECREASE_AND_CANCEL : command->stp,
+                          (command->flags & POST_ONLY) | (has_extra ? NODE_EXTRA : 0u));
     if (has_extra) {
         taker->order.extra = (struct extra){.display = display, .expire_at_ms = command->expire_at_ms};
     }

@@ -100,7 +100,7 @@ static inline void write_order(struct run *run, const struct lane *lane, unsigne
 {
     const struct node *node = node_at(run, lane->node);
     unsigned char *to = bytes + order_offset(lane->number);
-    const uint64_t last = meta_of(node) | (uint64_t)((node->flags & NODE_EXTRA) != 0 ? lane->node : 0) << 32;
+    const uint64_t last = node->meta | (uint64_t)((node->flags & NODE_EXTRA) != 0 ? lane->node : 0) << 32;
     REQUIRE(lane->number < run->book->order_count);
     memcpy(to, &node->order_id, OWNER_BYTES);
     memcpy(to + OWNER_BYTES, &lane->price_ticks, sizeof lane->price_ticks);

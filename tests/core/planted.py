@@ -92,8 +92,10 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "many levels are told in another order": (
         "changes.h", "to[starts[from[i].key >> shift & 255]++] = from[i];",
         "to[starts[from[count - 1 - i].key >> shift & 255]++] = from[count - 1 - i];"),
+    "a stop's level is told": ("levels.h", "side > SELL ? ANY_BATCH : 0", "0"),
+    "asks are told among the bids": ("changes.h", "bids - lowest[1]", "-lowest[1]"),
     "the newer note of a level counts": (
-        "changes.h", "i = run->touch_count[side - 1] - 1; i >= 0; i--", "i = 0; i < run->touch_count[side - 1]; i++"),
+        "changes.h", "i = run->touch - run->touches - 1; i >= 0; i--", "i = 0; i < run->touch - run->touches; i++"),
     # plain orders
     "a plain order is never stale": ("plain.h", "command->issued_at_ms >= run->fresh_from_ms", "command->issued_at_ms >= 0"),
     "a plain order may come twice": (
