@@ -11,7 +11,7 @@ from exchange.adapters.postgres.operator_actions import record
 from exchange.api.door import Response, operation
 from exchange.api.errors import BadRequest, NotFound
 from exchange.api.operated import account_of, adjustment_object
-from exchange.api.operators import reason_in
+from exchange.api.operators import reason_in, status_in
 from exchange.api.pages import page_of
 from exchange.api.request import Request, parse_uuid
 from exchange.api.withdrawals import listed_asset
@@ -24,9 +24,7 @@ STATUSES = ("requested", "approved", "refused")
 def lambda_handler(request: Request) -> Response:
     """A page of adjustments, newest first, by `status`; or the one that was asked for or decided."""
     if request.method == "GET":
-        status, page = request.query("status"), page_of(request)
-        if status is not None and status not in STATUSES:
-            raise BadRequest(f"status is {status[:40]!r}, wanted {', '.join(STATUSES)}", "invalid_status")
+        status, page = status_in(request, STATUSES), page_of(request)
         rows = adjustments.list_adjustments(status, page)
         return page.answer(rows, [adjustment_object(row) for row in rows])
     if "adjustment_id" in request.path_parameters:

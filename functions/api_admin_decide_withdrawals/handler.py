@@ -4,7 +4,7 @@ from exchange.adapters.postgres import transfers, withdrawals
 from exchange.adapters.postgres.operator_actions import record
 from exchange.api.door import Response, operation
 from exchange.api.errors import BadRequest, NotFound
-from exchange.api.operators import reason_in
+from exchange.api.operators import reason_in, status_in
 from exchange.api.pages import page_of
 from exchange.api.request import Request
 from exchange.api.withdrawals import transfer_object
@@ -17,9 +17,7 @@ def lambda_handler(request: Request) -> Response:
     """A page of withdrawals of all accounts, newest first, by `status`; or the one that was decided. Body: `reason`, which an
     approval may leave out."""
     if request.method == "GET":
-        status, page = request.query("status"), page_of(request)
-        if status is not None and status not in STATUSES:
-            raise BadRequest(f"status is {status[:40]!r}, wanted {', '.join(STATUSES)}", "invalid_status")
+        status, page = status_in(request, STATUSES), page_of(request)
         rows = transfers.list_withdrawals(status, page)
         return page.answer(rows, [transfer_object(row) for row in rows])
     transfer_id, operator, body = request.path_uuid("transfer_id"), request.caller.user_id, request.json()

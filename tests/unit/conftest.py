@@ -30,3 +30,14 @@ def database(ledger_dsn):
 
     with psycopg.connect(ledger_dsn, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def books(database):
+    """As `database`, for tests of money that comes and goes: a custody of their own, and at the end the books balance."""
+    from exchange.adapters import sandbox_custody
+    from tests.unit.ledger_world import check_books
+
+    sandbox_custody.custody.cache_clear()
+    yield database
+    check_books(database)

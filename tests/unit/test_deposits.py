@@ -4,26 +4,16 @@ import json
 import time
 from uuid import uuid4
 
-import psycopg
 import pytest
 
-from exchange.adapters import sandbox_custody
 from exchange.adapters.postgres import withdrawals
 from exchange.api.custody_notices import notice_signature
-from tests.unit.ledger_world import check_books, money
+from tests.unit.ledger_world import money
 
 
 @pytest.fixture
-def database(ledger_dsn):
-    with psycopg.connect(ledger_dsn, autocommit=True) as connection:
-        yield connection
-        check_books(connection)
-
-
-@pytest.fixture
-def custody(api, database):
+def custody(api, books):
     """Sends notices, signed with the secret that an operator made."""
-    sandbox_custody.custody.cache_clear()
     answer = api.call("api_admin_set_custody_secret", user="olga", groups=["operators"], method="POST",
                       path="/admin/custody-secret", body={"reason": "the first one"})
     return Custody(api, answer.body["secret"])
@@ -51,7 +41,7 @@ def address_of(api, user, currency="BTC"):
     return api.call("api_create_deposit_address", user=user, method="POST", parameters={"account_id": account["id"]})
 
 
-def test_a_deposit_is_credited_once(api, custody, database):
+def test_a_deposit_is_credited_once(api, custody, books):
     made = address_of(api, "ann")
     assert made.status == 200 and made.body["exchange_deposit_address"] is True
     assert address_of(api, "ann").body == made.body
@@ -60,8 +50,8 @@ def test_a_deposit_is_credited_once(api, custody, database):
     first, again = custody.deposit(address), custody.deposit(address)
     assert (first.body["status"], again.body["status"]) == ("credited", "repeated")
     assert first.body["id"] == again.body["id"]
-    ann, = database.execute("SELECT account_no FROM accounts WHERE user_id = 'ann'").fetchone()
-    assert money(database, ann) == {"BTC": "0.5+0"}
+    ann, = books.execute("SELECT account_no FROM accounts WHERE user_id = 'ann'").fetchone()
+    assert money(books, ann) == {"BTC": "0.5+0"}
     shown = api.call("api_read_transfers", user="ann", parameters={"transfer_id": first.body["id"]}).body
     assert (shown["type"], shown["status"], shown["amount"], shown["details"]["method"]) == (
         "deposit", "completed", "0.50000000", "custody")
@@ -70,7 +60,7 @@ def test_a_deposit_is_credited_once(api, custody, database):
     other = custody.deposit(address_of(api, "bob").body["address"])
     assert (other.status, other.body["code"]) == (400, "duplicate_id")
     assert custody.deposit(address, id="chain-2").body["status"] == "credited"
-    assert money(database, ann) == {"BTC": "1+0"}
+    assert money(books, ann) == {"BTC": "1+0"}
 
 
 BAD = [
@@ -83,7 +73,7 @@ BAD = [
     ({"type": "payout", "transfer_id": str(uuid4()), "settled": True, "reference": "x"}, "unexpected_notice")]
 
 
-def test_bad_notices(api, custody, database):
+def test_bad_notices(api, custody, books):
     address = address_of(api, "ann").body["address"]
     before = api.ledger()
     for fields, code in BAD:
@@ -92,7 +82,7 @@ def test_bad_notices(api, custody, database):
     assert api.ledger() == before
 
 
-def test_who_is_not_the_custody_is_refused(api, custody, database):
+def test_who_is_not_the_custody_is_refused(api, custody, books):
     notice = {"id": "chain-1", "type": "deposit", "currency": "BTC", "address": address_of(api, "ann").body["address"],
               "amount": "5"}
     before = api.ledger()
@@ -109,13 +99,13 @@ def test_who_is_not_the_custody_is_refused(api, custody, database):
     assert custody.tell(b"{").body["code"] == "invalid_json"
 
 
-def test_without_a_secret_nobody_is_the_custody(api, database):
+def test_without_a_secret_nobody_is_the_custody(api, books):
     unsigned = Custody(api, "")
     answer = unsigned.tell({"id": "chain-1", "type": "deposit"})
     assert (answer.status, answer.body["code"]) == (401, "invalid_notice_signature")
 
 
-def test_a_new_secret_replaces_the_old_one(api, custody, database):
+def test_a_new_secret_replaces_the_old_one(api, custody, books):
     address = address_of(api, "ann").body["address"]
     newer = api.call("api_admin_set_custody_secret", user="olga", groups=["operators"], method="POST",
                      body={"reason": "the old one leaked"}).body["secret"]
@@ -124,12 +114,12 @@ def test_a_new_secret_replaces_the_old_one(api, custody, database):
     assert custody.deposit(address).status == 200
 
 
-def test_a_payout_that_ends_later(api, custody, database):
+def test_a_payout_that_ends_later(api, custody, books):
     """An adapter that does not know at once: the withdrawal stays sent until the notice."""
     api.fund("ann", BTC="1")
     api.call("api_change_address_book", user="ann", method="POST",
              body={"addresses": [{"currency": "BTC", "to": {"address": "home"}}]})
-    database.execute("UPDATE withdrawal_addresses SET usable_at = now()")
+    books.execute("UPDATE withdrawal_addresses SET usable_at = now()")
     ids = [api.call("api_request_withdrawal", user="ann", method="POST", path="/withdrawals/crypto", body={
         "currency": "BTC", "amount": "0.1", "crypto_address": "home"}).body["id"] for _ in range(2)]
     payout = {"id": "p1", "type": "payout", "transfer_id": ids[0], "settled": True, "reference": "0xabc"}
@@ -140,11 +130,11 @@ def test_a_payout_that_ends_later(api, custody, database):
     assert custody.tell(payout).body == custody.tell(payout).body == {"id": ids[0], "status": "completed"}
     assert custody.tell(payout | {"settled": False}).body["code"] == "unexpected_notice"
     assert custody.tell(payout | {"transfer_id": ids[1], "settled": False}).body["status"] == "returned"
-    ann, = database.execute("SELECT account_no FROM accounts WHERE user_id = 'ann'").fetchone()
-    assert money(database, ann) == {"BTC": "0.9+0"}
+    ann, = books.execute("SELECT account_no FROM accounts WHERE user_id = 'ann'").fetchone()
+    assert money(books, ann) == {"BTC": "0.9+0"}
 
 
-def test_dollars_have_no_address(api, database):
+def test_dollars_have_no_address(api, books):
     answer = address_of(api, "ann", "USD")
     assert (answer.status, answer.body["code"]) == (400, "currency_not_depositable")
     account = next(row for row in api.call("api_list_accounts", user="ann").body if row["currency"] == "BTC")

@@ -5,26 +5,17 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from exchange.adapters import sandbox_custody
-from tests.unit.ledger_world import check_books, money
+from tests.unit.ledger_world import money
 
 STRANGER = str(uuid4())
 
 
 @pytest.fixture
-def database(ledger_dsn):
-    with psycopg.connect(ledger_dsn, autocommit=True) as connection:
-        yield connection
-        check_books(connection)
-
-
-@pytest.fixture
-def desk(api, database):
-    sandbox_custody.custody.cache_clear()
+def desk(api, books):
     api.fund("ann", USD="1000", BTC="2")
     api.fund("bob", USD="1000")
     api.call("api_list_accounts", user="olga", groups=["operators"])  # opens hers, so that nothing else changes later
-    api.number, api.ann = database.execute("SELECT account_no, profile_id::text FROM accounts WHERE user_id = 'ann'").fetchone()
+    api.number, api.ann = books.execute("SELECT account_no, profile_id::text FROM accounts WHERE user_id = 'ann'").fetchone()
     return Desk(api)
 
 
@@ -58,14 +49,14 @@ class Desk:
                          transfer_id=transfer_id)
 
 
-def actions(database):
-    return [row[0] for row in database.execute("SELECT action FROM operator_actions ORDER BY number").fetchall()]
+def actions(books):
+    return [row[0] for row in books.execute("SELECT action FROM operator_actions ORDER BY number").fetchall()]
 
 
-def test_accounts_are_found_by_what_one_knows_of_them(desk, database):
+def test_accounts_are_found_by_what_one_knows_of_them(desk, books):
     everybody = desk.get("api_admin_read_accounts").body
     assert [row["user_id"] for row in everybody][-2:] == ["bob", "ann"]  # newest first; olga has one, too
-    balance, = database.execute("SELECT id::text FROM balances WHERE account_no = %s AND asset = 'BTC'",
+    balance, = books.execute("SELECT id::text FROM balances WHERE account_no = %s AND asset = 'BTC'",
                                 (desk.api.number,)).fetchone()
     for query in ("an", "ann", desk.api.ann, balance, str(desk.api.number)):
         assert [row["id"] for row in desk.get("api_admin_read_accounts", f"query={query}").body] == [desk.api.ann], query
@@ -87,7 +78,7 @@ def test_one_account(desk):
         assert desk.get("api_admin_read_accounts", account_id=unknown).status == 404
 
 
-def test_freeze_and_unfreeze_with_a_reason(desk, database):
+def test_freeze_and_unfreeze_with_a_reason(desk, books):
     assert desk.change("freeze").body["code"] == "reason_required"
     assert desk.change("freeze", reason="x" * 501).body["code"] == "invalid_reason"
     frozen = desk.change("freeze", reason="a stolen session")
@@ -101,16 +92,16 @@ def test_freeze_and_unfreeze_with_a_reason(desk, database):
     assert desk.change("freeze", STRANGER, reason="?").status == 404
     assert [row["action"] for row in desk.get("api_admin_read_accounts", account_id=desk.api.ann).body["actions"]] == [
         "unfreeze", "freeze"]
-    assert actions(database) == ["account.freeze", "account.freeze", "account.unfreeze"]
+    assert actions(books) == ["account.freeze", "account.freeze", "account.unfreeze"]
 
 
-def test_a_batch_and_an_amend_of_a_frozen_account(desk, database):
+def test_a_batch_and_an_amend_of_a_frozen_account(desk, books):
     """Whatever holds more is refused by the balance's row, however it comes."""
     desk.change("freeze", reason="a stolen session")
     batch = desk.api.call("api_place_orders", user="ann", method="POST", path="/orders/batch", body={"orders": [
         {"product_id": "BTC-USD", "side": "buy", "price": "100", "size": "1"}]})
     assert batch.status == 400 or "account_frozen" in str(batch.body), batch.body
-    assert database.execute("SELECT count(*) FROM orders").fetchone() == (0,)
+    assert books.execute("SELECT count(*) FROM orders").fetchone() == (0,)
     assert desk.api.sent() == []
 
 
@@ -124,15 +115,15 @@ def test_the_tier(desk):
 def withdraw(api, amount):
     api.call("api_change_address_book", user="ann", method="POST",
              body={"addresses": [{"currency": "BTC", "to": {"address": "home"}}]})
-    with psycopg.connect(api.dsn, autocommit=True) as database:
-        database.execute("UPDATE withdrawal_addresses SET usable_at = now()")
+    with psycopg.connect(api.dsn, autocommit=True) as books:
+        books.execute("UPDATE withdrawal_addresses SET usable_at = now()")
     answer = api.call("api_request_withdrawal", user="ann", method="POST", path="/withdrawals/crypto",
                       body={"currency": "BTC", "amount": amount, "crypto_address": "home"})
     assert answer.status == 200, answer.body
     return answer.body["id"]
 
 
-def test_withdrawals_wait_for_an_operator(desk, database):
+def test_withdrawals_wait_for_an_operator(desk, books):
     first, second, third = (withdraw(desk.api, amount) for amount in ("0.3", "0.4", "0.1"))
     waiting = desk.get("api_admin_decide_withdrawals", "status=requested").body
     assert [row["id"] for row in waiting] == [second, first]
@@ -147,22 +138,22 @@ def test_withdrawals_wait_for_an_operator(desk, database):
         assert desk.decide_withdrawal(unknown, "approve").status == 404
     assert desk.api.load("ledger_send_withdrawals").lambda_handler({}, None) == {"completed": 2}
     assert desk.decide_withdrawal(third, "refuse", reason="too late").body["code"] == "withdrawal_already_decided"
-    assert money(database, desk.api.number)["BTC"] == "1.6+0"
+    assert money(books, desk.api.number)["BTC"] == "1.6+0"
     assert desk.get("api_admin_get_fees").body["withdrawals"] == [{"currency": "BTC", "collected": "0.00020000"}]
-    assert actions(database)[:2] == ["withdrawal.approve", "withdrawal.approve"]
+    assert actions(books)[:2] == ["withdrawal.approve", "withdrawal.approve"]
 
 
-def test_an_adjustment_takes_two_operators(desk, database):
+def test_an_adjustment_takes_two_operators(desk, books):
     asked = desk.adjust("25.5").body
     assert (asked["status"], asked["amount"], asked["requested_by"]) == ("requested", "25.50000000", "olga")
-    assert money(database, desk.api.number)["USD"] == "1000+0"
+    assert money(books, desk.api.number)["USD"] == "1000+0"
     same = desk.decide(asked["id"], "approve", "olga")
     assert (same.status, same.body["code"]) == (400, "second_operator_required")
     approved = desk.decide(asked["id"], "approve", "otto").body
     assert (approved["status"], approved["decided_by"]) == ("approved", "otto")
     assert desk.decide(asked["id"], "approve", "oona").body["code"] == "adjustment_already_decided"
-    assert money(database, desk.api.number)["USD"] == "1025.5+0"
-    assert database.execute("SELECT account_no, amount::text, balance_after::text FROM postings p JOIN ledger_entries e"
+    assert money(books, desk.api.number)["USD"] == "1025.5+0"
+    assert books.execute("SELECT account_no, amount::text, balance_after::text FROM postings p JOIN ledger_entries e"
                             " ON e.id = p.entry_id WHERE e.kind = 'adjustment' ORDER BY account_no").fetchall() == [
         (1, "-25.50000000", None), (desk.api.number, "25.50000000", "1025.50000000")]
     refused = desk.adjust("1").body["id"]
@@ -175,14 +166,14 @@ def test_an_adjustment_takes_two_operators(desk, database):
     assert (row["type"], row["amount"], row["balance"]) == ("transfer", "25.50000000", "1025.50000000")
 
 
-def test_an_adjustment_never_takes_more_than_is_available(desk, database):
+def test_an_adjustment_never_takes_more_than_is_available(desk, books):
     desk.api.place("ann", price="100", size="9")  # holds 905.4
     asked = desk.adjust("-94.60000001").body["id"]
     answer = desk.decide(asked, "approve", "otto")
     assert (answer.status, answer.body["code"]) == (400, "insufficient_funds")
     asked = desk.adjust("-94.6").body["id"]
     assert desk.decide(asked, "approve", "otto").status == 200
-    assert money(database, desk.api.number)["USD"] == "0+905.4"
+    assert money(books, desk.api.number)["USD"] == "0+905.4"
 
 
 def test_the_same_id_asks_once(desk):
@@ -210,14 +201,14 @@ def test_adjustments_that_make_no_sense(desk):
     assert desk.api.ledger() == before
 
 
-def test_the_database_wants_two_operators_too(desk, database):
+def test_the_database_wants_two_operators_too(desk, books):
     asked = desk.adjust("5").body["id"]
     with pytest.raises(psycopg.errors.CheckViolation, match="another_operator_decides"):
-        database.execute("UPDATE adjustments SET status = 'approved', decided_by = 'olga', decided_at = now() WHERE id = %s",
+        books.execute("UPDATE adjustments SET status = 'approved', decided_by = 'olga', decided_at = now() WHERE id = %s",
                          (asked,))
     desk.decide(asked, "approve", "otto")
     with pytest.raises(psycopg.errors.RestrictViolation, match="decided once"):
-        database.execute("UPDATE adjustments SET status = 'refused' WHERE id = %s", (asked,))
+        books.execute("UPDATE adjustments SET status = 'refused' WHERE id = %s", (asked,))
 
 
 def test_who_is_no_operator_may_nothing(desk):

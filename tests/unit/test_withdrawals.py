@@ -21,20 +21,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "DATA.md"
 
 
 @pytest.fixture
-def database(ledger_dsn):
-    with psycopg.connect(ledger_dsn, autocommit=True) as connection:
-        yield connection
-        check_books(connection)
-
-
-@pytest.fixture
-def ann(api, database):
+def ann(api, books):
     """Ann has 2 BTC and 100,000 USD, and an address that may be used."""
-    sandbox_custody.custody.cache_clear()
     api.fund("ann", BTC="2", USD="100000")
     book(api, "ann")
-    database.execute("UPDATE withdrawal_addresses SET usable_at = now()")
-    api.number, api.profile = database.execute(
+    books.execute("UPDATE withdrawal_addresses SET usable_at = now()")
+    api.number, api.profile = books.execute(
         "SELECT account_no, profile_id::text FROM accounts WHERE user_id = 'ann'").fetchone()
     return api
 
@@ -56,12 +48,12 @@ def withdraw_dollars(api, amount, user="ann", **fields):
     return api.call("api_request_withdrawal", user=user, method="POST", path="/withdrawals/payment-method", body=body)
 
 
-def status(database, transfer_id):
-    return database.execute("SELECT status FROM transfers WHERE id = %s", (transfer_id,)).fetchone()[0]
+def status(books, transfer_id):
+    return books.execute("SELECT status FROM transfers WHERE id = %s", (transfer_id,)).fetchone()[0]
 
 
-def steps(database, transfer_id):
-    return [row[0] for row in database.execute(
+def steps(books, transfer_id):
+    return [row[0] for row in books.execute(
         "SELECT status FROM transfer_steps WHERE transfer_id = %s ORDER BY number", (transfer_id,)).fetchall()]
 
 
@@ -69,22 +61,22 @@ def send(api):
     return api.load("ledger_send_withdrawals").lambda_handler({}, None)
 
 
-def test_a_withdrawals_whole_way(ann, database):
+def test_a_withdrawals_whole_way(ann, books):
     made = withdraw(ann)
     assert made.status == 200
     assert {name: made.body[name] for name in ("currency", "amount", "fee", "subtotal", "status")} == {
         "currency": "BTC", "amount": "0.10000000", "fee": "0.00010000", "subtotal": "0.09990000", "status": "approved"}
-    assert money(database, ann.number)["BTC"] == "1.9+0.1"
+    assert money(books, ann.number)["BTC"] == "1.9+0.1"
     account = next(row for row in ann.call("api_list_accounts", user="ann").body if row["currency"] == "BTC")
     hold, = ann.call("api_get_account_holds", user="ann", parameters={"account_id": account["id"]}).body
     assert (hold["type"], hold["ref"], hold["amount"]) == ("transfer", made.body["id"], "0.10000000")
-    check_books(database)
+    check_books(books)
     assert send(ann) == {"completed": 1}
     assert send(ann) == {}
-    assert steps(database, made.body["id"]) == ["requested", "approved", "sent", "completed"]
-    assert money(database, ann.number)["BTC"] == "1.9+0"
-    assert money(database, 999) == {"BTC": "0.0001+0"}
-    assert database.execute("SELECT amount::text, destination FROM sandbox_payouts").fetchall() == [("0.09990000", ADDRESS)]
+    assert steps(books, made.body["id"]) == ["requested", "approved", "sent", "completed"]
+    assert money(books, ann.number)["BTC"] == "1.9+0"
+    assert money(books, 999) == {"BTC": "0.0001+0"}
+    assert books.execute("SELECT amount::text, destination FROM sandbox_payouts").fetchall() == [("0.09990000", ADDRESS)]
     rows = ann.call("api_get_account_ledger", user="ann", parameters={"account_id": account["id"]}).body
     assert [(row["type"], row["amount"], row["balance"]) for row in rows] == [
         ("fee", "-0.00010000", "1.90000000"), ("transfer", "-0.09990000", "1.90010000"),
@@ -100,7 +92,7 @@ def test_a_withdrawals_whole_way(ann, database):
     assert ann.call("api_read_transfers", user="bob").body == []
 
 
-def test_a_withdrawals_money_can_be_followed_by_hand(ann, database):
+def test_a_withdrawals_money_can_be_followed_by_hand(ann, books):
     """The SQL of docs/DATA.md, before and after the custody has paid."""
     section = PAGE.read_text().partition("\n## Follow a withdrawal's money by hand\n")[2].partition("\n## ")[0]
     lines = [line for line in re.search(r"```sql\n(.*?)```", section, re.DOTALL)[1].splitlines()
@@ -109,7 +101,7 @@ def test_a_withdrawals_money_can_be_followed_by_hand(ann, database):
 
     def follow():
         statements = [part for part in "\n".join(lines).split(";") if part.strip()]
-        cursor = database.cursor(row_factory=dict_row)
+        cursor = books.cursor(row_factory=dict_row)
         return [cursor.execute(part.replace(":'transfer'", f"'{made}'")).fetchall() for part in statements]
 
     (transfer,), steps_taken, (hold,), postings, payouts = follow()
@@ -130,28 +122,28 @@ def test_where_dollars_go_and_coins_come_from(ann):
     assert {row["currency"]: row["id"] for row in wallets} == {name: ids[name] for name in ("BTC", "ETH", "SOL")}
 
 
-def test_the_fee_on_top(ann, database):
+def test_the_fee_on_top(ann, books):
     made = withdraw(ann, add_network_fee_to_total=True).body
     assert (made["amount"], made["subtotal"]) == ("0.10010000", "0.10000000")
 
 
-def test_the_same_idem_withdraws_once(ann, database):
+def test_the_same_idem_withdraws_once(ann, books):
     idem = str(uuid4())
     first, again = withdraw(ann, idem=idem), withdraw(ann, idem=idem, amount="0.100")
     assert first.body == again.body
     other = withdraw(ann, idem=idem, amount="0.2")
     assert (other.status, other.body["code"]) == (400, "duplicate_idem")
-    assert money(database, ann.number)["BTC"] == "1.9+0.1"
+    assert money(books, ann.number)["BTC"] == "1.9+0.1"
 
 
-def test_above_the_limit_an_operator_is_asked_and_until_then_the_owner_may_cancel(ann, database):
+def test_above_the_limit_an_operator_is_asked_and_until_then_the_owner_may_cancel(ann, books):
     made = withdraw(ann, amount="0.3").body
     assert made["status"] == "requested"
     assert send(ann) == {}
     parameters = {"transfer_id": made["id"]}
     assert ann.call("api_cancel_withdrawal", user="bob", method="DELETE", parameters=parameters).status == 404
     assert ann.call("api_cancel_withdrawal", user="ann", method="DELETE", parameters=parameters).body == made["id"]
-    assert money(database, ann.number)["BTC"] == "2+0"
+    assert money(books, ann.number)["BTC"] == "2+0"
     again = ann.call("api_cancel_withdrawal", user="ann", method="DELETE", parameters=parameters)
     assert (again.status, again.body["code"]) == (400, "withdrawal_not_cancelable")
     shown = ann.call("api_read_transfers", user="ann", parameters=parameters).body
@@ -161,7 +153,7 @@ def test_above_the_limit_an_operator_is_asked_and_until_then_the_owner_may_cance
     assert (late.status, late.body["code"]) == (400, "withdrawal_not_cancelable")
 
 
-def test_what_an_operator_decides(ann, database):
+def test_what_an_operator_decides(ann, books):
     first, second, third = (withdraw(ann, amount="0.3").body["id"] for _ in range(3))
     assert withdrawals.approve(first, "olga", "") == "approved"
     assert withdrawals.approve(first, "olga", "") == "too_late"
@@ -172,21 +164,21 @@ def test_what_an_operator_decides(ann, database):
     assert withdrawals.approve(uuid4(), "olga", "") == "unknown"
     assert send(ann) == {"completed": 1}
     assert withdrawals.refuse(first, "olga", "") == "too_late"
-    assert money(database, ann.number)["BTC"] == "1.7+0"
+    assert money(books, ann.number)["BTC"] == "1.7+0"
 
 
-def test_what_cannot_be_paid_comes_back(ann, database):
+def test_what_cannot_be_paid_comes_back(ann, books):
     book(ann, "ann", address="return-to-sender")
-    database.execute("UPDATE withdrawal_addresses SET usable_at = now()")
+    books.execute("UPDATE withdrawal_addresses SET usable_at = now()")
     made = withdraw(ann, crypto_address="return-to-sender").body
     assert send(ann) == {"returned": 1}
-    assert steps(database, made["id"]) == ["requested", "approved", "sent", "returned"]
-    assert money(database, ann.number)["BTC"] == "2+0"
-    assert database.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone() == (0,)
+    assert steps(books, made["id"]) == ["requested", "approved", "sent", "returned"]
+    assert money(books, ann.number)["BTC"] == "2+0"
+    assert books.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("crash", ["before_pay", "after_pay", "before_commit_of_begin"])
-def test_a_crash_between_custody_and_ledger_pays_once(ann, database, monkeypatch, crash):
+def test_a_crash_between_custody_and_ledger_pays_once(ann, books, monkeypatch, crash):
     made = withdraw(ann).body["id"]
     pay = SandboxCustody.pay
 
@@ -206,17 +198,17 @@ def test_a_crash_between_custody_and_ledger_pays_once(ann, database, monkeypatch
         for _ in range(2):
             with pytest.raises(Exception, match="wait for the next run"):
                 send(ann)
-    assert status(database, made) == ("approved" if crash == "before_commit_of_begin" else "sent")
+    assert status(books, made) == ("approved" if crash == "before_commit_of_begin" else "sent")
     assert withdrawals.refuse(made, "olga", "") == ("refused" if crash == "before_commit_of_begin" else "too_late")
-    check_books(database)
+    check_books(books)
     send(ann)
-    paid = database.execute("SELECT count(*) FROM sandbox_payouts").fetchone()[0]
-    booked = database.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone()[0]
+    paid = books.execute("SELECT count(*) FROM sandbox_payouts").fetchone()[0]
+    booked = books.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone()[0]
     assert paid == booked == (0 if crash == "before_commit_of_begin" else 1)
-    assert status(database, made) == ("refused" if crash == "before_commit_of_begin" else "completed")
+    assert status(books, made) == ("refused" if crash == "before_commit_of_begin" else "completed")
 
 
-def test_two_senders_at_once_pay_and_book_once(ann, database):
+def test_two_senders_at_once_pay_and_book_once(ann, books):
     ids = [withdraw(ann, amount="0.01").body["id"] for _ in range(8)]
     handler = ann.load("ledger_send_withdrawals").lambda_handler
     failures = []
@@ -239,54 +231,54 @@ def test_two_senders_at_once_pay_and_book_once(ann, database):
         thread.join()
     assert failures == []
     handler({}, None)
-    assert {status(database, transfer_id) for transfer_id in ids} == {"completed"}
-    assert database.execute("SELECT count(*) FROM sandbox_payouts").fetchone() == (8,)
-    assert database.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone() == (8,)
+    assert {status(books, transfer_id) for transfer_id in ids} == {"completed"}
+    assert books.execute("SELECT count(*) FROM sandbox_payouts").fetchone() == (8,)
+    assert books.execute("SELECT count(*) FROM ledger_entries WHERE kind = 'withdrawal'").fetchone() == (8,)
 
 
-def test_without_an_adapter_a_withdrawal_stays_approved(ann, database, monkeypatch):
+def test_without_an_adapter_a_withdrawal_stays_approved(ann, books, monkeypatch):
     made = withdraw(ann).body["id"]
     monkeypatch.setenv("SANDBOX", "0")
     sandbox_custody.custody.cache_clear()
     with pytest.raises(Exception, match="wait for the next run"):
         send(ann)
     sandbox_custody.custody.cache_clear()
-    assert status(database, made) == "approved"
+    assert status(books, made) == "approved"
 
 
-def test_limits_in_24_hours_by_tier(ann, database):
+def test_limits_in_24_hours_by_tier(ann, books):
     assert withdraw(ann, amount="0.9").status == 200
     over = withdraw(ann, amount="0.11")
     assert (over.status, over.body["code"]) == (400, "withdrawal_limit_reached")
     assert withdraw(ann, amount="0.1").status == 200
-    assert database.execute("SELECT set_tier(%s, 'verified', 'olga', 'papers seen')", (ann.number,)).fetchone() == ("done",)
+    assert books.execute("SELECT set_tier(%s, 'verified', 'olga', 'papers seen')", (ann.number,)).fetchone() == ("done",)
     assert withdraw(ann, amount="0.5").status == 200
-    database.execute("SELECT set_tier(%s, 'unlisted', 'olga', 'a tier without limits')", (ann.number,))
+    books.execute("SELECT set_tier(%s, 'unlisted', 'olga', 'a tier without limits')", (ann.number,))
     assert withdraw(ann, amount="0.01").body["code"] == "withdrawal_limit_reached"
     assert withdraw_dollars(ann, "100").body["code"] == "withdrawal_limit_reached"
 
 
-def test_a_canceled_withdrawal_does_not_count_against_the_limit(ann, database):
+def test_a_canceled_withdrawal_does_not_count_against_the_limit(ann, books):
     made = withdraw(ann, amount="0.9").body["id"]
     ann.call("api_cancel_withdrawal", user="ann", method="DELETE", parameters={"transfer_id": made})
     assert withdraw(ann, amount="1").status == 200
 
 
-def test_dollars_go_to_ones_own_payment_method(ann, database):
+def test_dollars_go_to_ones_own_payment_method(ann, books):
     assert withdraw_dollars(ann, "100").body["status"] == "approved"
     assert withdraw_dollars(ann, "20000").body["status"] == "requested"
     assert withdraw_dollars(ann, "100", payment_method_id=str(uuid4())).body["code"] == "payment_method_not_found"
     assert send(ann) == {"completed": 1}
-    assert money(database, ann.number)["USD"] == "79900+20000"
+    assert money(books, ann.number)["USD"] == "79900+20000"
     shown = ann.call("api_read_transfers", user="ann", query="currency=USD&type=withdraw").body[1]
     assert shown["details"]["coinbase_payment_method_id"] == str(payment_method_id(ann.profile, "USD"))
 
 
-def test_a_new_address_waits(ann, database):
+def test_a_new_address_waits(ann, books):
     entry = book(ann, "ann", address="new-place", label="cold")
     assert (entry["trusted"], entry["label"]) == (False, "cold") and entry["address_book_entry_pending_until"].endswith("Z")
     assert withdraw(ann, crypto_address="new-place").body["code"] == "address_waiting"
-    database.execute("UPDATE withdrawal_addresses SET usable_at = now() WHERE address = 'new-place'")
+    books.execute("UPDATE withdrawal_addresses SET usable_at = now() WHERE address = 'new-place'")
     assert book(ann, "ann", address="new-place") == {
         name: value for name, value in entry.items() if name != "address_book_entry_pending_until"} | {"trusted": True}
     assert withdraw(ann, crypto_address="new-place").status == 200
@@ -307,7 +299,7 @@ def test_an_address_book_has_an_end(ann):
     assert len(ann.call("api_list_addresses", user="ann").body) == 51
 
 
-def test_withdrawals_and_orders_racing_for_a_balance(ann, database):
+def test_withdrawals_and_orders_racing_for_a_balance(ann, books):
     """Twenty at once, each for 0.3 of 2 BTC (within the 24-hour limit of 1): what is held is exactly what succeeded."""
     outcomes = []
 
@@ -327,7 +319,7 @@ def test_withdrawals_and_orders_racing_for_a_balance(ann, database):
         thread.start()
     for thread in threads:
         thread.join()
-    available, held = balance(database, ann.number, "BTC")
+    available, held = balance(books, ann.number, "BTC")
     assert available >= 0 and available + held == 2
     assert float(held) == pytest.approx(0.3 * outcomes.count(200))
     assert outcomes.count(200) == 6
@@ -343,38 +335,38 @@ def test_withdrawals_and_orders_racing_for_a_balance(ann, database):
     ("INSERT INTO ledger_entries (kind, transfer_id) SELECT 'deposit', id FROM transfers WHERE kind = 'deposit'",
      "ledger_entries_by_transfer"),
 ])
-def test_the_database_keeps_it_too(ann, database, statement, error):
+def test_the_database_keeps_it_too(ann, books, statement, error):
     withdraw(ann)
     with pytest.raises(psycopg.Error, match=error):
-        database.execute(statement)
+        books.execute(statement)
 
 
-def test_a_frozen_account_neither_orders_nor_withdraws_but_cancels_and_reads(ann, database):
+def test_a_frozen_account_neither_orders_nor_withdraws_but_cancels_and_reads(ann, books):
     requested = withdraw(ann, amount="0.3").body["id"]
     approved = withdraw(ann, amount="0.1").body["id"]
     order = ann.place("ann", price="100", size="1").body["id"]
-    assert database.execute("SELECT set_frozen(%s, true, 'olga', 'a stolen session')", (ann.number,)).fetchone() == ("done",)
+    assert books.execute("SELECT set_frozen(%s, true, 'olga', 'a stolen session')", (ann.number,)).fetchone() == ("done",)
     for refused in (ann.place("ann", price="100", size="1"), ann.place("ann", side="sell", price="1000", size="0.1"),
                     withdraw(ann), withdraw_dollars(ann, "10")):
         assert (refused.status, refused.body["code"]) == (400, "account_frozen")
     assert send(ann) == {}  # nothing leaves a frozen account
-    assert status(database, approved) == "approved"
+    assert status(books, approved) == "approved"
     assert ann.call("api_get_order", user="ann", parameters={"order_id": order}).status == 200
     assert ann.call("api_cancel_order", user="ann", method="DELETE", parameters={"order_id": order}).status == 200
     assert ann.call("api_cancel_withdrawal", user="ann", method="DELETE", parameters={"transfer_id": requested}).status == 200
     assert {row["trading_enabled"] for row in ann.call("api_list_accounts", user="ann").body} == {False}
     ann.fund("ann", ETH="1")  # deposits come in
-    assert database.execute("SELECT set_frozen(%s, true, 'olga', 'again')", (ann.number,)).fetchone() == ("unchanged",)
-    assert database.execute("SELECT set_frozen(%s, false, 'olga', 'cleared')", (ann.number,)).fetchone() == ("done",)
+    assert books.execute("SELECT set_frozen(%s, true, 'olga', 'again')", (ann.number,)).fetchone() == ("unchanged",)
+    assert books.execute("SELECT set_frozen(%s, false, 'olga', 'cleared')", (ann.number,)).fetchone() == ("done",)
     assert send(ann) == {"completed": 1}
     assert ann.place("ann", price="100", size="1").status == 200
-    assert database.execute("SELECT action, reason FROM account_actions ORDER BY number").fetchall() == [
+    assert books.execute("SELECT action, reason FROM account_actions ORDER BY number").fetchall() == [
         ("freeze", "a stolen session"), ("unfreeze", "cleared")]
-    assert database.execute("SELECT set_frozen(1, true, 'olga', 'custody')").fetchone() == ("unknown_account",)
+    assert books.execute("SELECT set_frozen(1, true, 'olga', 'custody')").fetchone() == ("unknown_account",)
 
 
-def test_an_asset_that_is_listed_later_is_frozen_too(ann, database):
-    database.execute("SELECT set_frozen(%s, true, 'olga', 'why')", (ann.number,))
-    database.execute("SELECT * FROM open_account('ann', '{USD,NEW}')")
-    assert database.execute("SELECT frozen FROM balances WHERE account_no = %s AND asset = 'NEW'",
+def test_an_asset_that_is_listed_later_is_frozen_too(ann, books):
+    books.execute("SELECT set_frozen(%s, true, 'olga', 'why')", (ann.number,))
+    books.execute("SELECT * FROM open_account('ann', '{USD,NEW}')")
+    assert books.execute("SELECT frozen FROM balances WHERE account_no = %s AND asset = 'NEW'",
                             (ann.number,)).fetchone() == (True,)
