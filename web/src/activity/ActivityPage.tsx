@@ -1,10 +1,10 @@
 import { NativeSelect } from "@mantine/core";
 import { useMemo, useState } from "react";
 import { useMarkets } from "../api/queries";
-import classes from "../app/page.module.css";
+import { Card, Page } from "../app/Page";
 import { SignedIn } from "../auth/SignedIn";
 import { useOwnEvents } from "../feed/own";
-import { Fills, History } from "../trade/OrdersPanel";
+import { Fills, History } from "../trade/OrderTables";
 
 export const ActivityPage = () => (
   <SignedIn>
@@ -17,11 +17,10 @@ function Activity() {
   const ids = useMemo(() => markets.map((market) => market.id), [markets]);
   useOwnEvents(ids);
   const [chosen, setChosen] = useState("");
-  const fillsOf = chosen || ids[0];
   return (
-    <main className={classes.page}>
-      <div className={classes.head}>
-        <h1>Activity</h1>
+    <Page
+      title="Activity"
+      right={
         <NativeSelect
           size="xs"
           aria-label="Market"
@@ -29,21 +28,16 @@ function Activity() {
           onChange={(event) => setChosen(event.currentTarget.value)}
           data={[{ value: "", label: "All markets" }, ...ids]}
         />
-      </div>
-      <section className={classes.card} aria-label="Orders">
-        <div className={classes.cardHead}>
-          <h2>Finished orders</h2>
-        </div>
+      }
+    >
+      <Card title="Finished orders">
         <History productId={chosen || undefined} markets={markets} />
-      </section>
-      {fillsOf !== undefined && (
-        <section className={classes.card} aria-label="Fills">
-          <div className={classes.cardHead}>
-            <h2>Fills in {fillsOf}</h2>
-          </div>
-          <Fills productId={fillsOf} markets={markets} />
-        </section>
-      )}
-    </main>
+      </Card>
+      {(chosen ? [chosen] : ids).map((id) => (
+        <Card key={id} title={`Fills in ${id}`}>
+          <Fills productId={id} markets={markets} />
+        </Card>
+      ))}
+    </Page>
   );
 }

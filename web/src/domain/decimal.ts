@@ -38,6 +38,9 @@ export function formatUnits(value: bigint, places = PLACES, { cut = false, group
   return negative && /[1-9]/.test(shown) ? `-${shown}` : shown;
 }
 
+/** What the exchange sent, its digits all there, with commas between the thousands: `20,000.00000000`. */
+export const grouped = (text: string): string => text.replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ","));
+
 /** The shortest exact text: `0.5`, `1200`. What an input field or a request carries. */
 export function plain(value: bigint): string {
   const text = formatUnits(value, PLACES);

@@ -1,11 +1,13 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
-import { parseUnits } from "../domain/decimal";
+import { grouped, parseUnits } from "../domain/decimal";
 import { type Act, ActDialog } from "./ActDialog";
 import classes from "./operator.module.css";
-import { Asked, Card, Page, Status, Table } from "./Parts";
+import { Asked, Status } from "./Parts";
 import { useOperatedAccount } from "./queries";
 import type { OperatedAccount } from "./types";
 
@@ -59,7 +61,7 @@ export function AccountPage() {
 const Shown = ({ account }: { account: OperatedAccount }) => (
   <>
     <Card title="Account" right={<Status tone={account.status === "active" ? "good" : "bad"}>{account.status}</Status>}>
-      <dl className={classes.facts}>
+      <dl className={`${classes.facts} ${classes.wide}`}>
         <dt>Id</dt>
         <dd className={classes.mono}>{account.id}</dd>
         <dt>User</dt>
@@ -80,15 +82,16 @@ const Shown = ({ account }: { account: OperatedAccount }) => (
     </Card>
     <Card title="Balances">
       <Table
+        loose
         label="Balances"
         empty="None."
         rows={account.balances ?? []}
         id={(row) => row.currency}
         columns={[
           { head: "Asset", cell: (row) => row.currency },
-          { head: "Balance", right: true, cell: (row) => row.balance },
-          { head: "Available", right: true, cell: (row) => row.available },
-          { head: "Held", right: true, cell: (row) => row.hold },
+          { head: "Balance", right: true, cell: (row) => grouped(row.balance) },
+          { head: "Available", right: true, cell: (row) => grouped(row.available) },
+          { head: "Held", right: true, cell: (row) => grouped(row.hold) },
         ]}
       />
     </Card>
@@ -113,7 +116,12 @@ function AdjustDialog({ account, onClose }: { account: OperatedAccount; onClose:
   };
   return (
     <ActDialog act={act} onClose={onClose} ready={units !== null && units !== 0n}>
-      <NativeSelect label="Asset" value={currency} onChange={(event) => setCurrency(event.currentTarget.value)} data={currencies} />
+      <NativeSelect
+        label="Asset"
+        value={currency}
+        onChange={(event) => setCurrency(event.currentTarget.value)}
+        data={currencies}
+      />
       <TextInput
         label="Amount"
         description="With a minus it is taken from the account; never more than is available"

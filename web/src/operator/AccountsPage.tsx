@@ -1,9 +1,11 @@
 import { Button, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { Link, useSearchParams } from "react-router";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import classes from "./operator.module.css";
-import { Asked, Card, Older, Page, Status, Table } from "./Parts";
+import { Asked, Older, Status } from "./Parts";
 import { useOperatedAccounts } from "./queries";
 
 export function AccountsPage() {
@@ -33,8 +35,12 @@ export function AccountsPage() {
       </form>
       <Asked query={accounts}>
         {({ rows, after }) => (
-          <Card title={query === "" ? "Newest" : `Found for ${query}`} right={<Older after={after} keep={query === "" ? {} : { query }} />}>
+          <Card
+            title={query === "" ? "Newest" : `Found for ${query}`}
+            right={<Older after={after} keep={query === "" ? {} : { query }} />}
+          >
             <Table
+              loose
               label="Accounts"
               empty="No account is like this."
               rows={rows}
@@ -44,7 +50,10 @@ export function AccountsPage() {
                 { head: "Account", cell: (row) => <span className={classes.mono}>{row.id}</span> },
                 { head: "User", cell: (row) => <span className={classes.mono}>{row.user_id ?? "—"}</span> },
                 { head: "Tier", cell: (row) => row.tier },
-                { head: "Status", cell: (row) => <Status tone={row.status === "active" ? "good" : "bad"}>{row.status}</Status> },
+                {
+                  head: "Status",
+                  cell: (row) => <Status tone={row.status === "active" ? "good" : "bad"}>{row.status}</Status>,
+                },
                 { head: "Opened", cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span> },
               ]}
             />

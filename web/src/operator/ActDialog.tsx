@@ -2,6 +2,7 @@ import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { Dialog } from "../app/Dialog";
+import { grouped } from "../domain/decimal";
 import classes from "./operator.module.css";
 import { told } from "./Parts";
 import { useAct } from "./queries";
@@ -45,7 +46,7 @@ interface Waiting {
 
 /** The act of deciding one of `/admin/withdrawals` or `/admin/adjustments`. */
 export const deciding = (path: string, row: Waiting, decision: Decision, says: string, done: string): Act => ({
-  title: `${DECISIONS[decision]} ${row.amount} ${row.currency}?`,
+  title: `${DECISIONS[decision]} ${grouped(row.amount)} ${row.currency}?`,
   says,
   act: DECISIONS[decision],
   path: `${path}/${row.id}/${decision}`,

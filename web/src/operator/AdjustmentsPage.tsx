@@ -1,11 +1,14 @@
 import { NativeSelect } from "@mantine/core";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import { useSession } from "../auth/session";
+import { grouped } from "../domain/decimal";
 import { type Act, ActDialog, Decide, type Decision, deciding } from "./ActDialog";
 import classes from "./operator.module.css";
-import { Asked, Card, Older, Page, Status, Table } from "./Parts";
+import { Asked, Older, Status } from "./Parts";
 import { useAdjustments } from "./queries";
 import type { Adjustment } from "./types";
 
@@ -40,21 +43,32 @@ export function AdjustmentsPage() {
     >
       <Asked query={adjustments}>
         {({ rows, after }) => (
-          <Card title={status === "requested" ? "For a second operator" : status} right={<Older after={after} keep={{ status }} />}>
+          <Card
+            title={status === "requested" ? "For a second operator" : status}
+            right={<Older after={after} keep={{ status }} />}
+          >
             <Table
+              loose
               label="Adjustments"
               empty={status === "requested" ? "Nothing waits for a second operator." : "There is none."}
               rows={rows}
               id={(row) => row.id}
               columns={[
                 { head: "Asked", cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span> },
-                { head: "Account", cell: (row) => <Link to={`/operator/accounts/${row.account_id}`}>{row.account_id.slice(0, 8)}</Link> },
-                { head: "Amount", right: true, cell: (row) => `${row.amount} ${row.currency}` },
+                {
+                  head: "Account",
+                  cell: (row) => <Link to={`/operator/accounts/${row.account_id}`}>{row.account_id.slice(0, 8)}</Link>,
+                },
+                { head: "Amount", right: true, cell: (row) => `${grouped(row.amount)} ${row.currency}` },
                 { head: "Why", cell: (row) => row.reason },
-                { head: "By", cell: (row) => <span className={classes.mono}>{row.requested_by === userId ? "you" : row.requested_by}</span> },
+                {
+                  head: "By",
+                  cell: (row) => <span className={classes.mono}>{row.requested_by === userId ? "you" : row.requested_by}</span>,
+                },
                 { head: "Status", cell: (row) => <Status tone="plain">{row.status}</Status> },
                 {
-                  head: "",
+                  head: "Actions",
+                  actions: true,
                   cell: (row) =>
                     row.status === "requested" &&
                     (row.requested_by === userId ? (

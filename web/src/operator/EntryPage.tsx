@@ -1,8 +1,10 @@
 import { Button } from "@mantine/core";
 import { Link, useParams } from "react-router";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import classes from "./operator.module.css";
-import { Asked, Card, Page, Status, Table } from "./Parts";
+import { Asked, Status } from "./Parts";
 import { useEntry } from "./queries";
 import type { Entry, Told } from "./types";
 
@@ -39,9 +41,11 @@ const Shown = ({ entry }: { entry: Entry }) => (
   <>
     <Card
       title="Entry"
-      right={<Status tone={entry.verified ? "good" : "bad"}>{entry.verified ? "verified" : (entry.trouble ?? "broken")}</Status>}
+      right={
+        <Status tone={entry.verified ? "good" : "bad"}>{entry.verified ? "verified" : (entry.trouble ?? "broken")}</Status>
+      }
     >
-      <dl className={classes.facts}>
+      <dl className={`${classes.facts} ${classes.wide}`}>
         {facts(entry).map(([name, value]) => [
           <dt key={name}>{name}</dt>,
           <dd key={`${name} value`} className={name.endsWith("ash") ? classes.mono : "num"}>
@@ -74,6 +78,7 @@ const facts = (entry: Entry): [string, string][] =>
 const Records = ({ title, rows }: { title: string; rows: Told[] }) => (
   <Card title={`${title} (${rows.length})`}>
     <Table
+      loose
       label={title}
       empty="None."
       rows={rows.map((row, index) => ({ row, index }))}

@@ -1,6 +1,8 @@
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import classes from "./operator.module.css";
-import { Asked, Card, Page, Status, seconds, Table, type Tone } from "./Parts";
+import { Asked, Status, seconds, type Tone } from "./Parts";
 import { useHealth } from "./queries";
 import type { AuditRun, Health } from "./types";
 
@@ -23,11 +25,16 @@ function Figures({ health }: { health: Health }) {
       {!health.healthy && (
         <Card title="What is wrong">
           <Table
+            loose
             label="What is wrong"
             empty=""
             rows={[
               ...health.troubles,
-              ...health.unreachable.map((row) => ({ what: "unreachable", subject: row.part, text: `cannot be read: ${row.text}` })),
+              ...health.unreachable.map((row) => ({
+                what: "unreachable",
+                subject: row.part,
+                text: `cannot be read: ${row.text}`,
+              })),
             ]}
             id={(row) => `${row.what} ${row.subject} ${row.text}`}
             columns={[
@@ -38,8 +45,12 @@ function Figures({ health }: { health: Health }) {
           />
         </Card>
       )}
-      <Card title="Queues" right={<span className="dim">{dead.length === 0 ? "no dead letters" : `${dead.length} with dead letters`}</span>}>
+      <Card
+        title="Queues"
+        right={<span className="dim">{dead.length === 0 ? "no dead letters" : `${dead.length} with dead letters`}</span>}
+      >
         <Table
+          loose
           label="Queues"
           empty="No queue could be read."
           rows={health.queues.filter((row) => !row.dead || row.waiting + row.in_flight > 0)}
@@ -48,24 +59,35 @@ function Figures({ health }: { health: Health }) {
             { head: "Queue", cell: (row) => <Status tone={queueTone(row.dead, row.oldest_age_s ?? 0)}>{row.name}</Status> },
             { head: "Waiting", right: true, cell: (row) => row.waiting },
             { head: "In flight", right: true, cell: (row) => row.in_flight },
-            { head: "Oldest", right: true, cell: (row) => (row.oldest_age_s === undefined ? "not known" : seconds(row.oldest_age_s)) },
+            {
+              head: "Oldest",
+              right: true,
+              cell: (row) => (row.oldest_age_s === undefined ? "not known" : seconds(row.oldest_age_s)),
+            },
           ]}
         />
       </Card>
       <Card title="Followers of the journal">
         <Table
+          loose
           label="Followers of the journal"
           empty="No market could be read."
           rows={health.markets}
           id={(row) => row.product_id}
           columns={[
-            { head: "Market", cell: (row) => <Status tone={row.status === "online" ? "good" : "bad"}>{row.product_id}</Status> },
+            {
+              head: "Market",
+              cell: (row) => <Status tone={row.status === "online" ? "good" : "bad"}>{row.product_id}</Status>,
+            },
             { head: "Journal", right: true, cell: (row) => row.journal.seq },
             { head: "Settled", right: true, cell: (row) => row.settle.seq },
             { head: "behind", right: true, cell: (row) => (row.settle.lag === 0 ? "—" : seconds(row.settle.lag_s)) },
             { head: "Published", right: true, cell: (row) => row.feed.seq },
             { head: "behind ", right: true, cell: (row) => (row.feed.lag === 0 ? "—" : seconds(row.feed.lag_s)) },
-            { head: "Last halt", cell: (row) => (row.last_halt ? `${fullTime(row.last_halt.at)}: ${row.last_halt.reason}` : "never") },
+            {
+              head: "Last halt",
+              cell: (row) => (row.last_halt ? `${fullTime(row.last_halt.at)}: ${row.last_halt.reason}` : "never"),
+            },
           ]}
         />
       </Card>
@@ -73,6 +95,7 @@ function Figures({ health }: { health: Health }) {
       {health.functions && (
         <Card title="Functions, last five minutes">
           <Table
+            loose
             label="Functions"
             empty="None ran."
             rows={health.functions}
@@ -96,12 +119,16 @@ const RESULTS: Record<AuditRun["result"], Tone> = { passed: "good", behind: "war
 export const Audits = ({ audits }: { audits: AuditRun[] }) => (
   <Card title="Audits">
     <Table
+      loose
       label="Audits"
       empty="No audit has run yet; the first runs within a minute."
       rows={audits}
       id={(row) => `${row.audit} ${row.market}`}
       columns={[
-        { head: "Audit", cell: (row) => `${row.audit.replace(/^audit_/, "").replaceAll("_", " ")}${row.market ? `, ${row.market}` : ""}` },
+        {
+          head: "Audit",
+          cell: (row) => `${row.audit.replace(/^audit_/, "").replaceAll("_", " ")}${row.market ? `, ${row.market}` : ""}`,
+        },
         { head: "Result", cell: (row) => <Status tone={RESULTS[row.result]}>{row.result}</Status> },
         { head: "Last run", cell: (row) => <span className={classes.nowrap}>{fullTime(row.started_at)}</span> },
         { head: "Took", right: true, cell: (row) => `${row.duration_ms} ms` },

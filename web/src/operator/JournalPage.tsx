@@ -1,8 +1,10 @@
 import { Button, NativeSelect } from "@mantine/core";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import classes from "./operator.module.css";
-import { Asked, Card, Page, Status, Table } from "./Parts";
+import { Asked, Status } from "./Parts";
 import { useAdminMarkets, useJournal } from "./queries";
 import type { EntryRow } from "./types";
 
@@ -67,6 +69,7 @@ export function JournalPage() {
 
 const Entries = ({ productId, rows }: { productId: string; rows: EntryRow[] }) => (
   <Table
+    loose
     label="Journal entries"
     empty="There is no entry here."
     rows={rows}
@@ -80,7 +83,9 @@ const Entries = ({ productId, rows }: { productId: string; rows: EntryRow[] }) =
       { head: "Hash", cell: (row) => <span className={classes.mono}>{row.hash ? `${row.hash.slice(0, 12)}…` : "—"}</span> },
       {
         head: "Chain",
-        cell: (row) => <Status tone={row.verified ? "good" : "bad"}>{row.verified ? "verified" : (row.trouble ?? "broken")}</Status>,
+        cell: (row) => (
+          <Status tone={row.verified ? "good" : "bad"}>{row.verified ? "verified" : (row.trouble ?? "broken")}</Status>
+        ),
       },
     ]}
   />

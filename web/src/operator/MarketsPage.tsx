@@ -1,9 +1,10 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 import { Link } from "react-router";
+import { Page } from "../app/Page";
 import { fullTime } from "../app/times";
 import classes from "./operator.module.css";
-import { Asked, Page, Status, seconds, type Tone } from "./Parts";
+import { Asked, Status, seconds, type Tone } from "./Parts";
 import { useAdminMarkets } from "./queries";
 import { SteerDialog } from "./SteerDialog";
 import type { AdminMarket, Follower, MarketStatus, Move } from "./types";

@@ -1,29 +1,9 @@
-/** What every page of the console is made of. */
+/** What the console's pages have in common, beside what all pages have. */
 import { Alert, Button, Loader } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link, useSearchParams } from "react-router";
 import { ApiError } from "../api/errors";
 import classes from "./operator.module.css";
-
-export const Page = ({ title, right, children }: { title: string; right?: ReactNode; children: ReactNode }) => (
-  <main className={classes.page}>
-    <div className={classes.head}>
-      <h1>{title}</h1>
-      {right}
-    </div>
-    {children}
-  </main>
-);
-
-export const Card = ({ title, right, children }: { title: string; right?: ReactNode; children: ReactNode }) => (
-  <section className={classes.card} aria-label={title}>
-    <div className={classes.cardHead}>
-      <h2>{title}</h2>
-      {right}
-    </div>
-    {children}
-  </section>
-);
 
 /** To older rows and back to the newest; `keep` is what else stands in the address. */
 export function Older({ after, keep }: { after: string | undefined; keep: Record<string, string> }) {
@@ -55,51 +35,6 @@ export const Status = ({ tone, children }: { tone: Tone; children: ReactNode }) 
   </span>
 );
 
-export interface Column<Row> {
-  head: string;
-  right?: boolean;
-  cell: (row: Row) => ReactNode;
-}
-
-interface TableProps<Row> {
-  label: string;
-  columns: Column<Row>[];
-  rows: readonly Row[];
-  id: (row: Row) => string;
-  empty: string;
-}
-
-export function Table<Row>({ label, columns, rows, id, empty }: TableProps<Row>) {
-  if (rows.length === 0) return <p className={classes.empty}>{empty}</p>;
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div className={classes.scroll} tabIndex={0} role="region" aria-label={label}>
-      <table className={classes.table}>
-        <thead>
-          <tr>
-            {columns.map((column) => (
-              <th key={column.head} scope="col" className={column.right ? classes.right : undefined}>
-                {column.head}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={id(row)}>
-              {columns.map((column) => (
-                <td key={column.head} className={column.right ? `${classes.right} num` : undefined}>
-                  {column.cell(row)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
 /** The answer, or that it is on its way, or why there is none. An old answer stays in sight while a new one fails. */
 export function Asked<Data>({
   query,
@@ -111,7 +46,11 @@ export function Asked<Data>({
   return (
     <>
       {query.error !== null && <Failure failure={query.error} />}
-      {query.data !== undefined ? children(query.data) : query.isPending && query.error === null ? <Loader aria-label="Loading" /> : null}
+      {query.data !== undefined ? (
+        children(query.data)
+      ) : query.isPending && query.error === null ? (
+        <Loader aria-label="Loading" />
+      ) : null}
     </>
   );
 }
@@ -129,4 +68,10 @@ export const told = (failure: Error): string =>
     : failure.message;
 
 export const seconds = (value: number): string =>
-  value < 1 ? "now" : value < 120 ? `${Math.round(value)} s` : value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`;
+  value < 1
+    ? "now"
+    : value < 120
+      ? `${Math.round(value)} s`
+      : value < 7200
+        ? `${Math.round(value / 60)} min`
+        : `${Math.round(value / 3600)} h`;

@@ -1,10 +1,13 @@
 import { NativeSelect } from "@mantine/core";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
+import { grouped } from "../domain/decimal";
 import { type Act, ActDialog, Decide, type Decision, deciding } from "./ActDialog";
 import classes from "./operator.module.css";
-import { Asked, Card, Older, Page, Status, Table } from "./Parts";
+import { Asked, Older, Status } from "./Parts";
 import { useWithdrawals } from "./queries";
 import type { Withdrawal } from "./types";
 
@@ -21,7 +24,9 @@ const decide = (row: Withdrawal, decision: Decision): Act =>
     decision === "approve" ? "The withdrawal is approved." : "The withdrawal is refused.",
   );
 
-const target = (row: Withdrawal): string => row.details.crypto_address ?? row.details.coinbase_payment_method_id ?? row.details.method ?? "—";
+const target = (row: Withdrawal): string =>
+  row.details.crypto_address ??
+  `${row.details.method === "payment-method" ? "bank account " : ""}${row.details.coinbase_payment_method_id ?? ""}`;
 
 /** What waits for an operator comes first; the rest is there to look at. */
 export function WithdrawalsPage() {
@@ -46,23 +51,26 @@ export function WithdrawalsPage() {
         {({ rows, after }) => (
           <Card title={status === "requested" ? "To approve" : status} right={<Older after={after} keep={{ status }} />}>
             <Table
+              loose
               label="Withdrawals"
               empty={status === "requested" ? "Nothing waits for an approval." : "There is none."}
               rows={rows}
               id={(row) => row.id}
               columns={[
                 { head: "Asked", cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span> },
-                { head: "Account", cell: (row) => <Link to={`/operator/accounts/${row.profile_id}`}>{row.profile_id.slice(0, 8)}</Link> },
-                { head: "Amount", right: true, cell: (row) => `${row.amount} ${row.currency}` },
+                {
+                  head: "Account",
+                  cell: (row) => <Link to={`/operator/accounts/${row.profile_id}`}>{row.profile_id.slice(0, 8)}</Link>,
+                },
+                { head: "Amount", right: true, cell: (row) => `${grouped(row.amount)} ${row.currency}` },
                 { head: "Fee", right: true, cell: (row) => row.details.fee ?? "—" },
                 { head: "To", cell: (row) => <span className={classes.mono}>{target(row)}</span> },
                 { head: "Status", cell: (row) => <Status tone="plain">{row.status}</Status> },
                 {
-                  head: "",
+                  head: "Actions",
+                  actions: true,
                   cell: (row) =>
-                    MAY[row.status] && (
-                      <Decide may={MAY[row.status]!} onDecide={(decision) => setAct(decide(row, decision))} />
-                    ),
+                    MAY[row.status] && <Decide may={MAY[row.status]!} onDecide={(decision) => setAct(decide(row, decision))} />,
                 },
               ]}
             />

@@ -101,9 +101,6 @@ export function useAct() {
   return useMutation({
     mutationFn: ({ path, body }: { path: string; body: Record<string, unknown> }) => call(path, { method: "POST", body }),
     onSettled: () =>
-      Promise.all([
-        client.invalidateQueries({ queryKey: ["admin"] }),
-        client.invalidateQueries({ queryKey: ["products"] }),
-      ]),
+      Promise.all([client.invalidateQueries({ queryKey: ["admin"] }), client.invalidateQueries({ queryKey: ["products"] })]),
   });
 }

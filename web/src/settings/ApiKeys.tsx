@@ -8,9 +8,10 @@ import { useApiKeys } from "../api/queries";
 import type { ApiKeyRow } from "../api/types";
 import { words } from "../api/words";
 import { Dialog } from "../app/Dialog";
+import { Card } from "../app/Page";
 import classes from "../app/page.module.css";
+import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
-import { Rows } from "../trade/OrdersPanel";
 import trade from "../trade/trade.module.css";
 
 const SCOPES = [
@@ -20,7 +21,7 @@ const SCOPES = [
 ];
 
 export function ApiKeys() {
-  const { data } = useApiKeys();
+  const { data, error } = useApiKeys();
   const [making, setMaking] = useState(false);
   const [deleting, setDeleting] = useState<ApiKeyRow | null>(null);
 
@@ -35,46 +36,41 @@ export function ApiKeys() {
   }
 
   return (
-    <section className={classes.card} aria-label="API keys">
-      <div className={classes.cardHead}>
-        <h2>API keys</h2>
+    <Card
+      title="API keys"
+      right={
         <Button size="xs" onClick={() => setMaking(true)}>
           New key
         </Button>
-      </div>
-      <Rows label="API keys" empty="No keys. A bot needs one to trade for you." count={data?.length}>
-        <thead>
-          <tr>
-            <th>Name</th>
-            <th>Key</th>
-            <th>May</th>
-            <th>Made</th>
-            <th>
-              <span className="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {data?.map((row) => (
-            <tr key={row.key}>
-              <td>{row.label || "–"}</td>
-              <td style={{ fontFamily: "var(--mantine-font-family-monospace)" }}>{row.key}</td>
-              <td>{row.scopes.join(", ")}</td>
-              <td className="dim">{fullTime(row.created_at)}</td>
-              <td className="right">
-                <Button
-                  size="compact-xs"
-                  variant="default"
-                  onClick={() => setDeleting(row)}
-                  aria-label={`Delete the key ${row.label || row.key}`}
-                >
-                  Delete
-                </Button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </Rows>
+      }
+    >
+      <Table
+        label="API keys"
+        empty="No keys. A bot needs one to trade for you."
+        rows={data}
+        failure={error}
+        id={(row) => row.key}
+        columns={[
+          { head: "Name", cell: (row) => row.label || "–" },
+          { head: "Key", cell: (row) => <span style={{ fontFamily: "var(--mantine-font-family-monospace)" }}>{row.key}</span> },
+          { head: "May", cell: (row) => row.scopes.join(", ") },
+          { head: "Made", dim: true, cell: (row) => fullTime(row.created_at) },
+          {
+            head: "Actions",
+            actions: true,
+            cell: (row) => (
+              <Button
+                size="compact-xs"
+                variant="default"
+                onClick={() => setDeleting(row)}
+                aria-label={`Delete the key ${row.label || row.key}`}
+              >
+                Delete
+              </Button>
+            ),
+          },
+        ]}
+      />
       {making && <NewKey onClose={() => setMaking(false)} />}
       {deleting !== null && (
         <Dialog onClose={() => setDeleting(null)} title={`Delete the key ${deleting.label || deleting.key}?`}>
@@ -89,7 +85,7 @@ export function ApiKeys() {
           </Group>
         </Dialog>
       )}
-    </section>
+    </Card>
   );
 }
 

@@ -6,6 +6,7 @@ import { QRCodeSVG } from "qrcode.react";
 import { useState } from "react";
 import { queries } from "../api/cache";
 import { Dialog } from "../app/Dialog";
+import { Card } from "../app/Page";
 import classes from "../app/page.module.css";
 import { passwordProblem } from "../auth/SignInPage";
 import { useSession } from "../auth/session";
@@ -34,13 +35,14 @@ export function Security() {
 
   return (
     <>
-      <section className={classes.card} aria-label="Second factor">
-        <div className={classes.cardHead}>
-          <h2>Second factor</h2>
+      <Card
+        title="Second factor"
+        right={
           <span className="dim" data-testid="mfa-state">
             {second === undefined ? "" : second ? "On" : "Off"}
           </span>
-        </div>
+        }
+      >
         <div className={classes.body}>
           <Text size="sm" c="dimmed">
             A code of an authenticator app, asked for at each sign-in besides the password.
@@ -55,7 +57,7 @@ export function Security() {
             </Button>
           )}
         </div>
-      </section>
+      </Card>
       <Password />
       {adding && <SetUp onClose={() => setAdding(false)} />}
     </>
@@ -162,10 +164,7 @@ function Password() {
     }
   }
   return (
-    <section className={classes.card} aria-label="Password">
-      <div className={classes.cardHead}>
-        <h2>Password</h2>
-      </div>
+    <Card title="Password">
       <form className={classes.body} onSubmit={form.onSubmit(send)} style={{ maxWidth: 380, alignItems: "stretch" }}>
         <PasswordInput label="Current password" autoComplete="current-password" {...form.getInputProps("oldPassword")} />
         <PasswordInput
@@ -183,6 +182,6 @@ function Password() {
           Change the password
         </Button>
       </form>
-    </section>
+    </Card>
   );
 }

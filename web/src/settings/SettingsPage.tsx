@@ -1,4 +1,4 @@
-import classes from "../app/page.module.css";
+import { Page } from "../app/Page";
 import { SignedIn } from "../auth/SignedIn";
 import { useSession } from "../auth/session";
 import { ApiKeys } from "./ApiKeys";
@@ -13,13 +13,9 @@ export const SettingsPage = () => (
 function Settings() {
   const { email } = useSession();
   return (
-    <main className={classes.page}>
-      <div className={classes.head}>
-        <h1>Settings</h1>
-        <span className="dim">{email}</span>
-      </div>
+    <Page title="Settings" right={<span className="dim">{email}</span>}>
       <ApiKeys />
       <Security />
-    </main>
+    </Page>
   );
 }

@@ -103,7 +103,7 @@ export function BookPanel({ market, feed, ownPrices, onPick }: Props) {
           <>
             <div className={classes.asks} role="rowgroup" aria-label="Asks">
               {asks.map((row) => draw(row, "down")).reverse()}
-              {asks.length === 0 && <div className={classes.empty}>Nobody sells</div>}
+              {asks.length === 0 && <NoLevels>Nobody sells</NoLevels>}
             </div>
             <div className={classes.spread} role="row">
               <strong role="cell" className={`num ${last === undefined ? "dim" : last.side === "buy" ? "up" : "down"}`}>
@@ -119,7 +119,7 @@ export function BookPanel({ market, feed, ownPrices, onPick }: Props) {
             </div>
             <div className={classes.bids} role="rowgroup" aria-label="Bids">
               {bids.map((row) => draw(row, "up"))}
-              {bids.length === 0 && <div className={classes.empty}>Nobody buys</div>}
+              {bids.length === 0 && <NoLevels>Nobody buys</NoLevels>}
             </div>
           </>
         )}
@@ -127,6 +127,12 @@ export function BookPanel({ market, feed, ownPrices, onPick }: Props) {
     </section>
   );
 }
+
+const NoLevels = ({ children }: { children: string }) => (
+  <div className={classes.empty} role="row">
+    <span role="cell">{children}</span>
+  </div>
+);
 
 const spreadShare = (spread: bigint, ask: bigint): string => formatUnits((spread * 100n * ONE) / ask, 3, { cut: true });
 

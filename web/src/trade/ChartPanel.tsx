@@ -16,7 +16,7 @@ interface Props {
 
 export function ChartPanel({ market, feed, orders }: Props) {
   const [view, setView] = useState<"candles" | "depth">("candles");
-  const [granularity, setGranularity] = useState<number>(() => Number(localStorage.getItem("granularity")) || 300);
+  const [granularity, setGranularity] = useState<number>(() => Number(localStorage.getItem("granularity")) || 60);
   const choose = (seconds: number): void => {
     setView("candles");
     setGranularity(seconds);

@@ -1,6 +1,6 @@
 import { Button, Checkbox, Collapse, NativeSelect, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { type KeyboardEvent, type ReactNode, useState } from "react";
+import { type KeyboardEvent, lazy, type ReactNode, Suspense, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { queries } from "../api/cache";
 import { call } from "../api/client";
@@ -8,6 +8,7 @@ import { ApiError } from "../api/errors";
 import { availableOf, ownStateChanged, useAccounts, useFees } from "../api/queries";
 import type { OrderRow } from "../api/types";
 import { words } from "../api/words";
+import { config } from "../app/config";
 import { IconChevron } from "../app/icons";
 import { zoneName } from "../app/times";
 import { useSession } from "../auth/session";
@@ -27,6 +28,8 @@ import {
 import { feed as connection } from "../feed/connection";
 import { type MarketFeed, useBookVersion, useTradeVersion } from "../feed/market";
 import classes from "./trade.module.css";
+
+const DepositForm = lazy(async () => ({ default: (await import("../wallet/DepositForm")).DepositForm }));
 
 interface Props {
   market: Market;
@@ -75,6 +78,7 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
   const [busy, setBusy] = useState(false);
   const [refused, setRefused] = useState("");
   const [more, setMore] = useState(false);
+  const [funding, setFunding] = useState(false);
 
   const base = availableOf(accounts, market.base);
   const quote = availableOf(accounts, market.quote);
@@ -165,221 +169,234 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
     value === undefined ? "–" : `${formatUnits(value, shownPlaces(currency), { group: true, cut: true })} ${currency}`;
 
   return (
-    <form
-      className={classes.form}
-      aria-label="Order form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void send();
-      }}
-    >
-      <div className={classes.sides} role="radiogroup" aria-label="Side">
-        {(["buy", "sell"] as const).map((side) => (
-          <button
-            key={side}
-            type="button"
-            role="radio"
-            aria-checked={draft.side === side}
-            data-side={side}
-            onClick={() => change({ side, stop: side === "buy" ? "entry" : "loss" })}
-          >
-            {side === "buy" ? "Buy" : "Sell"}
-          </button>
-        ))}
-      </div>
-      <div className={classes.seg} role="group" aria-label="Order type">
-        {KINDS.map(({ value, label }) => (
-          <button
-            key={value}
-            type="button"
-            aria-pressed={draft.kind === value}
-            onClick={() => change(kindChosen(draft, value))}
-          >
-            {label}
-          </button>
-        ))}
-      </div>
-      {made.problems.market && (
-        <div className={classes.refused} role="alert" data-testid="market-problem">
-          {made.problems.market}
-        </div>
-      )}
-      {isStop && (
-        <div style={{ display: "grid", gridTemplateColumns: "1fr 1fr", gap: 8, alignItems: "start" }}>
-          <NativeSelect
-            label="Set off when price"
-            size="sm"
-            value={draft.stop}
-            onChange={(event) => change({ stop: event.currentTarget.value as Draft["stop"] })}
-            data={[
-              { value: "loss", label: "falls to" },
-              { value: "entry", label: "rises to" },
-            ]}
-          />
-          {field("stopPrice", "Stop price", market.quote, market.tick)}
-        </div>
-      )}
-      {isLimit &&
-        field(
-          "price",
-          <span style={{ display: "inline-flex", gap: 8 }}>
-            Price
-            {facts.bestBid !== undefined && <Quick text="Bid" onClick={() => change({ price: plain(facts.bestBid!) })} />}
-            {facts.bestAsk !== undefined && <Quick text="Ask" onClick={() => change({ price: plain(facts.bestAsk!) })} />}
-          </span>,
-          market.quote,
-          market.tick,
-        )}
-      {!isLimit && draft.by === "funds"
-        ? field("funds", <By draft={draft} change={change} market={market} />, market.quote, 10n ** 8n)
-        : field("size", isLimit ? "Size" : <By draft={draft} change={change} market={market} />, market.base, market.lot)}
-      <div className={classes.shares} role="group" aria-label="Share of what is available">
-        {[25n, 50n, 75n, 100n].map((percent) => {
-          const share = sizeOfShare(draft, facts, percent);
-          return (
-            <button key={String(percent)} type="button" disabled={share === undefined} onClick={() => share && change(share)}>
-              {String(percent)} %
-            </button>
-          );
-        })}
-      </div>
-      <UnstyledButton
-        className="dim"
-        fz={12}
-        aria-expanded={shown}
-        onClick={() => setMore(!shown)}
-        style={{ display: "flex", alignItems: "center", gap: 4 }}
+    <>
+      <form
+        className={classes.form}
+        aria-label="Order form"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void send();
+        }}
       >
-        <IconChevron /> Options
-        {!shown && <span style={{ marginLeft: "auto" }}>{optionsText(draft)}</span>}
-      </UnstyledButton>
-      <Collapse expanded={shown}>
-        <div style={{ display: "flex", flexDirection: "column", gap: 8 }}>
-          {isLimit && (
-            <NativeSelect
-              label="Time in force"
-              size="sm"
-              value={draft.timeInForce}
-              error={made.problems.timeInForce}
-              onChange={(event) => change({ timeInForce: event.currentTarget.value as TimeInForce })}
-              data={isStop ? TIMES.filter(({ value }) => value !== "FOK") : TIMES}
-            />
-          )}
-          {isLimit && draft.timeInForce === "GTT" && (
-            <NativeSelect
-              label="Ends"
-              size="sm"
-              value={draft.end}
-              onChange={(event) => change({ end: event.currentTarget.value as End })}
-              data={ENDS}
-            />
-          )}
-          {isLimit && draft.timeInForce === "GTT" && draft.end === "at" && (
-            <TextInput
-              label="Ends at"
-              description={`Your own time, ${zoneName()}`}
-              type="datetime-local"
-              size="sm"
-              value={draft.expireTime}
-              error={made.problems.expireTime}
-              onChange={(event) => change({ expireTime: event.currentTarget.value })}
-            />
-          )}
-          {isLimit && rests && !isStop && (
-            <Tooltip label="Refused if it would trade at once, so that you pay the maker's fee" openDelay={400}>
-              <Checkbox
-                label="Post only"
-                size="xs"
-                checked={draft.postOnly}
-                onChange={(event) => change({ postOnly: event.currentTarget.checked })}
-              />
-            </Tooltip>
-          )}
-          {isLimit && rests && field("displaySize", "Visible size (iceberg)", market.base, market.lot)}
-          <NativeSelect
-            label="When it meets your own order"
-            size="sm"
-            value={draft.stp}
-            data={STPS}
-            onChange={(event) => change({ stp: event.currentTarget.value as Stp })}
-          />
-          <TextInput
-            label="Deadline (seconds)"
-            description="Refused if it takes longer to reach the market"
-            size="sm"
-            inputMode="decimal"
-            autoComplete="off"
-            placeholder={`none; ${MOST_DEADLINE_S} at most`}
-            className="num"
-            value={draft.deadlineS}
-            error={made.problems.deadlineS}
-            styles={{ input: { textAlign: "right" } }}
-            onChange={(event) => change({ deadlineS: event.currentTarget.value })}
-          />
+        <div className={classes.sides} role="radiogroup" aria-label="Side">
+          {(["buy", "sell"] as const).map((side) => (
+            <button
+              key={side}
+              type="button"
+              role="radio"
+              aria-checked={draft.side === side}
+              data-side={side}
+              onClick={() => change({ side, stop: side === "buy" ? "entry" : "loss" })}
+            >
+              {side === "buy" ? "Buy" : "Sell"}
+            </button>
+          ))}
         </div>
-      </Collapse>
-      <div style={{ flex: 1 }} />
-      {made.warnings.map((warning) => (
-        <div key={warning} className={classes.warning}>
-          {warning}
+        <div className={classes.seg} role="group" aria-label="Order type">
+          {KINDS.map(({ value, label }) => (
+            <button
+              key={value}
+              type="button"
+              aria-pressed={draft.kind === value}
+              onClick={() => change(kindChosen(draft, value))}
+            >
+              {label}
+            </button>
+          ))}
         </div>
-      ))}
-      {refused && (
-        <div className={classes.refused} role="alert" data-testid="refused">
-          {refused}
-        </div>
-      )}
-      <dl className={`${classes.sums} num`}>
-        {made.estimate?.average !== undefined && (
-          <>
-            <dt>Average price, about</dt>
-            <dd>{formatUnits(made.estimate.average, market.pricePlaces, { group: true, cut: true })}</dd>
-            {draft.by === "funds" && (
-              <>
-                <dt>Size, about</dt>
-                <dd>
-                  {formatUnits(made.estimate.size, market.sizePlaces, { group: true, cut: true })} {market.base}
-                </dd>
-              </>
-            )}
-          </>
+        {made.problems.market && (
+          <div className={classes.refused} role="alert" data-testid="market-problem">
+            {made.problems.market}
+          </div>
         )}
-        <dt>{isLimit ? "Order value" : "Order value, about"}</dt>
-        <dd>{money(made.value, market.quote)}</dd>
-        <dt>
-          Fee ({formatUnits(made.rate * 100n, 2)} % {made.maker ? "maker" : "taker"})
-        </dt>
-        <dd>{money(made.fee, market.quote)}</dd>
-        <dt className={classes.sum}>{buys ? "Total to pay" : "You receive"}</dt>
-        <dd className={classes.sum} data-testid="total">
-          {money(made.total === undefined ? undefined : max(made.total, 0n), market.quote)}
-        </dd>
-        {status === "signed-in" && (
-          <>
-            <dt>Available</dt>
-            <dd data-testid="available">{money(available, own)}</dd>
-          </>
+        {isStop && (
+          <div style={{ display: "grid", gridTemplateColumns: "1fr 1fr", gap: 8, alignItems: "start" }}>
+            <NativeSelect
+              label="Set off when price"
+              size="sm"
+              value={draft.stop}
+              onChange={(event) => change({ stop: event.currentTarget.value as Draft["stop"] })}
+              data={[
+                { value: "loss", label: "falls to" },
+                { value: "entry", label: "rises to" },
+              ]}
+            />
+            {field("stopPrice", "Stop price", market.quote, market.tick)}
+          </div>
         )}
-      </dl>
-      {status === "signed-in" ? (
-        <Button
-          type="submit"
-          fullWidth
-          loading={busy}
-          disabled={made.body === undefined}
-          size="md"
-          fz={14}
-          style={made.body === undefined ? undefined : { background: buys ? "var(--buy)" : "var(--sell)", color: "#fff" }}
+        {isLimit &&
+          field(
+            "price",
+            <span style={{ display: "inline-flex", gap: 8 }}>
+              Price
+              {facts.bestBid !== undefined && <Quick text="Bid" onClick={() => change({ price: plain(facts.bestBid!) })} />}
+              {facts.bestAsk !== undefined && <Quick text="Ask" onClick={() => change({ price: plain(facts.bestAsk!) })} />}
+            </span>,
+            market.quote,
+            market.tick,
+          )}
+        {!isLimit && draft.by === "funds"
+          ? field("funds", <By draft={draft} change={change} market={market} />, market.quote, 10n ** 8n)
+          : field("size", isLimit ? "Size" : <By draft={draft} change={change} market={market} />, market.base, market.lot)}
+        <div className={classes.shares} role="group" aria-label="Share of what is available">
+          {[25n, 50n, 75n, 100n].map((percent) => {
+            const share = sizeOfShare(draft, facts, percent);
+            return (
+              <button key={String(percent)} type="button" disabled={share === undefined} onClick={() => share && change(share)}>
+                {String(percent)} %
+              </button>
+            );
+          })}
+        </div>
+        <UnstyledButton
+          className="dim"
+          fz={12}
+          aria-expanded={shown}
+          onClick={() => setMore(!shown)}
+          style={{ display: "flex", alignItems: "center", gap: 4 }}
         >
-          {buys ? "Buy" : "Sell"} {market.base}
-        </Button>
-      ) : (
-        <Button component={Link} to={`/sign-in?to=${encodeURIComponent(here.pathname)}`} fullWidth size="md" fz={14}>
-          Sign in to trade
-        </Button>
+          <IconChevron /> Options
+          {!shown && <span style={{ marginLeft: "auto" }}>{optionsText(draft)}</span>}
+        </UnstyledButton>
+        <Collapse expanded={shown}>
+          <div style={{ display: "flex", flexDirection: "column", gap: 8 }}>
+            {isLimit && (
+              <NativeSelect
+                label="Time in force"
+                size="sm"
+                value={draft.timeInForce}
+                error={made.problems.timeInForce}
+                onChange={(event) => change({ timeInForce: event.currentTarget.value as TimeInForce })}
+                data={isStop ? TIMES.filter(({ value }) => value !== "FOK") : TIMES}
+              />
+            )}
+            {isLimit && draft.timeInForce === "GTT" && (
+              <NativeSelect
+                label="Ends"
+                size="sm"
+                value={draft.end}
+                onChange={(event) => change({ end: event.currentTarget.value as End })}
+                data={ENDS}
+              />
+            )}
+            {isLimit && draft.timeInForce === "GTT" && draft.end === "at" && (
+              <TextInput
+                label="Ends at"
+                description={`Your own time, ${zoneName()}`}
+                type="datetime-local"
+                size="sm"
+                value={draft.expireTime}
+                error={made.problems.expireTime}
+                onChange={(event) => change({ expireTime: event.currentTarget.value })}
+              />
+            )}
+            {isLimit && rests && !isStop && (
+              <Tooltip label="Refused if it would trade at once, so that you pay the maker's fee" openDelay={400}>
+                <Checkbox
+                  label="Post only"
+                  size="xs"
+                  checked={draft.postOnly}
+                  onChange={(event) => change({ postOnly: event.currentTarget.checked })}
+                />
+              </Tooltip>
+            )}
+            {isLimit && rests && field("displaySize", "Visible size (iceberg)", market.base, market.lot)}
+            <NativeSelect
+              label="When it meets your own order"
+              size="sm"
+              value={draft.stp}
+              data={STPS}
+              onChange={(event) => change({ stp: event.currentTarget.value as Stp })}
+            />
+            <TextInput
+              label="Deadline (seconds)"
+              description="Refused if it takes longer to reach the market"
+              size="sm"
+              inputMode="decimal"
+              autoComplete="off"
+              placeholder={`none; ${MOST_DEADLINE_S} at most`}
+              className="num"
+              value={draft.deadlineS}
+              error={made.problems.deadlineS}
+              styles={{ input: { textAlign: "right" } }}
+              onChange={(event) => change({ deadlineS: event.currentTarget.value })}
+            />
+          </div>
+        </Collapse>
+        <div style={{ flex: 1 }} />
+        {made.warnings.map((warning) => (
+          <div key={warning} className={classes.warning}>
+            {warning}
+          </div>
+        ))}
+        {refused && (
+          <div className={classes.refused} role="alert" data-testid="refused">
+            {refused}
+          </div>
+        )}
+        <dl className={`${classes.sums} num`}>
+          {made.estimate?.average !== undefined && (
+            <>
+              <dt>Average price, about</dt>
+              <dd>{formatUnits(made.estimate.average, market.pricePlaces, { group: true, cut: true })}</dd>
+              {draft.by === "funds" && (
+                <>
+                  <dt>Size, about</dt>
+                  <dd>
+                    {formatUnits(made.estimate.size, market.sizePlaces, { group: true, cut: true })} {market.base}
+                  </dd>
+                </>
+              )}
+            </>
+          )}
+          <dt>{isLimit ? "Order value" : "Order value, about"}</dt>
+          <dd>{money(made.value, market.quote)}</dd>
+          <dt>
+            Fee ({formatUnits(made.rate * 100n, 2)} % {made.maker ? "maker" : "taker"})
+          </dt>
+          <dd>{money(made.fee, market.quote)}</dd>
+          <dt className={classes.sum}>{buys ? "Total to pay" : "You receive"}</dt>
+          <dd className={classes.sum} data-testid="total">
+            {money(made.total === undefined ? undefined : max(made.total, 0n), market.quote)}
+          </dd>
+          {status === "signed-in" && (
+            <>
+              <dt>Available</dt>
+              <dd data-testid="available">{money(available, own)}</dd>
+            </>
+          )}
+        </dl>
+        {config().sandbox && accounts?.every((row) => units(row.balance) === 0n) && (
+          <Button variant="light" fullWidth onClick={() => setFunding(true)}>
+            Take play money to trade with
+          </Button>
+        )}
+        {status === "signed-in" ? (
+          <Button
+            type="submit"
+            fullWidth
+            loading={busy}
+            disabled={made.body === undefined}
+            size="md"
+            fz={14}
+            style={made.body === undefined ? undefined : { background: buys ? "var(--buy)" : "var(--sell)", color: "#fff" }}
+          >
+            {buys ? "Buy" : "Sell"} {market.base}
+          </Button>
+        ) : (
+          <Button component={Link} to={`/sign-in?to=${encodeURIComponent(here.pathname)}`} fullWidth size="md" fz={14}>
+            Sign in to trade
+          </Button>
+        )}
+      </form>
+      {/* Outside of the form: what is sent there would be sent here as well. */}
+      {funding && (
+        <Suspense>
+          <DepositForm currency={market.quote} onClose={() => setFunding(false)} />
+        </Suspense>
       )}
-    </form>
+    </>
   );
 }
 

@@ -6,19 +6,24 @@ import { useLedger } from "../api/queries";
 import type { AccountRow, LedgerRow } from "../api/types";
 import { words } from "../api/words";
 import { IconDownload } from "../app/icons";
-import classes from "../app/page.module.css";
-import { fullTime } from "../app/times";
+import { Card } from "../app/Page";
+import { Table } from "../app/Table";
+import { When } from "../app/When";
 import { toCsv } from "../domain/csv";
 import { formatUnits, PLACES, units } from "../domain/decimal";
-import { Rows } from "../trade/OrdersPanel";
 
-const TYPES: Record<string, string> = { match: "Trade", fee: "Fee", transfer: "Transfer", adjustment: "Adjustment" };
+const TYPES: Record<string, string> = {
+  match: "Trade",
+  fee: "Fee",
+  transfer: "Deposit or withdrawal",
+  adjustment: "Adjustment",
+};
 
 /** Every change of a balance, and what caused it; all of it as a file on demand. */
 export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
   const [chosen, setChosen] = useState("");
   const account = accounts.find((row) => row.id === chosen) ?? accounts.find((row) => row.currency === "USD") ?? accounts[0];
-  const { rows, isPending, hasNextPage, isFetchingNextPage, fetchNextPage } = useLedger(account?.id);
+  const ledger = useLedger(account?.id);
   const [busy, setBusy] = useState(false);
 
   async function save(row: AccountRow): Promise<void> {
@@ -34,9 +39,9 @@ export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
 
   if (account === undefined) return null;
   return (
-    <section className={classes.card} aria-label="Ledger">
-      <div className={classes.cardHead}>
-        <h2>Ledger</h2>
+    <Card
+      title="Ledger"
+      right={
         <span style={{ display: "inline-flex", gap: 8 }}>
           <NativeSelect
             size="xs"
@@ -49,40 +54,37 @@ export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
             CSV
           </Button>
         </span>
-      </div>
-      <Rows
+      }
+    >
+      <Table
         label="Ledger"
         empty="Nothing has moved yet."
-        count={isPending ? undefined : rows.length}
-        more={{ has: hasNextPage, loading: isFetchingNextPage, load: () => void fetchNextPage() }}
-      >
-        <thead>
-          <tr>
-            <th>Time</th>
-            <th>Kind</th>
-            <th>Market</th>
-            <th className="right">Amount</th>
-            <th className="right">Balance after</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.id}>
-              <td className="dim">{fullTime(row.created_at)}</td>
-              <td>{TYPES[row.type] ?? row.type}</td>
-              <td className="dim">{row.details.product_id ?? "–"}</td>
-              <td className={`right ${row.amount.startsWith("-") ? "" : "up"}`}>
-                {row.amount.startsWith("-") ? "" : "+"}
-                {formatUnits(units(row.amount), PLACES, { group: true })}
-              </td>
-              <td className="right">{formatUnits(units(row.balance), PLACES, { group: true })}</td>
-            </tr>
-          ))}
-        </tbody>
-      </Rows>
-    </section>
+        rows={ledger.isPending ? undefined : ledger.rows}
+        failure={ledger.error}
+        more={ledger}
+        id={(row) => row.id}
+        columns={[
+          { head: "Time", dim: true, cell: (row) => <When at={row.created_at} /> },
+          { head: "Kind", cell: (row) => TYPES[row.type] ?? row.type },
+          { head: "Market", dim: true, cell: (row) => row.details.product_id ?? "–" },
+          { head: `Amount (${account.currency})`, right: true, cell: (row) => <Signed amount={row.amount} /> },
+          {
+            head: `Balance after (${account.currency})`,
+            right: true,
+            cell: (row) => formatUnits(units(row.balance), PLACES, { group: true }),
+          },
+        ]}
+      />
+    </Card>
   );
 }
+
+const Signed = ({ amount }: { amount: string }) => (
+  <span className={amount.startsWith("-") ? "" : "up"}>
+    {amount.startsWith("-") ? "" : "+"}
+    {formatUnits(units(amount), PLACES, { group: true })}
+  </span>
+);
 
 async function allRows(account: AccountRow): Promise<string> {
   const made: string[][] = [];

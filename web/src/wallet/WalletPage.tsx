@@ -5,14 +5,14 @@ import { call } from "../api/client";
 import { ownStateChanged, useAccounts, useCurrencies, useMarkets, useTransfers } from "../api/queries";
 import type { AccountRow, TransferRow } from "../api/types";
 import { words } from "../api/words";
-import classes from "../app/page.module.css";
-import { fullTime } from "../app/times";
+import { Card, Page } from "../app/Page";
+import { Table } from "../app/Table";
+import { When } from "../app/When";
 import { SignedIn } from "../auth/SignedIn";
 import { formatUnits, multiply, units } from "../domain/decimal";
-import { shownPlaces } from "../domain/market";
 import { useOwnEvents } from "../feed/own";
 import { type Ticker, useTickers } from "../feed/tickers";
-import { Rows } from "../trade/OrdersPanel";
+import { moneyText } from "../trade/orderWords";
 import { DepositForm } from "./DepositForm";
 import { LedgerCard } from "./LedgerCard";
 import { WithdrawForm } from "./WithdrawForm";
@@ -24,7 +24,7 @@ export const WalletPage = () => (
 );
 
 function Wallet() {
-  const { data: accounts } = useAccounts();
+  const { data: accounts, error } = useAccounts();
   const { data: currencies } = useCurrencies();
   const { markets } = useMarkets();
   const ids = useMemo(() => markets.map((market) => market.id), [markets]);
@@ -37,80 +37,74 @@ function Wallet() {
   const known = values.every((value) => value !== undefined);
   const total = values.reduce<bigint>((sum, value) => sum + (value ?? 0n), 0n);
   return (
-    <main className={classes.page}>
-      <div className={classes.head}>
-        <h1>Wallet</h1>
-        {accounts !== undefined && (
+    <Page
+      title="Wallet"
+      right={
+        accounts !== undefined && (
           <span className="num dim">
             {known ? "Worth about " : "What has a price is worth about "}
             <strong style={{ color: "var(--text)", fontSize: 16 }}>
               {formatUnits(total, 2, { group: true, cut: true })} USD
             </strong>
           </span>
-        )}
-      </div>
-      <section className={classes.card} aria-label="Balances">
-        <div className={classes.cardHead}>
-          <h2>Balances</h2>
-        </div>
-        <Rows label="Balances" empty="No balances yet." count={accounts?.length}>
-          <thead>
-            <tr>
-              <th>Currency</th>
-              <th className="right">Available</th>
-              <th className="right">On hold</th>
-              <th className="right">Total</th>
-              <th className="right">Value (USD)</th>
-              <th>
-                <span className="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {accounts?.map((row) => {
-              const value = dollars(row, tickers);
-              const text = (amount: string): string =>
-                formatUnits(units(amount), shownPlaces(row.currency), { group: true, cut: true });
-              return (
-                <tr key={row.id} data-currency={row.currency}>
-                  <td>
-                    <strong>{row.currency}</strong>{" "}
-                    <span className="dim">{currencies?.find(({ id }) => id === row.currency)?.name}</span>
-                  </td>
-                  <td className="right" title={`${row.available} ${row.currency}`}>
-                    {text(row.available)}
-                  </td>
-                  <td className="right dim">{text(row.hold)}</td>
-                  <td className="right" title={`${row.balance} ${row.currency}`}>
-                    {text(row.balance)}
-                  </td>
-                  <td className="right dim">{value === undefined ? "–" : formatUnits(value, 2, { group: true, cut: true })}</td>
-                  <td className="right">
-                    <span style={{ display: "inline-flex", gap: 6 }}>
-                      <Button
-                        size="compact-xs"
-                        variant="default"
-                        onClick={() => setDeposit(row.currency)}
-                        aria-label={`Deposit ${row.currency}`}
-                      >
-                        Deposit
-                      </Button>
-                      <Button
-                        size="compact-xs"
-                        variant="default"
-                        onClick={() => setWithdrawn(row.id)}
-                        aria-label={`Withdraw ${row.currency}`}
-                      >
-                        Withdraw
-                      </Button>
-                    </span>
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </Rows>
-      </section>
+        )
+      }
+    >
+      <Card title="Balances">
+        <Table
+          label="Balances"
+          empty="No balances yet."
+          rows={accounts}
+          failure={error}
+          id={(row) => row.id}
+          mark={(row) => ({ "data-currency": row.currency })}
+          columns={[
+            {
+              head: "Currency",
+              cell: (row) => (
+                <>
+                  <strong>{row.currency}</strong>{" "}
+                  <span className="dim wideOnly">{currencies?.find(({ id }) => id === row.currency)?.name}</span>
+                </>
+              ),
+            },
+            { head: "Available", right: true, cell: (row) => <Exact amount={row.available} currency={row.currency} /> },
+            {
+              head: "On hold",
+              right: true,
+              dim: true,
+              minor: true,
+              cell: (row) => <Exact amount={row.hold} currency={row.currency} />,
+            },
+            { head: "Total", right: true, cell: (row) => <Exact amount={row.balance} currency={row.currency} /> },
+            { head: "Value (USD)", right: true, dim: true, minor: true, cell: (row) => dollarText(dollars(row, tickers)) },
+            {
+              head: "Actions",
+              actions: true,
+              cell: (row) => (
+                <span style={{ display: "inline-flex", gap: 6 }}>
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    onClick={() => setDeposit(row.currency)}
+                    aria-label={`Deposit ${row.currency}`}
+                  >
+                    Deposit
+                  </Button>
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    onClick={() => setWithdrawn(row.id)}
+                    aria-label={`Withdraw ${row.currency}`}
+                  >
+                    Withdraw
+                  </Button>
+                </span>
+              ),
+            },
+          ]}
+        />
+      </Card>
       <Transfers />
       <LedgerCard accounts={accounts ?? []} />
       {deposit !== null && <DepositForm currency={deposit} onClose={() => setDeposit(null)} />}
@@ -121,9 +115,17 @@ function Wallet() {
           onClose={() => setWithdrawn(null)}
         />
       )}
-    </main>
+    </Page>
   );
 }
+
+/** As dense as its currency is shown; all its digits on demand. */
+const Exact = ({ amount, currency }: { amount: string; currency: string }) => (
+  <span title={`${amount} ${currency}`}>{moneyText(amount, currency)}</span>
+);
+
+const dollarText = (value: bigint | undefined): string =>
+  value === undefined ? "–" : formatUnits(value, 2, { group: true, cut: true });
 
 /** By the last price against the dollar; undefined where there is none. */
 function dollars(row: AccountRow, tickers: ReadonlyMap<string, Ticker>): bigint | undefined {
@@ -143,57 +145,44 @@ const STATUS: Record<string, string> = {
   canceled: "Taken back",
 };
 
+const METHODS: Record<string, string> = { faucet: "Faucet", "payment-method": "Bank account", custody: "Custody" };
+
 function Transfers() {
-  const { rows, isPending, error, hasNextPage, isFetchingNextPage, fetchNextPage } = useTransfers();
-  if (error !== null) return null;
+  const transfers = useTransfers();
   return (
-    <section className={classes.card} aria-label="Deposits and withdrawals">
-      <div className={classes.cardHead}>
-        <h2>Deposits and withdrawals</h2>
-      </div>
-      <Rows
+    <Card title="Deposits and withdrawals">
+      <Table
         label="Deposits and withdrawals"
         empty="No deposits or withdrawals yet."
-        count={isPending ? undefined : rows.length}
-        more={{ has: hasNextPage, loading: isFetchingNextPage, load: () => void fetchNextPage() }}
-      >
-        <thead>
-          <tr>
-            <th>Time</th>
-            <th>Kind</th>
-            <th className="right">Amount</th>
-            <th className="right">Fee</th>
-            <th>To</th>
-            <th>Status</th>
-            <th>
-              <span className="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <TransferLine key={row.id} row={row} />
-          ))}
-        </tbody>
-      </Rows>
-    </section>
-  );
-}
-
-function TransferLine({ row }: { row: TransferRow }) {
-  const places = shownPlaces(row.currency);
-  return (
-    <tr data-transfer={row.id} data-status={row.status}>
-      <td className="dim">{fullTime(row.created_at)}</td>
-      <td>{row.type === "withdraw" ? "Withdrawal" : "Deposit"}</td>
-      <td className="right">
-        {formatUnits(units(row.amount), places, { group: true })} {row.currency}
-      </td>
-      <td className="right dim">{row.details?.fee ? formatUnits(units(row.details.fee), places, { group: true }) : "–"}</td>
-      <td className="dim">{row.details?.crypto_address ?? row.details?.method ?? "–"}</td>
-      <td>{STATUS[row.status] ?? row.status}</td>
-      <td className="right">{row.type === "withdraw" && row.status === "requested" && <TakeBack row={row} />}</td>
-    </tr>
+        rows={transfers.isPending ? undefined : transfers.rows}
+        failure={transfers.error}
+        more={transfers}
+        id={(row) => row.id}
+        mark={(row) => ({ "data-transfer": row.id, "data-status": row.status })}
+        columns={[
+          { head: "Time", dim: true, cell: (row) => <When at={row.created_at} /> },
+          { head: "Kind", cell: (row) => (row.type === "withdraw" ? "Withdrawal" : "Deposit") },
+          { head: "Amount", right: true, cell: (row) => `${moneyText(row.amount, row.currency)} ${row.currency}` },
+          {
+            head: "Fee",
+            right: true,
+            dim: true,
+            cell: (row) => (row.type === "withdraw" && row.details?.fee ? moneyText(row.details.fee, row.currency) : "–"),
+          },
+          {
+            head: "From or to",
+            dim: true,
+            cell: (row) => row.details?.crypto_address ?? METHODS[row.details?.method ?? ""] ?? "–",
+          },
+          { head: "Status", cell: (row) => STATUS[row.status] ?? row.status },
+          {
+            head: "Actions",
+            actions: true,
+            cell: (row) => row.type === "withdraw" && row.status === "requested" && <TakeBack row={row} />,
+          },
+        ]}
+      />
+    </Card>
   );
 }
 
@@ -207,7 +196,7 @@ function TakeBack({ row }: { row: TransferRow }) {
       notifications.show({
         color: "gray",
         title: "Withdrawal taken back",
-        message: `${formatUnits(units(row.amount), shownPlaces(row.currency), { group: true })} ${row.currency} is available again.`,
+        message: `${moneyText(row.amount, row.currency)} ${row.currency} is available again.`,
       });
     } catch (failure) {
       notifications.show({ color: "red", title: "Not taken back", message: words(failure) });

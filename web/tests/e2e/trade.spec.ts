@@ -24,6 +24,34 @@ test("a newcomer opens an account, takes play money and sees it", async ({ page 
   await expect(page.getByRole("dialog").getByRole("alert")).toBeVisible();
 });
 
+test("from the address to the first fill in less than a minute", async ({ page }) => {
+  const seller = await Trader.make(BASE, { BTC: "1" });
+  const ask = await seller.order("BTC-USD", "sell", "60000", "0.1");
+  const began = Date.now();
+  await page.goto("/");
+  await form(page).getByRole("link", { name: "Sign in to trade" }).click();
+  await page.getByRole("button", { name: "Open an account" }).click();
+  await page.getByLabel("E-mail").fill(`${crypto.randomUUID()}@example.com`);
+  await page.getByRole("textbox", { name: "Password" }).fill("Correct-horse-1-battery");
+  await page.locator("form").getByRole("button", { name: "Open account", exact: true }).click();
+  await page.waitForURL("**/trade/BTC-USD");
+  await form(page).getByRole("button", { name: "Take play money to trade with" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Take from the faucet" }).click();
+  await expect(form(page).getByTestId("available")).toContainText("100,000.00 USD");
+  // The faucet's form is drawn above the order's: what is sent there must not be sent here.
+  await expect(page.getByText("No open orders.")).toBeVisible();
+  await live(page);
+  await form(page).getByRole("button", { name: "Market" }).click();
+  await form(page).getByRole("textbox", { name: "Size" }).fill("0.1");
+  await form(page).getByRole("button", { name: "Buy BTC" }).click();
+  await page.getByRole("tab", { name: "Fills" }).click();
+  await expect(page.locator("tr[data-fill]").first()).toContainText("60,000.00");
+  const took = Date.now() - began;
+  console.log(`from the address to the first fill: ${(took / 1000).toFixed(1)} s, by a machine's hands`);
+  expect(took).toBeLessThan(60_000);
+  expect((await seller.call("GET", `/orders/${ask.id}`)).done_reason).toBe("filled");
+});
+
 test("an order rests and shows; another user crosses it; both see fill, balance, tape and chart", async ({ page, browser }) => {
   const seller = await Trader.make(BASE, { BTC: "2" });
   const buyer = await Trader.make(BASE, { USD: "100000" });
