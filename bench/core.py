@@ -121,8 +121,9 @@ def leave(events: bytes, kinds: np.ndarray) -> int:
 
 def read_by_numpy(events: bytes, kinds: np.ndarray) -> int:
     rows = np.frombuffer(events, EVENT)
-    kinds += np.bincount(rows["kind"], minlength=len(kinds))
-    return int(rows["size_lots"][rows["kind"] == EventKind.TRADE].sum())
+    kind = rows["kind"].copy()  # looked at twice, and side by side it is read several times as fast
+    kinds += np.bincount(kind, minlength=len(kinds))
+    return int(rows["size_lots"] @ (kind == EventKind.TRADE))
 
 
 def read_as_tuples(events: bytes, kinds: np.ndarray) -> int:

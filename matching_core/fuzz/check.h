@@ -58,6 +58,18 @@ static void *allocate(int64_t bytes)
     return memory;
 }
 
+/* A book's memory is zero when it was cleared, all of it. */
+static void check_clear(const struct book *book)
+{
+    CHECK(mc_clear(book->block, book->bytes) == 0);
+    const uint64_t *words = book->block;
+    uint64_t found = 0;
+    for (int64_t i = 0; i < book->bytes / 8; i++) {
+        found |= words[i];
+    }
+    CHECK(found == 0);
+}
+
 /* Zeroed memory for a book with room for so many orders or some more, of exactly the block's size, so that a step over its
  * end is seen. Each book has one block of each size, which is used again. */
 static void new_block(struct book *book, uint32_t orders)
@@ -69,12 +81,17 @@ static void new_block(struct book *book, uint32_t orders)
     CHECK(size < SIZES);
     book->capacity = 1u << size;
     book->bytes = mc_block_bytes(book->capacity);
-    if (book->blocks[size] == NULL) {
+    const int is_new = book->blocks[size] == NULL;
+    if (is_new) {
         CHECK(book->bytes > 0);
         book->blocks[size] = allocate(book->bytes);
     }
     book->block = book->blocks[size];
-    memset(book->block, 0, (size_t)book->bytes);
+    if (!is_new && mc_snapshot_bytes(book->block) >= 0) {
+        check_clear(book);
+    } else {
+        memset(book->block, 0, (size_t)book->bytes);
+    }
 }
 
 static mc_book *head_of(const struct book *book)
