@@ -196,6 +196,27 @@ def test_orders_end_with_the_connection_that_said_so(start_exchange):
         eventually(lambda: live(exchange, key, "BTC-USD") == [], 30)
 
 
+def test_a_connection_ends_after_its_lifetime_however_busy_it_is(start_exchange):
+    """Two hours, here five seconds. Its end is any other's: what it signed for is canceled, and a new one goes on."""
+    exchange = start_exchange(environment={"LOCAL_WEBSOCKET_LIFETIME_S": "5"})
+    key = exchange.funded_key(BALANCES)
+    order = place(exchange, key, "sell", "1", "99000")
+    eventually(lambda: request(exchange, key, "GET", f"/orders/{order}")["status"] == "open")
+    listener, began = Listener(exchange.websocket), time.monotonic()
+    listener.send(type="subscribe", product_ids=[MARKET], channels=["user", "heartbeat"], cancel_on_disconnect=True,
+                  **credentials(key))
+    with pytest.raises(ConnectionClosed) as ended:
+        while True:
+            listener.next()
+    assert (ended.value.rcvd.code, ended.value.rcvd.reason) == (1001, "Going away")
+    assert time.monotonic() - began >= 4.5
+    eventually(lambda: request(exchange, key, "GET", f"/orders/{order}")["status"] == "done", 30)
+    again = Listener(exchange.websocket)
+    again.send(type="subscribe", product_ids=[MARKET], channels=["level2"])
+    assert [again.next()["type"], again.next()["type"]] == ["subscriptions", "snapshot"]
+    again.close()
+
+
 def test_refusals_over_the_socket(exchange, listen):
     listener = listen()
     for message in ('{"type":"subscribe"', '{"type":"hello"}', "[]", '{"type":"subscribe","product_ids":["NO-NO"]}',

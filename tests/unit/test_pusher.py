@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from exchange.adapters.aws.posts import Gone, PostFailed, PostRefused, TooSlow
-from exchange.adapters.aws.pusher import MAX_RECEIVES, MAX_RESYNCS, PAUSES_S, Pusher
+from exchange.adapters.aws.pusher import GAP_S, MAX_RECEIVES, MAX_RESYNCS, PAUSES_S, SLOW_REMEMBERED_S, Pusher
 from exchange.feed.conflation import conflate
 
 MARKET = "BTC-USD"
@@ -34,25 +34,31 @@ class World:
     """`trouble[connection]`: a function of the text that may raise."""
 
     def __init__(self) -> None:
+        self.now_s = 0.0
         self.sent: dict[str, list[str]] = defaultdict(list)
         self.trouble: dict[str, object] = {}
         self.closed: list[str] = []
         self.dropped: list[tuple[str, set[str]]] = []
         self.resyncs: list[tuple[str, str]] = []
         self.pauses: list[float] = []
-        self.pusher = Pusher(
+        self.pusher, self.another = self.environment(), self.environment()
+
+    def environment(self) -> Pusher:
+        """What one environment of the function has in its memory."""
+        return Pusher(
             post=self.post, disconnect=self.closed.append, drop=lambda *what: self.dropped.append(what),
             resync=lambda connection, market, name: self.resyncs.append((connection, market)),
-            each=lambda function, items: [function(item) for item in items], sleep_s=self.pauses.append)
+            each=lambda function, items: [function(item) for item in items], sleep_s=self.pauses.append,
+            now_s=lambda: self.now_s)
 
     def post(self, connection: str, text: str) -> None:
         if connection in self.trouble:
             self.trouble[connection](text)
         self.sent[connection].append(text)
 
-    def push(self, *parts: tuple[str, list[str]], market: str = MARKET, receives: int = 1) -> None:
+    def push(self, *parts: tuple[str, list[str]], market: str = MARKET, receives: int = 1, by: Pusher | None = None) -> None:
         """Each part a queue message: (connections separated by spaces, texts)."""
-        self.pusher.push([{"market": market, "texts": texts, "close": [],
+        (by or self.pusher).push([{"market": market, "texts": texts, "close": [],
                            "send": [[connections.split(), list(range(len(texts)))]]} for connections, texts in parts],
                          name="n", receives=receives)
 
@@ -146,6 +152,40 @@ def test_one_that_is_always_too_slow_goes(world):
         assert world.dropped == []
     world.push(("c", [snapshot(99)]))
     assert world.closed == ["c"] and len(world.resyncs) == MAX_RESYNCS and world.pusher._behind == {}
+
+
+def test_a_snapshot_that_another_environment_posted_ends_the_gap_here_too(world):
+    """Otherwise this environment would keep every later update back, and the listener's book would stand still for good."""
+    world.trouble["slow"] = raises(TooSlow("429"), times=1)
+    world.push(("slow", [update(1, 2)]))
+    assert world.resyncs == [("slow", MARKET)]
+    world.push(("slow", [snapshot(5), update(5, 6)]), by=world.another)
+    world.now_s = GAP_S - 1
+    world.push(("slow", [update(6, 7)]))
+    assert world.sent["slow"] == [snapshot(5), update(5, 6)], "for all this environment knows, no snapshot has come"
+    world.now_s = GAP_S
+    world.push(("slow", [update(7, 8)]))
+    assert world.sent["slow"][-1] == update(7, 8) and not world.closed
+
+
+def test_one_that_is_always_too_slow_goes_though_two_environments_take_turns(world):
+    world.trouble["slow"] = raises(TooSlow("429"))
+    for number in range(4 * MAX_RESYNCS):
+        if world.closed:
+            break
+        world.push(("slow", [snapshot(number)]), by=(world.pusher, world.another)[number % 2])
+    assert world.closed == ["slow"] and number <= 2 * MAX_RESYNCS + 1
+
+
+def test_that_one_was_slow_is_not_remembered_for_ever(world):
+    """A connection that is slow once in a while stays; and a mark of one that is gone does not stay in memory."""
+    for number in range(3 * MAX_RESYNCS):
+        world.trouble["slow"] = raises(TooSlow("429"), times=1)
+        world.push(("slow", [update(number, number + 1)]))
+        world.now_s += SLOW_REMEMBERED_S
+    assert not world.closed and len(world.resyncs) == 3 * MAX_RESYNCS
+    world.push(("other", [event(1)]))
+    assert world.pusher._behind == {}
 
 
 def test_a_batch_is_conflated_for_each_connection_by_what_it_has(world):

@@ -9,7 +9,13 @@
     all of them fail   the service is away: the batch comes again, a connection may see a message twice
 
 What was skipped leaves a mark on the connection until its snapshot comes, so that no update follows a gap. The mark is
-this environment's memory: in another one an update may come before the snapshot, with a `previous_sequence` that says so.
+this environment's memory, and a market's shard may be another environment's next time:
+
+    here    skipped, marked, snapshot asked for      update, left out    ...GAP_S: the mark is old    update, posted
+    there                            snapshot posted, or an update before it
+
+So a mark is good for GAP_S only: by then the snapshot has been posted, here or there, and updates lead on from it. An update
+that comes before the snapshot has a `previous_sequence` that says so, whichever environment posts it (docs/adr/0015).
 
 Called by `functions/feed_push`.
 """
@@ -29,6 +35,10 @@ from exchange.feed.conflation import conflate, is_of_levels, is_snapshot, is_sta
 PAUSES_S = (1, 3)
 # A batch that failed as a whole so often is no fault of the service: its connections go.
 MAX_RECEIVES = 3
+# For so long nothing of levels goes to a connection that waits for its snapshot, which takes a second or two.
+GAP_S = 10
+# Nor is it remembered for longer that it was slow; another environment may have dropped it.
+SLOW_REMEMBERED_S = 60
 # So often in a row a connection gets the newest state instead of all updates; then it is too slow for us.
 MAX_RESYNCS = 5
 TOO_SLOW = ('{"type":"error","message":"Connection too slow",'
@@ -43,6 +53,14 @@ class Outcome(Enum):
     REFUSED = "refused"
     SLOW = "slow"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Of a connection in a market: how often in a row it was too slow, and when last."""
+
+    times: int
+    at_s: float
 
 
 @dataclass(slots=True)
@@ -62,14 +80,16 @@ class Pusher:
 
     def __init__(self, *, post: Callable[[str, str], None], disconnect: Callable[[str], None],
                  drop: Callable[[str, set[str]], None], resync: Callable[[str, str, str], None],
-                 each: Callable[[Callable, Iterable], object], sleep_s: Callable[[float], None] = time.sleep) -> None:
+                 each: Callable[[Callable, Iterable], object], sleep_s: Callable[[float], None] = time.sleep,
+                 now_s: Callable[[], float] = time.monotonic) -> None:
         self._post = post
         self._disconnect = disconnect
         self._drop = drop
         self._resync = resync
         self._each = each
         self._sleep_s = sleep_s
-        self._behind: dict[tuple[str, str], int] = {}  # (connection, market) -> times in a row
+        self._now_s = now_s
+        self._behind: dict[tuple[str, str], Mark] = {}  # (connection, market)
 
     def push(self, bodies: list[dict], *, name: str, receives: int = 1) -> None:
         """All of a batch; `name`: what it is called, `receives`: how often it has come. Raises PostFailed when the service is
@@ -95,7 +115,7 @@ class Pusher:
         """The deliveries, conflated, and the connections to be closed after them with their markets."""
         deliveries: dict[str, Delivery] = {}
         closing: dict[str, set[str]] = {}
-        gaps = set(self._behind)
+        gaps = self._gaps() if self._behind else set()
         for body in bodies:
             market, texts = body["market"], body["texts"]
             for connections, indexes in body["send"]:
@@ -114,6 +134,12 @@ class Pusher:
                     done[key] = conflate(key)
                 delivery.left = list(done[key])
         return list(deliveries.values()), closing
+
+    def _gaps(self) -> set[tuple[str, str]]:
+        """Who still waits for a snapshot; marks that are too old are taken off."""
+        now_s = self._now_s()
+        self._behind = {key: mark for key, mark in self._behind.items() if now_s - mark.at_s < SLOW_REMEMBERED_S}
+        return {key for key, mark in self._behind.items() if now_s - mark.at_s < GAP_S}
 
     def _post_in_order(self, delivery: Delivery) -> None:
         """Posts what is left, up to the first that does not go."""
@@ -148,10 +174,11 @@ class Pusher:
             return
         connection, markets = delivery.connection, delivery.markets
         if delivery.outcome is Outcome.SLOW:
-            times = max(self._behind.get((connection, market), 0) for market in markets) + 1
+            marks = [self._behind[connection, market] for market in markets if (connection, market) in self._behind]
+            times = 1 + max((mark.times for mark in marks), default=0)
             if times <= MAX_RESYNCS and all(map(is_state, delivery.left)):
                 for market in sorted(markets):
-                    self._behind[connection, market] = times
+                    self._behind[connection, market] = Mark(times, self._now_s())
                     self._resync(connection, market, name)
                 return
             self._tell(connection, TOO_SLOW)
