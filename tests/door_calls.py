@@ -63,6 +63,7 @@ class Api:
             cached.cache_clear()
         auth._callers.clear()
         placing.market_status._cached.clear()
+        placing._last_trades.clear()
         api_keys._found.clear()
         monkeypatch.setattr(custody_secret, "_kept", None)
         fee_rates._volumes.clear()

@@ -1,10 +1,14 @@
 """Stop orders, orders with an end, icebergs and deadlines through the door, the naive core and the ledger."""
 
+import time
 from uuid import uuid4
 
 import psycopg
 import pytest
+import redis
 
+from exchange.adapters.redis import connection, keys
+from exchange.api import placing
 from tests.unit.ledger_world import check_books
 from tests.unit.order_engine import Engine
 
@@ -53,6 +57,36 @@ def test_a_market_stop_holds_for_its_worst_price_and_gives_back_the_rest(api, en
     assert usd["hold"] == "0.00000000"
     with psycopg.connect(api.dsn) as connection:
         check_books(connection)
+
+
+def test_a_limit_outside_the_band_is_refused_at_the_door_where_the_last_trade_is_known(api, engine, redis_url, monkeypatch):
+    """The views' word is a second old at most; without it the order goes to the engine, which looks again."""
+    api.fund("ann", USD="90000")
+
+    def last_trade(price_ticks):
+        with redis.Redis.from_url(redis_url) as client:
+            client.hset(keys.key("BTC-USD", "cursor"), "touch", f",,,,,,{price_ticks}")
+
+    assert api.place("ann", price="200").status == 200, "nothing has traded yet"
+    last_trade(10_000)
+    assert api.place("ann", price="200").status == 200, "asked for a moment ago"
+    placing._last_trades.clear()
+    answer = api.place("ann", price="150.01")
+    assert (answer.status, answer.body["code"]) == (400, "outside_band")
+    assert answer.body["message"] == "price is too far from the last trade: the most is 150.00"
+    assert api.place("ann", side="sell", price="49.99").body["message"].endswith("the least is 50.00")
+    held = [row["hold"] for row in api.call("api_list_accounts", user="ann").body if row["currency"] == "BTC"]
+    assert held == ["0.00000000"], "what was refused holds nothing"
+    assert api.place("ann", price="150").status == api.place("ann", side="sell", price="50").status == 200
+    batch = api.call("api_place_orders", user="ann", method="POST", path="/orders/batch", body={
+        "product_id": "BTC-USD", "orders": [{"side": "buy", "price": price, "size": "1"} for price in ("151", "1")]})
+    assert [row.get("code") for row in batch.body["orders"]] == ["outside_band", None]
+    placing._last_trades.clear()
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    connection.client.cache_clear()
+    assert api.place("ann", price="151").status == 200
+    until_s, price = placing._last_trades["BTC-USD"]
+    assert price is None and until_s > time.monotonic() + placing.LAST_TRADE_KEPT_S, "nor is it asked for at once again"
 
 
 def test_an_order_with_an_end(api, engine):

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,10 @@ import matching_core
 from exchange.commands import POST_ONLY, STALE_AFTER_MS, STOP_ENTRY, OrderType, Side, Stp, TimeInForce
 from exchange.events import EventKind, RejectCode, unpack_events
 from exchange.markets import listing
-from exchange.orders import OrderRefused, Touch, build_order, parse_order
+from exchange.order_terms import SIDES
+from exchange.orders import OrderRefused, Touch, build_order, parse_order, refuse_outside_band
 from matching_core.naive import NaiveBook
+from matching_core.naive_rules import is_outside_band
 
 NOW = 1_700_000_000_000
 LIMIT = {"product_id": "BTC-USD", "side": "buy", "price": "100.00", "size": "0.5"}
@@ -139,6 +142,25 @@ def test_an_iceberg_that_shows_all_is_none():
 def test_bands_go_with_the_command():
     assert place(LIMIT).command.collar_bp == 5_000
     assert place(MARKET | {"size": "1"}).command.collar_bp == 1_000
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("last_ticks", [1, 3, 9_999, 10_000, 10_001, 5_000_000])
+def test_the_door_refuses_the_limits_that_the_core_would(side, last_ticks):
+    """At both sides of the band's edge, which is rounded down; none where there was no trade."""
+    width = last_ticks * 5_000 // 10_000
+    edge = last_ticks + width if side == "buy" else last_ticks - width
+    book = SimpleNamespace(last_price_ticks=last_ticks)
+    for price_ticks in {edge - 1, edge, edge + 1} - {-1, 0}:
+        terms = replace(parse_order(LIMIT, listing()), side=side, price_ticks=price_ticks)
+        try:
+            refuse_outside_band(terms, last_ticks)
+            refused = False
+        except OrderRefused as error:
+            refused = error.code == "outside_band"
+        assert refused == is_outside_band(book, SIDES[side], price_ticks, 5_000)
+        refuse_outside_band(terms, None)
+        refuse_outside_band(replace(terms, stop="entry"), last_ticks)
 
 
 def test_every_accepted_order_is_well_formed_to_the_core():

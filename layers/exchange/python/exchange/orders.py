@@ -33,7 +33,7 @@ from exchange.order_terms import (
 )
 
 __all__ = ["AmendTerms", "NewOrder", "OrderRefused", "OrderTerms", "Touch", "amend_command", "band_bp", "build_order",
-           "parse_amend", "parse_order"]
+           "parse_amend", "parse_order", "refuse_outside_band"]
 
 # (is a stop, type) -> what the core calls it
 _ORDER_TYPES = {(False, "limit"): OrderType.LIMIT, (False, "market"): OrderType.MARKET,
@@ -103,6 +103,21 @@ def band_bp(market: Market, kind: str) -> int:
     """The collar that a command brings, in hundredths of a percent: how far a market order may go from the price it finds, or
     how far beyond the last trade a limit may be."""
     return (market.price_band_ppm if kind == "market" else market.limit_band_ppm) // 100
+
+
+def refuse_outside_band(terms: OrderTerms, last_ticks: int | None) -> None:
+    """Raises OrderRefused for a limit that the engine would refuse as well, if `last_ticks` is the last trade's price there.
+    What waits for its stop price is looked at by nobody before it is met."""
+    if last_ticks is None or terms.type != "limit" or terms.stop is not None:
+        return
+    width = last_ticks * band_bp(terms.market, "limit") // 10_000
+    if terms.side == "buy":
+        farthest, word, outside = last_ticks + width, "most", terms.price_ticks > last_ticks + width
+    else:
+        farthest, word, outside = last_ticks - width, "least", terms.price_ticks < last_ticks - width
+    if outside:
+        raise OrderRefused("outside_band", f"price is too far from the last trade: the {word} is"
+                                           f" {terms.market.format_price(farthest)}")
 
 
 def _issued_at(deadline_ms: int | None, now_ms: int) -> int:

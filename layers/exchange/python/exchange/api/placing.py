@@ -5,6 +5,7 @@ Called by the order operations of the API. Nothing here writes: `adapters.postgr
 
 import logging
 import os
+import time
 from uuid import UUID, uuid4
 
 from exchange.adapters.market_status import MarketStatus
@@ -17,10 +18,14 @@ from exchange.commands import encode_message
 from exchange.market_modes import ONLINE, Status, refuse_in_auction
 from exchange.markets import Market, listing
 from exchange.order_terms import OrderRefused, OrderTerms, parse_order
-from exchange.orders import NewOrder, Touch, build_order
+from exchange.orders import NewOrder, Touch, build_order, refuse_outside_band
 
 logger = logging.getLogger("exchange.placing")
 market_status = MarketStatus()
+
+# The last trade's price is good enough for a second, and asked for no more often. While the views do not answer nobody waits.
+LAST_TRADE_KEPT_S, PAUSE_S = 1, 30
+_last_trades: dict[str, tuple[float, int | None]] = {}  # market -> (when to ask again, price in ticks)
 
 
 def open_status(market: Market) -> Status:
@@ -40,6 +45,8 @@ def new_order(body: dict, caller: Caller, now_ms: int, *, sent_in: UUID | None =
     terms = parse_order(body, listing())
     market = terms.market
     status = open_status(market)
+    if terms.type == "limit":
+        refuse_outside_band(terms, _last_trade(market.id))
     maker_ppm, taker_ppm = fee_rates(caller.account, market)
     order = build_order(terms, order_id=uuid4(), account=caller.account, now_ms=now_ms, maker_fee_ppm=maker_ppm,
                         taker_fee_ppm=taker_ppm, touch=_touch(market.id) if terms.needs_touch else None, sent_in=sent_in)
@@ -77,3 +84,18 @@ def _touch(market: str) -> Touch:
     from exchange.adapters.redis.market_views import MarketViews  # only market orders need the client
 
     return Touch(*MarketViews().best(market))
+
+
+def _last_trade(market: str) -> int | None:
+    """In ticks, perhaps a second old; None where it is not known. The engine looks again, at the price that it is then."""
+    ask_at_s, found = _last_trades.get(market, (0.0, None))
+    now_s = time.monotonic()
+    if now_s >= ask_at_s and "REDIS_URL" in os.environ:
+        from exchange.adapters.redis.connection import ViewsUnavailable
+
+        try:
+            found, kept_s = _touch(market).last_ticks, LAST_TRADE_KEPT_S
+        except ViewsUnavailable:
+            found, kept_s = None, PAUSE_S
+        _last_trades[market] = now_s + kept_s, found
+    return found
