@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.unit.ledger_world import money
+from tests.unit.order_engine import Engine
 
 STRANGER = str(uuid4())
 
@@ -95,7 +96,34 @@ def test_freeze_and_unfreeze_with_a_reason(desk, books):
     assert actions(books) == ["account.freeze", "account.freeze", "account.unfreeze"]
 
 
-def test_a_batch_and_an_amend_of_a_frozen_account(desk, books):
+def test_a_frozen_account_amends_nothing_but_to_a_smaller_size(desk, books):
+    """Neither what holds more nor what could trade at once: a sell at a lower price needs no more hold. To shrink is to cancel
+    a part, and stays possible."""
+    engine = Engine(desk.api)
+    bid, ask = desk.api.place("ann", price="100", size="2").body, desk.api.place("ann", side="sell", price="120", size="1").body
+    engine.run()
+    desk.change("freeze", reason="a stolen session")
+
+    def amend(order, **terms):
+        return desk.api.call("api_amend_order", user="ann", method="PUT", path=f"/orders/{order['id']}",
+                             parameters={"order_id": order["id"]}, body=terms)
+
+    before = books.execute("SELECT asset, available, held FROM balances ORDER BY account_no, asset").fetchall()
+    for order, terms in ((bid, {"size": "3"}), (bid, {"price": "101"}), (bid, {"price": "99"}), (ask, {"price": "100"}),
+                         (ask, {"price": "110", "size": "0.5"}), (ask, {"size": "1.5"})):
+        answer = amend(order, **terms)
+        assert (answer.status, answer.body["code"]) == (400, "account_frozen"), (order["side"], terms, answer.body)
+    assert books.execute("SELECT asset, available, held FROM balances ORDER BY account_no, asset").fetchall() == before
+    assert len(desk.api.sent()) == 2, "no amend was sent"
+    assert amend(bid, size="0.5").status == 200 and amend(ask, price="120", size="0.4").status == 200
+    engine.run()
+    assert [desk.api.call("api_get_order", user="ann", parameters={"order_id": order["id"]}).body["size"]
+            for order in (bid, ask)] == ["0.50000000", "0.40000000"]
+    desk.change("unfreeze", reason="cleared")
+    assert amend(ask, price="119").status == 200
+
+
+def test_a_batch_of_a_frozen_account(desk, books):
     """Whatever holds more is refused by the balance's row, however it comes."""
     desk.change("freeze", reason="a stolen session")
     batch = desk.api.call("api_place_orders", user="ann", method="POST", path="/orders/batch", body={"orders": [
