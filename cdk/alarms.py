@@ -15,6 +15,7 @@ from constructs import Construct
 from cdk.api import Api
 from cdk.audit import Audit
 from cdk.engine import Engine
+from cdk.ledger import Ledger
 from cdk.queues import Queues
 from cdk.settings import Settings
 
@@ -49,7 +50,7 @@ class Alarms(Construct):
     """Of the trading stack. Every alarm goes to `topic`; the dashboard shows what the alarms watch."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, queues: Queues,
-                 engine: Engine, audit: Audit, journal: dynamodb.ITable) -> None:
+                 engine: Engine, ledger: Ledger, audit: Audit, journal: dynamodb.ITable) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
         if settings.alarm_email:
@@ -57,7 +58,7 @@ class Alarms(Construct):
         self._bell = Bell(self, self.topic)
         cloudwatch.Dashboard(self, "Dashboard", dashboard_name=f"{settings.prefix}exchange", widgets=[
             self._markets(settings.markets), self._queues(queues), self._engine(engine), self._audits(audit),
-            self._journal(settings.markets, journal)])
+            self._journal(settings.markets, journal), self._withdrawals(ledger)])
 
     def _markets(self, markets: tuple[str, ...]) -> list[cloudwatch.IWidget]:
         halted, lags = [], []
@@ -97,6 +98,15 @@ class Alarms(Construct):
             durations += [made.function.metric_duration(period=MINUTE, statistic=statistic) for statistic in ("p50", "p99")]
         return [cloudwatch.GraphWidget(title="Matching a batch, p50 and p99 (ms)", left=durations, width=12),
                 cloudwatch.GraphWidget(title="Matching: errors, throttles", left=errors, right=throttles, width=12)]
+
+    def _withdrawals(self, ledger: Ledger) -> list[cloudwatch.IWidget]:
+        sending = next(function for operation, function in ledger.functions.items()
+                       if operation.name == "ledger_send_withdrawals")
+        failing = sending.function.metric_errors(period=MINUTE)
+        # One run may meet a custody that is away for a moment; the next asks for the same again.
+        self._bell.on("Withdrawals", failing, 1, "Withdrawals that are approved cannot be sent, three minutes long",
+                      runbook="withdrawals-failing", periods=3)
+        return [cloudwatch.GraphWidget(title="Sending withdrawals: errors", left=[failing], width=12)]
 
     def _audits(self, audit: Audit) -> list[cloudwatch.IWidget]:
         failing, broken = [], []

@@ -91,11 +91,11 @@ class TradingStack(Stack):
             connections_endpoint=feed_api.connections_endpoint, connections_arns=feed_api.connections_arns))
         lane = Lane(settings=settings, wiring=self.wiring, layers=Layers(self, "Layers", settings=settings))
         engine = Engine(self, "Engine", lane=lane, markets=settings.markets)
-        Ledger(self, "Ledger", lane=lane, emulator=emulator)
+        ledger = Ledger(self, "Ledger", lane=lane, emulator=emulator)
         audit = Audit(self, "Audit", lane=lane)
         Feed(self, "Feed", lane=lane, feed_api=feed_api)
-        self.alarms = Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, audit=audit,
-                             journal=data.tables.journal)
+        self.alarms = Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, ledger=ledger,
+                             audit=audit, journal=data.tables.journal)
         emulator.providers_cloud_only()
         self.feed_origin = f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}"
         self.feed_url = f"{self.feed_origin}/{STAGE}"

@@ -64,6 +64,14 @@ def test_each_market_is_watched(local_assembly: Assembly) -> None:
             assert [text for text in watched if f'"{figure}"' in text and market in text], (market, figure)
 
 
+def test_withdrawals_that_cannot_be_sent_ring(local_assembly: Assembly) -> None:
+    alarms_ = local_assembly.of_type("AWS::CloudWatch::Alarm").items()
+    [(stack, alarm)] = [(stack, alarm["Properties"]) for (stack, _), alarm in alarms_
+                        if alarm["Properties"]["AlarmDescription"].endswith("withdrawals-failing.md")]
+    assert local_assembly.operation_of(stack, alarm["Dimensions"]) == "ledger_send_withdrawals"
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Errors", 1, 3)
+
+
 def test_the_dashboards_show_what_an_operator_needs(local_assembly: Assembly) -> None:
     shown = json.dumps([dashboard["Properties"] for dashboard in local_assembly.of_type("AWS::CloudWatch::Dashboard").values()])
     for figure in ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Halted", "SettleLagS", "FeedLagS",
