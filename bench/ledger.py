@@ -10,15 +10,20 @@ import os
 import random
 import shutil
 import statistics
+import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import psycopg
 import yaml
 
 from local.addresses import REPOSITORY
-from local.servers import Postgres
+
+# The domain package is a Lambda layer, not an installed package.
+sys.path.insert(0, str(REPOSITORY / "layers" / "exchange" / "python"))
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 
 def main() -> None:
@@ -49,6 +54,8 @@ def _listing_into(folder: Path) -> None:
 
 
 async def _run(arguments: argparse.Namespace, folder: Path) -> None:
+    from local.servers import Postgres
+
     (folder / "logs").mkdir(exist_ok=True)
     server = Postgres(folder, folder / "logs")
     child = await server.start()
