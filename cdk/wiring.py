@@ -127,7 +127,7 @@ class Wiring:
                 return [_allow(["s3:GetObject", "s3:PutObject"], [r.snapshots.arn_for_objects(f"{folder}*")]),
                         _allow(["s3:ListBucket"], [r.snapshots.bucket_arn], {"StringLike": {"s3:prefix": folder}})]
             case Use.READ_STATUS:
-                return [_allow(["dynamodb:GetItem"], [r.market_status.table_arn])]
+                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [r.market_status.table_arn])]
             case Use.WRITE_STATUS:
                 return [_allow(["dynamodb:GetItem", "dynamodb:PutItem"], [r.market_status.table_arn])]
             case Use.READ_API_KEYS:

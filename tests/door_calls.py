@@ -62,7 +62,7 @@ class Api:
         for cached in (ports.command_queue, ports.journal, api_keys._kms):
             cached.cache_clear()
         auth._callers.clear()
-        placing.market_status._cached.clear()
+        placing.market_status.forget()
         placing._last_trades.clear()
         api_keys._found.clear()
         monkeypatch.setattr(custody_secret, "_kept", None)

@@ -76,7 +76,7 @@ def test_planted_faults(world, capsys, damage, invariant, subject, audits):
         assert found[audit, invariant, subject]["times"] == 1
         assert found[audit, invariant, subject]["evidence"] or invariant == "I4"
     assert world.sent()[-1].kind == CommandKind.HALT
-    placing.market_status._cached.clear()
+    placing.market_status.forget()
     refused = world.place("ann")
     assert refused.status == 400 and refused.body["message"].startswith("Cancel only mode")
 

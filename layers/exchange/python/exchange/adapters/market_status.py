@@ -2,9 +2,11 @@
 
 A market without a row is online; `exchange.market_modes` says what a status means. Each write names the row it replaces, so
 that of two writers one starts over: an operator who resumes cannot undo a halt that he has not seen. Read by the order
-operations and the products; written by what halts a market (`adapters.halt`) and by operators (`adapters.steering`).
+operations and the products, all markets in one request; written by what halts a market (`adapters.halt`) and by operators
+(`adapters.steering`).
 """
 
+import math
 import os
 import time
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from pynamodb.models import Model
 
 from exchange.faults import RetryableFault
 from exchange.market_modes import HALTED, LastHalt, Status
+from exchange.markets import listing
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 REASON_LENGTH = 1000
@@ -47,22 +50,30 @@ class MarketStatus:
 
     def __init__(self, max_age_s: float = 1.0) -> None:
         self._max_age_s = max_age_s
-        self._cached: dict[str, tuple[float, Status]] = {}
+        self._read_at = -math.inf
+        self._statuses: dict[str, Status] = {}
 
     def get(self, market: str) -> Status:
-        """The market's status, at most `max_age_s` old."""
+        """The market's status, at most `max_age_s` old. A read takes the rows of all markets along."""
         now = time.monotonic()
-        cached = self._cached.get(market)
-        if cached and now - cached[0] < self._max_age_s:
-            return cached[1]
-        status = self._read(market)
-        self._cached[market] = (now, status)
-        return status
+        if now - self._read_at >= self._max_age_s or market not in self._statuses:
+            markets = {market, *listing().markets}
+            rows = {row.market: _status(row) for row in _Row.batch_get(sorted(markets))}
+            self._statuses = {name: rows.get(name, Status()) for name in markets}
+            self._read_at = now
+        return self._statuses[market]
+
+    def forget(self) -> None:
+        """The next `get` reads."""
+        self._read_at = -math.inf
 
     def newest(self, market: str) -> Status:
         """The market's status as the table has it now; `get` answers no older one from here on."""
-        status = self._read(market, consistent=True)
-        self._cached[market] = (time.monotonic(), status)
+        try:
+            status = _status(_Row.get(market, consistent_read=True))
+        except _Row.DoesNotExist:
+            status = Status()
+        self._statuses[market] = status
         return status
 
     def halt(self, market: str, *, reason: str, by: str = "", broken: bool = True) -> Status:
@@ -92,20 +103,16 @@ class MarketStatus:
                 raise StatusChanged(f"{market}: the status row is not that of {seen.since or 'no time'}") from None
             raise
         finally:
-            self._cached.pop(market, None)
+            self.forget()
         return Status(to, reason, since, by, broken, last)
 
-    @staticmethod
-    def _read(market: str, *, consistent: bool = False) -> Status:
-        try:
-            row = _Row.get(market, consistent_read=consistent)
-        except _Row.DoesNotExist:
-            return Status()
-        # A row without `broken` is by an earlier version, when only a broken invariant halted a market.
-        broken = row.status == HALTED if row.broken is None else row.broken
-        last = None
-        if row.halt_since is not None:
-            last = LastHalt(row.halt_reason or "", row.halt_since, row.halt_by or "", bool(row.halt_broken))
-        elif row.status == HALTED:
-            last = LastHalt(row.reason, row.since, "", broken)
-        return Status(row.status, row.reason, row.since, row.by or "", broken, last)
+
+def _status(row: _Row) -> Status:
+    # A row without `broken` is by an earlier version, when only a broken invariant halted a market.
+    broken = row.status == HALTED if row.broken is None else row.broken
+    last = None
+    if row.halt_since is not None:
+        last = LastHalt(row.halt_reason or "", row.halt_since, row.halt_by or "", bool(row.halt_broken))
+    elif row.status == HALTED:
+        last = LastHalt(row.reason, row.since, "", broken)
+    return Status(row.status, row.reason, row.since, row.by or "", broken, last)
