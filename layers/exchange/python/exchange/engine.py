@@ -1,6 +1,6 @@
-"""The matching engine of one market: catch up with the journal, apply the batch, append, nudge.
+"""The matching engine of one market: apply the batch to the book in memory, append, nudge.
 
-    deliver -> [catch up] -> [apply to the book in memory] -> APPEND -> [nudge settlement] -> [nudge feed] -> acknowledge
+    deliver -> [book in memory, or recovered] -> [apply] -> APPEND -> [nudge settlement] -> [nudge feed] -> acknowledge
                                                                |
     a crash left of it: nothing happened, the batch comes again | right of it: the entry stands, the batch comes again,
                                                                | is recognised by its sequence numbers and nudged again
@@ -9,7 +9,9 @@ One command does a bounded share of the work that waits in the book (orders that
 uncross). While some is left behind the last command, the engine goes on with TICKs of its own, so that nobody's stop waits for
 the next order; they are journaled as if they had come with the last message.
 
-The book is a cache. Whatever raises between applying and appending drops it, so the next batch starts from the journal.
+The book is a cache, and nobody asks beforehand whether it is still the newest: another environment that has gone on shows as
+the fence of the append. Then, as after whatever raises between applying and appending, the book is dropped, and the batch
+starts over from the journal (docs/adr/0016).
 Keeps I4 (one writer per seq: the append is the fence), I5 (what is appended is what replay gives) and, with the sweep, I8.
 
 Called by `functions/engine_match_orders`.
@@ -22,7 +24,7 @@ from exchange import commands
 from exchange.commands import BadMessage, Command, CommandKind, decode_message
 from exchange.journal import MAX_COMMANDS, MAX_EVENT_BYTES, JournalEntry, decode_entry
 from exchange.nudges import encode_nudge
-from exchange.ports import CommandQueue, Journal, Send, SnapshotStore
+from exchange.ports import CommandQueue, Fenced, Journal, Send, SnapshotStore
 from exchange.replica import BookReplica, Core
 
 OWN_TICKS = 20  # in one entry at most
@@ -76,11 +78,18 @@ class MatchingEngine:
         self._identity: int | None = None
 
     def handle(self, batch: list[Delivery]) -> Outcome:
-        """Matches a batch, in order; on return every message of it is in the journal and its entries are nudged.
+        """Matches a batch, in order; on return every message of it is in the journal and its entries are nudged. A first
+        fence is met by starting over from the journal.
 
         Raises, and changes nothing that the next try would not see: BadMessage, Fenced, JournalBroken, and whatever the
         services raise. After any of them the batch must be delivered again.
         """
+        try:
+            return self._from_journal_on_error(batch)
+        except Fenced:
+            return self._from_journal_on_error(batch)
+
+    def _from_journal_on_error(self, batch: list[Delivery]) -> Outcome:
         try:
             return self._handle(batch)
         except BaseException:
@@ -110,11 +119,10 @@ class MatchingEngine:
         return Outcome(entries, matched, events, redelivered, caught_up, replica.refused_snapshot if caught_up else "")
 
     def _current_book(self) -> tuple[BookReplica, int]:
-        if self._replica is None:
-            replica = BookReplica.recover(self._market, self._core, self._journal, self._snapshots)
-            self._replica = replica
-            return replica, replica.position.seq
-        return self._replica, self._replica.catch_up(self._journal)
+        if self._replica is not None:
+            return self._replica, 0
+        self._replica = BookReplica.recover(self._market, self._core, self._journal, self._snapshots)
+        return self._replica, self._replica.position.seq
 
     def _not_yet_journaled(self, batch: list[Delivery],
                            replica: BookReplica) -> tuple[list[_Pending], BadMessage | None]:
@@ -180,4 +188,4 @@ class MatchingEngine:
     def _nudge(self, entry: JournalEntry) -> None:
         body = encode_nudge(entry)
         self._queue.send_all([Send(url, self._market, f"{self._market}:{entry.seq}", body)
-                              for url in self._nudge_queue_urls])
+                              for url in self._nudge_queue_urls], with_batch=True)

@@ -134,13 +134,8 @@ class BookReplica:
         return body + hashlib.sha256(body).digest()
 
     def catch_up(self, journal: Journal) -> int:
-        """Applies every entry after this book's position; how many there were. The usual answer, none, costs one
-        consistent read of a single item."""
-        raw = journal.get(market=self.market, seq=self.position.seq + 1)
-        if raw is None:
-            return 0
-        self.replay(decode_entry(raw))
-        applied = 1
+        """Applies every entry after this book's position; how many there were."""
+        applied = 0
         while page := journal.after(market=self.market, seq=self.position.seq, limit=PAGE):
             for raw in page:
                 self.replay(decode_entry(raw))
