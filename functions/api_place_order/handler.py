@@ -36,7 +36,7 @@ def lambda_handler(request: Request) -> dict:
             return earlier_order(caller, standing, order.terms)
     except OrderRefused as refused:
         raise BadRequest(refused.message, refused.code) from None
-    send(order.terms.market.id, [order.command.pack()], dedup_id=str(order.id))
+    send(order.terms.market.id, [order.command.pack()], dedup_id=str(order.id), resent=True)
     return placed_order(order, caller.profile_id)
 
 

@@ -122,6 +122,12 @@ class TestCommandQueue:
         for group in ("A", "B"):
             assert bodies([message for message in got if message.group == group]) == [f"{group}{n}" for n in range(3)]
 
+    def test_what_need_not_be_on_disk_is_delivered_alike(self, world: World) -> None:
+        for _ in range(2):
+            world.queue.send(queue=world.queue_url, group="A", dedup_id="1", body="1", resent=True)
+            world.queue.send_all([Send(world.queue_url, "A", "2", "2")], with_batch=True)
+        assert bodies(receive(world)) == ["1", "2"]
+
     def test_given_up_after_the_stated_number_of_deliveries(self, world: World) -> None:
         send(world, "poison")
         send(world, "after it")

@@ -68,12 +68,13 @@ def earlier_order(caller: Caller, order_id: UUID, terms: OrderTerms) -> dict:
     return order_object(row, caller.profile_id)
 
 
-def send(market: str, records: list[bytes], *, dedup_id: str) -> bool:
+def send(market: str, records: list[bytes], *, dedup_id: str, resent: bool = False) -> bool:
     """Puts the records of commands that are durable into their market's queue; whether that worked. If not, the sweep sends
-    them again: what was acknowledged stands, and an error here would invite a second order."""
+    them again: what was acknowledged stands, and an error here would invite a second order. `resent`: the sweep sends all of
+    them again, so the queue need not have them on disk."""
     try:
         command_queue().send(queue=f"{os.environ['COMMAND_QUEUE_URL_PREFIX']}{market}.fifo", group=market, dedup_id=dedup_id,
-                             body=encode_message(records))
+                             body=encode_message(records), resent=resent)
     except Exception as fault:  # noqa: BLE001 - whatever failed, the sweep sends it again
         logger.error("%s is durable but was not sent, the sweep will: %r", dedup_id, fault)
         return False

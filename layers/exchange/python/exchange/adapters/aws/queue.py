@@ -15,12 +15,12 @@ class SqsQueue:
     def __init__(self, client: object | None = None) -> None:
         self._client = client or boto3.client("sqs")
 
-    def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
+    def send(self, *, queue: str, group: str, dedup_id: str, body: str, resent: bool = False) -> int:
         answer = self._client.send_message(QueueUrl=queue, MessageGroupId=group, MessageDeduplicationId=dedup_id,
                                            MessageBody=body)
         return int(answer["SequenceNumber"])
 
-    def send_all(self, messages: list[Send]) -> None:
+    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
         for message in messages:  # mostly one per queue, so there is nothing to batch
             self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
 

@@ -4,6 +4,8 @@ import threading
 
 import psycopg
 
+from exchange.adapters.prepared import Parameter, Prepared
+
 
 class Connection:
     """Runs single statements, each its own transaction. A lost connection raises once and is made anew next time."""
@@ -15,6 +17,10 @@ class Connection:
         self._flush = flush
         self._local = threading.local()
         self._opened: list[psycopg.Connection] = []
+
+    def run(self, statement: Prepared, *parameters: Parameter) -> list[tuple[bytes | None, ...]]:
+        """All rows of a statement that runs often; psycopg errors pass through."""
+        return statement.execute(self.get(), parameters)
 
     def fetch(self, statement: str, parameters: tuple) -> list[tuple]:
         """All rows of a statement; psycopg errors pass through."""
@@ -29,6 +35,9 @@ class Connection:
         if connection is None or connection.closed or connection.broken:
             connection = psycopg.connect(self._dsn, autocommit=True)
             connection.prepare_threshold = 1
+            # These statements have one good plan each. The planner, left alone, plans some of them anew for each call, because
+            # it thinks an array of unknown length long: three times as dear as running them.
+            connection.execute("SET plan_cache_mode = force_generic_plan")
             if not self._flush:
                 connection.execute("SET synchronous_commit = off")
             self._local.connection = connection

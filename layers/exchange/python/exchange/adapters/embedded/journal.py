@@ -3,7 +3,13 @@
 import psycopg
 
 from exchange.adapters.embedded.connection import Connection
+from exchange.adapters.prepared import Prepared
 from exchange.ports import Fenced
+
+_APPEND = Prepared("INSERT INTO embedded.journal (market, seq, entry) VALUES (%s, %s, %s)")
+_GET = Prepared("SELECT entry FROM embedded.journal WHERE market = %s AND seq = %s", binary=True)
+_AFTER = Prepared("SELECT entry FROM embedded.journal WHERE market = %s AND seq > %s ORDER BY seq LIMIT %s", binary=True)
+_HEAD = Prepared("SELECT entry FROM embedded.journal WHERE market = %s ORDER BY seq DESC LIMIT 1", binary=True)
 
 
 class PostgresJournal:
@@ -14,25 +20,22 @@ class PostgresJournal:
 
     def append(self, *, market: str, seq: int, entry: bytes) -> None:
         try:
-            self._connection.execute("INSERT INTO embedded.journal (market, seq, entry) VALUES (%s, %s, %b)",
-                                     (market, seq, entry))
+            self._connection.run(_APPEND, market, seq, entry)
         except psycopg.errors.UniqueViolation:
             raise Fenced(f"{market}: entry {seq} exists already") from None
 
     def get(self, *, market: str, seq: int) -> bytes | None:
-        rows = self._connection.fetch("SELECT entry FROM embedded.journal WHERE market = %s AND seq = %s", (market, seq))
-        return rows[0][0] if rows else None
+        return _first(self._connection.run(_GET, market, seq))
 
     def after(self, *, market: str, seq: int, limit: int = 100) -> list[bytes]:
-        rows = self._connection.fetch(
-            "SELECT entry FROM embedded.journal WHERE market = %s AND seq > %s ORDER BY seq LIMIT %s",
-            (market, seq, limit))
-        return [row[0] for row in rows]
+        return [row[0] for row in self._connection.run(_AFTER, market, seq, limit)]
 
     def head(self, *, market: str) -> bytes | None:
-        rows = self._connection.fetch(
-            "SELECT entry FROM embedded.journal WHERE market = %s ORDER BY seq DESC LIMIT 1", (market,))
-        return rows[0][0] if rows else None
+        return _first(self._connection.run(_HEAD, market))
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _first(rows: list[tuple]) -> bytes | None:
+    return rows[0][0] if rows else None

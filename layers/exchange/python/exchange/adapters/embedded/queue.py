@@ -10,10 +10,17 @@ import uuid
 
 from exchange.adapters.embedded.connection import Connection
 from exchange.adapters.embedded.wake import Sleeper, Waker
+from exchange.adapters.prepared import Prepared, array
 from exchange.ports import Message, QueueDepth, Send
 
 DEDUP_WINDOW = "5 minutes"
 _COLUMNS = "group_id, sequence, dedup_id, body, receives"
+_SEND = Prepared("SELECT embedded.queue_send(%s, %s, %s, %s)")
+_SEND_ALL = Prepared("""SELECT embedded.queue_send(queue, group_id, dedup_id, body)
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS m (queue, group_id, dedup_id, body)""")
+_RECEIVE = Prepared(f"SELECT {_COLUMNS} FROM embedded.queue_receive(%s, %s, %s, %s)")
+_NEXT = Prepared(f"SELECT {_COLUMNS} FROM embedded.queue_next(%s, %s, %s, %s, %s, %s, %s)")
+_ACKNOWLEDGE = Prepared("SELECT embedded.queue_acknowledge(%s, %s, %s, %s)")
 
 
 def queue_name(url: str) -> str:
@@ -32,23 +39,25 @@ class PostgresQueue:
         self._sleeper = Sleeper(dsn)
         self._consumer_id = consumer_id or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
-    def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
+    def send(self, *, queue: str, group: str, dedup_id: str, body: str, resent: bool = False) -> int:
         name = queue_name(queue)
-        rows = self._connection.fetch("SELECT embedded.queue_send(%s, %s, %s, %s)", (name, group, dedup_id, body))
+        rows = self._connection_for(flush=not resent).run(_SEND, name, group, dedup_id, body)
         self._waker.wake(name)
-        return rows[0][0]
+        return int(rows[0][0])
 
-    def send_all(self, messages: list[Send]) -> None:
-        """One transaction. Groups are locked in the order of their names, so two calls never wait for each other."""
+    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
+        """One transaction. Groups are locked in the order of their names, so two calls never wait for each other. `with_batch`:
+        committed before the batch's acknowledgement is, so a crash that undoes the one undoes the other."""
         ordered = sorted(messages, key=lambda message: (queue_name(message.queue), message.group))
         names = [queue_name(message.queue) for message in ordered]
-        self._connection.fetch(
-            "SELECT embedded.queue_send(queue, group_id, dedup_id, body)"
-            " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS m (queue, group_id, dedup_id, body)",
-            (names, [message.group for message in ordered], [message.dedup_id for message in ordered],
-             [message.body for message in ordered]))
+        self._connection_for(flush=not with_batch).run(
+            _SEND_ALL, array(names), array([message.group for message in ordered]),
+            array([message.dedup_id for message in ordered]), array([message.body for message in ordered]))
         for name in dict.fromkeys(names):
             self._waker.wake(name)
+
+    def _connection_for(self, *, flush: bool) -> Connection:
+        return self._connection if flush else self._deliveries
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         """At most one group's messages a call, which the contract allows."""
@@ -62,17 +71,14 @@ class PostgresQueue:
 
     def _receive(self, name: str, max_messages: int) -> list[Message]:
         receipt = uuid.uuid4().hex
-        return _messages(name, receipt, self._deliveries.fetch(
-            f"SELECT {_COLUMNS} FROM embedded.queue_receive(%s, %s, %s, %s)",
-            (name, max_messages, self._consumer_id, receipt)))
+        return _messages(name, receipt, self._deliveries.run(_RECEIVE, name, max_messages, self._consumer_id, receipt))
 
     def acknowledge_and_receive(self, done: list[Message], *, queue: str, max_messages: int) -> list[Message]:
-        """Both in one round trip; `done`: one batch, or what was left of it."""
+        """Both in one round trip; `done`: a whole batch."""
         (_, group, old_receipt), sequences = next(iter(_batches(done).items()))
         name, receipt = queue_name(queue), uuid.uuid4().hex
-        return _messages(name, receipt, self._deliveries.fetch(
-            f"SELECT {_COLUMNS} FROM embedded.queue_next(%s, %s, %s, %s, %s, %s, %s)",
-            (name, group, old_receipt, sequences, max_messages, self._consumer_id, receipt)))
+        return _messages(name, receipt, self._deliveries.run(
+            _NEXT, name, group, old_receipt, array(sequences), max_messages, self._consumer_id, receipt))
 
     def wait(self, timeout_s: float, queues: list[str]) -> bool:
         """Blocks until one of these queues may have got a message or time is up; True if one may have."""
@@ -80,8 +86,7 @@ class PostgresQueue:
 
     def acknowledge(self, messages: list[Message]) -> None:
         for (queue, group, receipt), sequences in _batches(messages).items():
-            self._deliveries.execute("SELECT embedded.queue_acknowledge(%s, %s, %s, %s)",
-                                     (queue, group, receipt, sequences))
+            self._deliveries.run(_ACKNOWLEDGE, queue, group, receipt, array(sequences))
 
     def release(self, messages: list[Message]) -> None:
         for queue, group, receipt in _batches(messages):
@@ -131,8 +136,8 @@ class PostgresQueue:
 
 
 def _messages(queue: str, receipt: str, rows: list[tuple]) -> list[Message]:
-    return [Message(queue=queue, group=group, sequence=sequence, dedup_id=dedup_id, body=body, receive_count=receives,
-                    receipt=receipt) for group, sequence, dedup_id, body, receives in rows]
+    return [Message(queue=queue, group=group.decode(), sequence=int(sequence), dedup_id=dedup_id.decode(), body=body.decode(),
+                    receive_count=int(receives), receipt=receipt) for group, sequence, dedup_id, body, receives in rows]
 
 
 def _batches(messages: list[Message]) -> dict[tuple[str, str, str], list[int]]:

@@ -88,57 +88,55 @@ BEGIN
     RETURN given;
 END $$;
 
--- One transaction: picks the free group whose head is oldest and puts its first messages in flight. Messages whose head
--- was delivered too often go to the dead-letter queue first (its sequence is its own), or stay where there is none.
+-- One transaction: picks the free group whose head is oldest and puts its first messages in flight. A head that was delivered
+-- too often goes to the dead-letter queue first (its sequence is its own), or stays where there is none.
 CREATE OR REPLACE FUNCTION embedded.queue_receive(p_queue text, p_max integer, p_consumer text, p_receipt text)
 RETURNS TABLE (group_id text, sequence bigint, dedup_id text, body text, receives integer, sent_at timestamptz)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     g record;
-    head bigint;
     receives_before integer;
 BEGIN
-    FOR g IN
-        SELECT c.group_id, c.head_sequence, c.head_receives, first.sequence AS first_sequence,
-               q.dead_letter_queue, q.max_receives, q.visibility_ms
+    LOOP
+        SELECT c.group_id, first.sequence AS head, q.dead_letter_queue, q.max_receives, q.visibility_ms,
+               CASE WHEN c.head_sequence = first.sequence THEN c.head_receives ELSE 0 END AS receives_before
+        INTO g
         FROM embedded.queue_groups AS c
         JOIN embedded.queues AS q ON q.queue = c.queue
         JOIN LATERAL (SELECT m.sequence, m.sent_at FROM embedded.queue_messages AS m
                       WHERE m.queue = c.queue AND m.group_id = c.group_id ORDER BY m.sequence LIMIT 1) AS first ON true
         WHERE c.queue = p_queue AND (c.in_flight_until IS NULL OR c.in_flight_until <= clock_timestamp())
-        ORDER BY first.sent_at
-        FOR UPDATE OF c SKIP LOCKED
-    LOOP
-        head := g.first_sequence;
-        receives_before := CASE WHEN g.head_sequence = head THEN g.head_receives ELSE 0 END;
-        WHILE g.dead_letter_queue IS NOT NULL AND receives_before >= g.max_receives AND head IS NOT NULL LOOP
-            PERFORM embedded.queue_send(g.dead_letter_queue, g.group_id, 'dead:' || p_queue || ':' || head, m.body)
+        ORDER BY first.sent_at LIMIT 1
+        FOR UPDATE OF c SKIP LOCKED;
+        EXIT WHEN NOT FOUND;
+        receives_before := g.receives_before;
+        IF g.dead_letter_queue IS NOT NULL AND receives_before >= g.max_receives THEN
+            PERFORM embedded.queue_send(g.dead_letter_queue, g.group_id, 'dead:' || p_queue || ':' || g.head, m.body)
                 FROM embedded.queue_messages AS m
-                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = head;
+                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = g.head;
             DELETE FROM embedded.queue_messages AS m
-                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = head;
-            SELECT min(m.sequence) INTO head FROM embedded.queue_messages AS m
-                WHERE m.queue = p_queue AND m.group_id = g.group_id;
-            receives_before := 0;
-        END LOOP;
-        CONTINUE WHEN head IS NULL;
+                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = g.head;
+            CONTINUE;
+        END IF;
         RETURN QUERY
             WITH batch AS MATERIALIZED (
                 SELECT m.group_id, m.sequence, m.dedup_id, m.body, m.sent_at FROM embedded.queue_messages AS m
-                WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence >= head ORDER BY m.sequence LIMIT p_max),
+                WHERE m.queue = p_queue AND m.group_id = g.group_id ORDER BY m.sequence LIMIT p_max),
             taken AS (
                 UPDATE embedded.queue_groups AS u SET
-                    receipt = p_receipt, consumer = p_consumer, in_flight_last = (SELECT max(b.sequence) FROM batch AS b),
+                    receipt = p_receipt, consumer = p_consumer, in_flight_last = ends.last, head_sequence = ends.head,
                     in_flight_until = clock_timestamp() + make_interval(secs => g.visibility_ms / 1000.0),
-                    head_sequence = (SELECT min(b.sequence) FROM batch AS b),
-                    head_receives = CASE WHEN (SELECT min(b.sequence) FROM batch AS b) = head THEN receives_before ELSE 0 END + 1
-                -- Another consumer may have emptied the group between the look and the lock.
-                WHERE u.queue = p_queue AND u.group_id = g.group_id AND EXISTS (SELECT FROM batch))
+                    head_receives = CASE WHEN ends.head = g.head THEN receives_before ELSE 0 END + 1
+                FROM (SELECT min(b.sequence) AS head, max(b.sequence) AS last FROM batch AS b) AS ends
+                WHERE u.queue = p_queue AND u.group_id = g.group_id AND ends.head IS NOT NULL)
             SELECT b.group_id, b.sequence, b.dedup_id, b.body,
-                   CASE WHEN b.sequence = head THEN receives_before + 1 ELSE 1 END, b.sent_at
+                   CASE WHEN b.sequence = g.head THEN receives_before + 1 ELSE 1 END, b.sent_at
             FROM batch AS b ORDER BY b.sequence;
-        RETURN;
+        -- Another consumer may have emptied the group between the look and the lock.
+        IF FOUND THEN
+            RETURN;
+        END IF;
     END LOOP;
     IF NOT EXISTS (SELECT FROM embedded.queues AS q WHERE q.queue = p_queue) THEN
         RAISE EXCEPTION 'the queue % does not exist', p_queue USING ERRCODE = 'undefined_object';
@@ -166,12 +164,34 @@ BEGIN
     END IF;
 END $$;
 
--- A consumer that has done a batch and wants the next one: both in one transaction.
+-- A consumer that has done a batch and wants the next one, both in one transaction: the group's next messages where it has some,
+-- else those of another group. A receipt that has run out acknowledges nothing.
 CREATE OR REPLACE FUNCTION embedded.queue_next(p_queue text, p_done_group text, p_done_receipt text, p_done bigint[],
                                                p_max integer, p_consumer text, p_receipt text)
 RETURNS TABLE (group_id text, sequence bigint, dedup_id text, body text, receives integer, sent_at timestamptz)
 LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 BEGIN
-    PERFORM embedded.queue_acknowledge(p_queue, p_done_group, p_done_receipt, p_done);
-    RETURN QUERY SELECT * FROM embedded.queue_receive(p_queue, p_max, p_consumer, p_receipt);
+    RETURN QUERY
+        WITH batch AS MATERIALIZED (
+            SELECT m.group_id, m.sequence, m.dedup_id, m.body, m.sent_at FROM embedded.queue_messages AS m
+            WHERE m.queue = p_queue AND m.group_id = p_done_group AND m.sequence > p_done[cardinality(p_done)]
+            ORDER BY m.sequence LIMIT p_max),
+        taken AS (
+            UPDATE embedded.queue_groups AS u SET
+                receipt = CASE WHEN ends.head IS NOT NULL THEN p_receipt END,
+                consumer = CASE WHEN ends.head IS NOT NULL THEN p_consumer END,
+                in_flight_last = ends.last, head_sequence = ends.head, head_receives = 1,
+                in_flight_until = CASE WHEN ends.head IS NOT NULL
+                                  THEN clock_timestamp() + make_interval(secs => q.visibility_ms / 1000.0) END
+            FROM (SELECT min(b.sequence) AS head, max(b.sequence) AS last FROM batch AS b) AS ends, embedded.queues AS q
+            WHERE u.queue = p_queue AND u.group_id = p_done_group AND u.receipt = p_done_receipt AND q.queue = p_queue
+            RETURNING u.group_id),
+        done AS (
+            DELETE FROM embedded.queue_messages AS m USING taken
+            WHERE m.queue = p_queue AND m.group_id = taken.group_id AND m.sequence = ANY (p_done))
+        SELECT b.group_id, b.sequence, b.dedup_id, b.body, 1, b.sent_at FROM batch AS b, taken ORDER BY b.sequence;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT * FROM embedded.queue_receive(p_queue, p_max, p_consumer, p_receipt);
+    END IF;
 END $$;

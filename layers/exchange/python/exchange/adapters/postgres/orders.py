@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from exchange.adapters.postgres.connection import ISO_TIME, repeatable
+from exchange.adapters.prepared import Prepared
 from exchange.api.pages import Page, Sorting
 from exchange.orders import NewOrder
 
@@ -24,6 +25,8 @@ PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric,
     %s::text::numeric, %b, %s, %s::text::numeric, to_timestamp(%b::float8 / 1000), %b, %s, %s::text::numeric,
     %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
 
+_PLACE = Prepared(PLACE)
+
 NOTE_CANCELS = """UPDATE orders SET cancel_requested_at = now() WHERE id IN (SELECT id FROM orders WHERE id = ANY(%s::uuid[])
     AND account_no = %s AND status = 'pending' AND cancel_requested_at IS NULL FOR UPDATE SKIP LOCKED)"""
 
@@ -36,7 +39,8 @@ def place(order: NewOrder) -> UUID | None:
 
     May be repeated after a lost connection: the order's id makes a second try find the first one's row.
     """
-    return repeatable(lambda connection: connection.execute(PLACE, placing_values(order)).fetchone())[0]
+    (standing,), = repeatable(lambda connection: _PLACE.execute(connection, placing_values(order)))
+    return UUID(standing.decode()) if standing is not None else None
 
 
 def placing_values(order: NewOrder) -> tuple:

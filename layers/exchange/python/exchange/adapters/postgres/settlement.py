@@ -1,12 +1,16 @@
 """The ledger as a follower of the journal: a run of entries, one transaction, two round trips.
 
-    round trip 1   BEGIN; cursor FOR UPDATE; balances FOR UPDATE in the one global order; the run's orders
+    round trip 1   BEGIN; no wait for the disk; cursor FOR UPDATE; balances FOR UPDATE in the one global order; the run's orders
     (Python)       cursor right? -> plan_settlement of each entry, over the same orders
     round trip 2   entries, balances and postings; fills; orders; volumes; cursor; COMMIT
 
 A run is what has come together while the one before was settled: one entry when little happens, ten under load, when a
 transaction for each would be the most expensive part of an order. Should an entry of it not settle, the run is rolled back
 and its entries are settled one by one, up to that one.
+
+The commit does not wait until it is on disk: a crash of the server may undo the last settlements, whole and with their
+cursor, and they are settled again from the journal. Nothing can outlive one that it rests on, because what is on disk is
+always a prefix of all commits. So the balances, which orders wait for, are locked for no disk's time (docs/adr/0016).
 
 Balances are locked by (account, asset) ascending here and one at a time everywhere else, and before any other row, so
 nothing can deadlock. Everything is written by sets (arrays unnested), so the number of statements does not grow with the
@@ -138,6 +142,7 @@ class PostgresLedger:
     def _read(self, connection: psycopg.Connection, run: list[tuple[JournalEntry, list[Event]]],
               market: Market) -> tuple[dict[bytes, OrderState], set[tuple[int, str]]]:
         """The run's orders by id, and the balance rows that are locked now; one round trip."""
+        connection.execute("SET LOCAL synchronous_commit = off")
         cursor = connection.execute("SELECT seq, hash FROM settle_cursors WHERE market = %s FOR UPDATE", (market.id,))
         accounts = set().union(*(accounts_in(events) for _, events in run))
         ids = set().union(*(orders_in(events) for _, events in run))
