@@ -150,6 +150,7 @@ class ApiKey(Answer):
     scopes: list[Scope]
     allowed_addresses: list[str]
     created_at: Time
+    last_used_at: Time = ""
 
 
 class MadeApiKey(ApiKey):

@@ -65,6 +65,7 @@ class Api:
         placing.market_status.forget()
         placing._last_trades.clear()
         api_keys._found.clear()
+        api_keys._noted.clear()
         monkeypatch.setattr(custody_secret, "_kept", None)
         fee_rates._volumes.clear()
         client = boto3.client("dynamodb")

@@ -7,5 +7,6 @@ from exchange.api.request import Request
 
 @operation(scope="keys")
 def lambda_handler(request: Request) -> list[dict]:
-    """Rows of `key, label, scopes, created_at`, oldest first."""
+    """Rows of `key, label, scopes, allowed_addresses, created_at`, oldest first; `last_used_at`, to the minute, of one that has
+    signed."""
     return list_keys(request.caller.account)

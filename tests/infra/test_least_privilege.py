@@ -85,6 +85,20 @@ def test_only_the_engine_writes_the_journal_and_only_its_markets(local_assembly:
     assert markets == set(listed_markets())
 
 
+def test_who_only_reads_keys_may_write_when_one_was_used_and_nothing_else(statements: list[tuple[str, dict]]) -> None:
+    seen = set()
+    for operation, statement in statements:
+        if "ApiKeys" in json.dumps(statement["Resource"]) and "dynamodb:UpdateItem" in as_list(statement["Action"]):
+            seen.add(operation)
+            if len(as_list(statement["Action"])) == 1:
+                assert statement["Condition"] == {
+                    "ForAllValues:StringEquals": {"dynamodb:Attributes": ["key", "last_used_s"]}}, operation
+            else:
+                assert Use.WRITE_API_KEYS in BY_NAME[operation].uses, operation
+    assert seen == {operation.name for operation in OPERATIONS
+                    if operation.uses & {Use.READ_API_KEYS, Use.WRITE_API_KEYS}}
+
+
 def test_no_function_can_read_a_database_password(statements: list[tuple[str, dict]]) -> None:
     assert not [operation for operation, statement in statements
                 if any(action.startswith("secretsmanager:") for action in as_list(statement["Action"]))]

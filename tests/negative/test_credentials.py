@@ -3,6 +3,8 @@
 import base64
 import json
 import time
+from dataclasses import replace
+from datetime import datetime
 from uuid import uuid4
 
 import boto3
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 from door_calls import FUNCTIONS
+from pynamodb.exceptions import UpdateError
 
 from cdk.operations import OPERATIONS
 from exchange.adapters import api_keys, connections
@@ -240,3 +243,45 @@ def test_a_deleted_keys_connections_are_closed(api):
     assert sorted(body["close"] for body in bodies) == [["c1"], ["c2"]]
     assert all(json.loads(body["texts"][0])["reason"] == "the API key was deleted" for body in bodies)
     assert {group.partition(":")[0] for group, _ in rows} == {"BTC-USD"}
+
+
+def test_the_last_use_is_noted_once_a_minute_by_all_environments_together(api, monkeypatch):
+    key, tried = make_key(api, "ann"), []
+    update = api_keys._Row.update
+
+    def counted(self, **more):
+        tried.append(self.key)
+        return update(self, **more)
+
+    monkeypatch.setattr(api_keys._Row, "update", counted)
+
+    def away(self, **more):
+        raise UpdateError("the table does not answer")
+
+    def shown():
+        rows = api.call("api_list_api_keys", user="ann").body
+        return next(row.get("last_used_at") for row in rows if row["key"] == key["key"])
+
+    assert shown() is None
+    assert signed(api, key | {"secret": "AAAA"}).status == 401 and signed(api, key | {"passphrase": "another"}).status == 401
+    assert shown() is None and tried == [], "a request that is refused is no use"
+    assert signed(api, key).status == signed(api, key).status == 200
+    first = shown()
+    assert abs(datetime.fromisoformat(first).timestamp() - time.time()) < 30 and tried == [key["key"]]
+    found, now_s = api_keys.find_key(key["key"]), datetime.fromisoformat(first).timestamp()
+    # Another environment, whose memory of the row is older; and one that has just read it.
+    api_keys._noted.clear()
+    api_keys.note_use(replace(found, last_used_s=0), now_s + 59)
+    assert shown() == first and len(tried) == 2
+    api_keys._noted.clear()
+    api_keys.note_use(replace(found, last_used_s=int(now_s)), now_s + 59)
+    assert len(tried) == 2
+    api_keys.note_use(found, now_s + 61)
+    assert shown() > first and len(tried) == 3
+    # A deleted key gets no row by being noted, and a table that does not answer refuses nobody.
+    api.call("api_delete_api_key", user="ann", method="DELETE", parameters={"key": key["key"]})
+    api_keys.note_use(found, now_s + 200)
+    assert not api_keys.key_exists(key["key"])
+    other = make_key(api, "bob")
+    monkeypatch.setattr(api_keys._Row, "update", away)
+    assert signed(api, other).status == 200

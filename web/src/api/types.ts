@@ -78,6 +78,7 @@ export interface ApiKeyRow {
   label: string;
   scopes: string[];
   created_at: string;
+  last_used_at?: string;
   secret?: string;
   passphrase?: string;
 }

@@ -55,6 +55,7 @@ export function ApiKeys() {
           { head: "Key", cell: (row) => <span style={{ fontFamily: "var(--mantine-font-family-monospace)" }}>{row.key}</span> },
           { head: "May", cell: (row) => row.scopes.join(", ") },
           { head: "Made", dim: true, cell: (row) => fullTime(row.created_at) },
+          { head: "Last used", dim: true, cell: (row) => (row.last_used_at ? fullTime(row.last_used_at) : "never") },
           {
             head: "Actions",
             actions: true,

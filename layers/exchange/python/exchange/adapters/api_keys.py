@@ -4,6 +4,9 @@ kept as a salted hash.
 A key that was found is kept in the process for at most MAX_AGE_S, so a deleted one stops working everywhere within that
 time. A key that was not found is not kept: a new one works at once.
 
+When a key last signed a good request is noted on its row, by one write a minute and key, whichever environments it calls; a
+note that cannot be made is left out.
+
 Beside the keys stands one row per account, `account:<number>`, with the set of its keys' ids, so that listing them reads
 what is theirs and nothing else. An id is entered there before its key exists and taken out after it is gone: a crash in
 between leaves an id without a key, never a key that its owner cannot see.
@@ -12,6 +15,7 @@ between leaves an id without a key, never a key that its owner cannot see.
 import base64
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -23,12 +27,15 @@ from functools import lru_cache
 import boto3
 from botocore.config import Config
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.exceptions import DeleteError
+from pynamodb.exceptions import DeleteError, PynamoDBException, UpdateError
 from pynamodb.models import Model
 
 MAX_AGE_S = 5.0
+# How exactly the last use is known, and so how often it is written.
+USE_NOTED_EVERY_S = 60
 _KEPT = 10_000
 _SECRET_BYTES = 64
+logger = logging.getLogger("exchange.api_keys")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -49,6 +56,7 @@ class _Row(Model):
     passphrase_hash = BinaryAttribute(legacy_encoding=False)
     created_at = UnicodeAttribute()
     allowed_addresses = UnicodeSetAttribute(null=True)
+    last_used_s = NumberAttribute(null=True)
 
 
 class _Owner(Model):
@@ -75,8 +83,10 @@ class ApiKey:
     passphrase_hash: bytes
     created_at: str
     allowed_addresses: tuple[str, ...] = ()
+    last_used_s: int = 0
 
 
+_noted: dict[str, float] = {}  # key -> when this environment last noted its use, or found that another had
 _found: dict[str, tuple[float, ApiKey]] = {}
 
 
@@ -103,11 +113,28 @@ def find_key(key: str) -> ApiKey | None:
     found = ApiKey(key=key, account=int(row.account), user_id=row.user_id, profile_id=row.profile_id, label=row.label,
                    scopes=frozenset(row.scopes), secret=secret, passphrase_salt=bytes(row.passphrase_salt),
                    passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at,
-                   allowed_addresses=tuple(sorted(row.allowed_addresses or ())))
+                   allowed_addresses=tuple(sorted(row.allowed_addresses or ())), last_used_s=int(row.last_used_s or 0))
     if len(_found) >= _KEPT:
         _found.clear()
     _found[key] = (now, found)
     return found
+
+
+def note_use(key: ApiKey, now_s: float) -> None:
+    """Notes that the key signed a good request, unless that was noted within the minute."""
+    if now_s - max(key.last_used_s, _noted.get(key.key, 0)) < USE_NOTED_EVERY_S:
+        return
+    if len(_noted) >= _KEPT:
+        _noted.clear()
+    _noted[key.key] = now_s
+    stale = _Row.last_used_s.does_not_exist() | (_Row.last_used_s <= int(now_s) - USE_NOTED_EVERY_S)
+    try:
+        _Row(key.key).update(actions=[_Row.last_used_s.set(int(now_s))], condition=_Row.key.exists() & stale)
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":  # deleted, or noted by another environment
+            logger.warning("the use of a key was not noted: %s", error)
+    except PynamoDBException as fault:
+        logger.warning("the use of a key was not noted: %s", fault)
 
 
 def key_exists(key: str) -> bool:
@@ -151,7 +178,8 @@ def list_keys(account: int) -> list[dict]:
         return []
     rows = sorted(_Row.batch_get(list(ids), consistent_read=True), key=lambda row: (row.created_at, row.key))
     return [{"key": row.key, "label": row.label, "scopes": sorted(row.scopes), "created_at": row.created_at,
-             "allowed_addresses": sorted(row.allowed_addresses or ())} for row in rows]
+             "allowed_addresses": sorted(row.allowed_addresses or ()),
+             **({"last_used_at": _iso(row.last_used_s)} if row.last_used_s else {})} for row in rows]
 
 
 def delete_key(account: int, key: str) -> bool:
@@ -167,6 +195,10 @@ def delete_key(account: int, key: str) -> bool:
     _found.pop(key, None)
     _Owner(_owner(account)).update(actions=[_Owner.ids.delete({key})])
     return True
+
+
+def _iso(at_s: float) -> str:
+    return datetime.fromtimestamp(int(at_s), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _owner(account: int) -> str:

@@ -43,7 +43,7 @@ def signature(secret: str, timestamp: str, method: str, path_and_query: str, bod
 def check_signed(headers: dict[str, str], method: str, path_and_query: str, body: bytes, now_ms: int,
                  source_ip: str) -> Caller:
     """The caller whose API key signed this; headers in lower case. Also serves the WebSocket's signed subscribe."""
-    from exchange.adapters.api_keys import find_key, passphrase_matches
+    from exchange.adapters.api_keys import find_key, note_use, passphrase_matches
 
     key_id = headers.get("cb-access-key", "")
     if not key_id:
@@ -65,6 +65,7 @@ def check_signed(headers: dict[str, str], method: str, path_and_query: str, body
         raise Unauthorized("Invalid Passphrase", "invalid_passphrase")
     if key.allowed_addresses and not is_within(source_ip, key.allowed_addresses):
         raise Unauthorized("IP does not match IP whitelist", "address_not_allowed")
+    note_use(key, now_ms / 1000)
     return Caller(account=key.account, user_id=key.user_id, profile_id=key.profile_id, scopes=key.scopes & KEY_SCOPES)
 
 
