@@ -9,6 +9,8 @@ export interface Column<Row> {
   dim?: boolean;
   /** Left out where there is no room for it. */
   minor?: boolean;
+  /** Breaks into lines where there is no room, so that no figure is cut. */
+  wraps?: boolean;
   /** Buttons: they stay in sight while the rest scrolls, and their heading is for screen readers only. */
   actions?: boolean;
   cell: (row: Row) => ReactNode;
@@ -84,5 +86,5 @@ export function Table<Row>({ label, columns, rows, failure, id, empty, more, mar
   );
 }
 
-const classesOf = ({ right, actions, minor }: Pick<Column<never>, "right" | "actions" | "minor">): string =>
-  `${right || actions ? "right" : ""} ${actions ? "actions" : ""} ${minor ? "minor" : ""}`;
+const classesOf = ({ right, actions, minor, wraps }: Omit<Column<never>, "cell" | "head">): string =>
+  `${right || actions ? "right" : ""} ${actions ? "actions" : ""} ${minor ? "minor" : ""} ${wraps ? "wraps" : ""}`;

@@ -3,7 +3,6 @@ import { notifications } from "@mantine/notifications";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { Dialog } from "../app/Dialog";
 import { grouped } from "../domain/decimal";
-import classes from "./operator.module.css";
 import { told } from "./Parts";
 import { useAct } from "./queries";
 
@@ -23,7 +22,7 @@ const DECISIONS: Record<Decision, string> = { approve: "Approve", refuse: "Refus
 
 /** The buttons of what waits for an operator; `may`: the decisions that are open. */
 export const Decide = ({ may, onDecide }: { may: Decision[]; onDecide: (decision: Decision) => void }) => (
-  <span className={classes.pager}>
+  <span className="buttons">
     {may.map((decision) => (
       <Button
         key={decision}

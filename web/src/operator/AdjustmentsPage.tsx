@@ -54,7 +54,11 @@ export function AdjustmentsPage() {
               rows={rows}
               id={(row) => row.id}
               columns={[
-                { head: "Asked", cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span> },
+                {
+                  head: "Asked",
+                  minor: true,
+                  cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span>,
+                },
                 {
                   head: "Account",
                   cell: (row) => <Link to={`/operator/accounts/${row.account_id}`}>{row.account_id.slice(0, 8)}</Link>,

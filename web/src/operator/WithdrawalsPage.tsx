@@ -57,7 +57,11 @@ export function WithdrawalsPage() {
               rows={rows}
               id={(row) => row.id}
               columns={[
-                { head: "Asked", cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span> },
+                {
+                  head: "Asked",
+                  minor: true,
+                  cell: (row) => <span className={classes.nowrap}>{fullTime(row.created_at)}</span>,
+                },
                 {
                   head: "Account",
                   cell: (row) => <Link to={`/operator/accounts/${row.profile_id}`}>{row.profile_id.slice(0, 8)}</Link>,

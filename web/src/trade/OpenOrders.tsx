@@ -14,7 +14,7 @@ import type { Market } from "../domain/market";
 import { AmendDialog } from "./AmendDialog";
 import { placesFor, priceText, sizeText, Terms } from "./orderWords";
 
-const STATUS = { pending: "Pending", open: "Open", active: "Waiting for stop", done: "Done" };
+const STATUS = { pending: "Pending", open: "Open", active: "Waiting", done: "Done" };
 
 export function OpenOrders({ markets }: { markets: Market[] }) {
   const { data: orders, error } = useOpenOrders();
@@ -33,10 +33,10 @@ export function OpenOrders({ markets }: { markets: Market[] }) {
         columns={[
           { head: "Time", dim: true, minor: true, cell: (row) => <When at={row.created_at} /> },
           { head: "Market", cell: (row) => row.product_id },
-          { head: "Order", cell: (row) => <Terms order={row} places={places(row)} /> },
+          { head: "Order", wraps: true, cell: (row) => <Terms order={row} places={places(row)} /> },
           { head: "Price", right: true, cell: (row) => priceText(row.price, places(row)) },
           { head: "Size", right: true, cell: sizeText },
-          { head: "Filled", right: true, cell: filledText },
+          { head: "Filled", right: true, minor: true, cell: filledText },
           { head: "Status", cell: (row) => STATUS[row.status] },
           {
             head: "Actions",

@@ -21,7 +21,7 @@ export function History({ productId, markets }: { productId?: string; markets: M
       columns={[
         { head: "Time", dim: true, cell: (row) => <When at={row.done_at ?? row.created_at} /> },
         { head: "Market", cell: (row) => row.product_id },
-        { head: "Order", cell: (row) => <Terms order={row} places={placesFor(markets, row.product_id)} /> },
+        { head: "Order", wraps: true, cell: (row) => <Terms order={row} places={placesFor(markets, row.product_id)} /> },
         { head: "Price", right: true, cell: (row) => priceText(row.price, placesFor(markets, row.product_id)) },
         { head: "Size", right: true, cell: sizeText },
         { head: "Filled", right: true, cell: (row) => plain(units(row.filled_size)) },

@@ -15,7 +15,6 @@ import { formatUnits, PLACES, units } from "../domain/decimal";
 const TYPES: Record<string, string> = {
   match: "Trade",
   fee: "Fee",
-  transfer: "Deposit or withdrawal",
   adjustment: "Adjustment",
 };
 
@@ -65,8 +64,8 @@ export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
         id={(row) => row.id}
         columns={[
           { head: "Time", dim: true, cell: (row) => <When at={row.created_at} /> },
-          { head: "Kind", cell: (row) => TYPES[row.type] ?? row.type },
-          { head: "Market", dim: true, cell: (row) => row.details.product_id ?? "–" },
+          { head: "Kind", cell: kindOf },
+          { head: "Market", dim: true, minor: true, cell: (row) => row.details.product_id ?? "–" },
           { head: `Amount (${account.currency})`, right: true, cell: (row) => <Signed amount={row.amount} /> },
           {
             head: `Balance after (${account.currency})`,
@@ -78,6 +77,9 @@ export function LedgerCard({ accounts }: { accounts: AccountRow[] }) {
     </Card>
   );
 }
+
+const kindOf = ({ type, amount }: LedgerRow): string =>
+  type === "transfer" ? (amount.startsWith("-") ? "Withdrawal" : "Deposit") : (TYPES[type] ?? type);
 
 const Signed = ({ amount }: { amount: string }) => (
   <span className={amount.startsWith("-") ? "" : "up"}>

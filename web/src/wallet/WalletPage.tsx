@@ -82,7 +82,7 @@ function Wallet() {
               head: "Actions",
               actions: true,
               cell: (row) => (
-                <span style={{ display: "inline-flex", gap: 6 }}>
+                <span className="buttons">
                   <Button
                     size="compact-xs"
                     variant="default"
