@@ -134,6 +134,34 @@ def _until_done(listener: Listener, order: str) -> list[dict]:
     return seen + listener.until(lambda message: message["type"] == "l2update")
 
 
+def test_a_refused_amend_reaches_its_owner_and_nobody_else(exchange, listen):
+    """The engine's word on an amend that the API had to take: it would have crossed, and is post-only."""
+    owner, other = exchange.funded_key(BALANCES), exchange.funded_key(BALANCES)
+    ask = place(exchange, other, "sell", "1", "152.00")
+    bid = request(exchange, owner, "POST", "/orders", {
+        "product_id": MARKET, "side": "buy", "size": "1", "price": "149.00", "post_only": True})["id"]
+    eventually(lambda: request(exchange, owner, "GET", f"/orders/{bid}")["status"] == "open")
+    mine, others, public = listen(), listen(), listen()
+    mine.send(type="subscribe", product_ids=[MARKET], channels=["user"], **credentials(owner))
+    others.send(type="subscribe", product_ids=[MARKET], channels=["user", "full"], **credentials(other))
+    public.send(type="subscribe", product_ids=[MARKET], channels=["full"])
+    for listener in (mine, others, public):
+        assert listener.next()["type"] == "subscriptions"
+    before = request(exchange, owner, "GET", f"/orders/{bid}")
+    request(exchange, owner, "PUT", f"/orders/{bid}", {"price": "152.00"})
+    told = mine.next()
+    assert (told["type"], told["order_id"], told["reject_reason"], told["new_price"]) == (
+        "amend_rejected", bid, "post_only_would_cross", "152.00")
+    assert "sequence" not in told and told["user_id"]
+    assert request(exchange, owner, "GET", f"/orders/{bid}") == before
+    for key, order in ((owner, bid), (other, ask)):
+        request(exchange, key, "DELETE", f"/orders/{order}")
+    for listener in (others, public):
+        seen = listener.until(lambda message: message["type"] == "done" and message["order_id"] == ask)
+        assert {message["type"] for message in seen} == {"done"}
+        assert [message["sequence"] for message in seen] == [seen[-1]["sequence"] - 1, seen[-1]["sequence"]]
+
+
 def test_heartbeats_tickers_and_status_by_the_clock(exchange, listen):
     key = exchange.funded_key(BALANCES)
     listener = listen()
