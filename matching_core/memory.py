@@ -29,9 +29,9 @@ class Block:
     def __len__(self) -> int:
         return len(self.memory)
 
-    def __del__(self) -> None:
+    def __del__(self, kept: list = _kept) -> None:  # bound here: when the process ends the module's names may be gone first
         if hasattr(self, "head") and self.head.broken_at == 0:
-            _kept[:] = [(self.memory, self.address)]
+            kept[:] = [(self.memory, self.address)]
 
 
 def _taken(size: int) -> tuple[mmap.mmap, object] | None:

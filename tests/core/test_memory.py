@@ -2,6 +2,8 @@
 
 import gc
 import struct
+import subprocess
+import sys
 from contextlib import suppress
 from itertools import islice
 
@@ -12,6 +14,7 @@ from matching_core._core import lib
 from matching_core.memory import Block, large_bytes
 from tests.core.books import limit, play
 from tests.core.streams import PROFILES, Stream
+from tests.core.variants import ROOT
 
 BYTES = lib.mc_block_bytes(1000)
 
@@ -78,6 +81,16 @@ def test_a_block_that_is_no_sound_book_is_not_used_again(damage: str) -> None:
     other = Block(BYTES)
     assert other.memory is not memory
     assert not any(other.memory[:])
+
+
+def test_books_that_live_until_the_process_ends_are_no_trouble() -> None:
+    """Wherever they are held: at the end modules lose their names before some of what they hold is dropped."""
+    program = "import sys, matching_core, matching_core.memory\n" \
+              "for module in (sys, matching_core, matching_core.memory):\n" \
+              "    module.book, module.circle = matching_core.Book.create(), [matching_core.Book.create()]\n" \
+              "    module.circle.append(module.circle)\n"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("size", [0, 144, (1 << 25) - 1, 1 << 25, (1 << 25) + 12_345])
