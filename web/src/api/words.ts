@@ -1,12 +1,12 @@
 /** What the exchange refused, in words that say what to do. By `code`; what has no words here is shown as the exchange said it. */
 import { ApiError } from "./errors";
 
-const WORDS: Record<string, string> = {
+export const WORDS: Record<string, string> = {
   insufficient_funds: "There is not enough available for this order. Part of your balance may be held by open orders.",
   cancel_only: "This market is halted: it takes cancels, but no orders, until an operator resumes it.",
-  post_only_mode: "This market takes post-only orders only at present.",
   limit_only: "This market takes limit orders only at present.",
   no_reference_price: "This market has no price yet that a market order could go by. Use a limit order.",
+  funds_too_large: "The order is worth more than the market's most.",
   funds_too_small: "The order is worth less than the market's least.",
   size_too_small: "The size is below the market's least.",
   size_too_large: "The size is above the market's most.",
@@ -15,12 +15,12 @@ const WORDS: Record<string, string> = {
   size_too_precise: "The size has more digits than the market takes.",
   duplicate_client_oid: "This order was sent before with other terms. Nothing was placed; send it again.",
   order_already_done: "The order was done already: filled, cancelled or expired.",
+  order_not_open: "Only an order that is open can be changed.",
+  amend_in_progress: "The order is being changed already. Wait until the exchange has answered.",
   order_not_found: "There is no such order any more.",
   faucet_limit_reached: "The faucet gives no more of this currency to one account.",
   account_frozen: "Your account is frozen. Ask the operator of this exchange.",
-  trading_disabled: "Trading is switched off for this account.",
   too_many_api_keys: "An account has at most 20 keys. Delete one first.",
-  rate_limited: "Too many requests. Wait a moment, then try again.",
   rate_limit_exceeded: "Too many requests. Wait a moment, then try again.",
   unavailable: "The exchange is busy. Nothing was done; try again.",
   service_unavailable: "The exchange is busy. Nothing was done; try again.",
@@ -33,6 +33,7 @@ const WORDS: Record<string, string> = {
   unreachable: "The exchange cannot be reached. Check your connection; look at your open orders before you send again.",
   withdrawal_limit_reached: "This is more than your account may withdraw in 24 hours.",
   address_waiting: "This address is new. Withdrawals to it start once its waiting time is over.",
+  too_many_addresses: "The address book is full: it holds at most 100 addresses.",
   address_not_in_book: "Add this address to the address book first.",
   invalid_expire_time: "The order's end is no time, or it has passed.",
   deadline_passed: "The deadline passed before the exchange had the order. Nothing was placed.",

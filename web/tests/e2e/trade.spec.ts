@@ -153,6 +153,17 @@ test("an order is changed: a smaller one keeps its place, a dearer one trades", 
   await page.keyboard.press("Escape");
   await row.getByRole("button", { name: "Cancel the order" }).click();
   await expect(page.getByText("No open orders.")).toBeVisible();
+
+  // What the engine refuses after the API has taken it is told, and the order stands as it was.
+  await seller.order("BTC-USD", "sell", "42600", "0.1");
+  await trader.order("BTC-USD", "buy", "40600", "0.1", { post_only: true });
+  await expect(row).toHaveAttribute("data-status", "open");
+  await expect(book(page).locator('[data-price="42600"]')).toBeVisible();
+  dialog = await open();
+  await dialog.getByLabel("Price (USD)").fill("42600");
+  await dialog.getByRole("button", { name: "Change the order" }).click();
+  await expect(page.getByRole("alert").filter({ hasText: "it was post-only" })).toBeVisible();
+  await expect(row).toContainText("40,600.00");
 });
 
 test("an order with an end and a deadline of its own", async ({ page }) => {

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { WORDS } from "../../src/api/words";
 import { reconnectDelayMs } from "../../src/domain/backoff";
 import { foldTrade, readCandles } from "../../src/domain/candles";
 import { toCsv } from "../../src/domain/csv";
@@ -78,5 +80,17 @@ describe("waiting to connect again", () => {
         expect(delay >= 250 && delay <= 15_000).toBe(true);
       }),
     );
+  });
+});
+
+describe("words for what was refused", () => {
+  // These two are the screen's own.
+  const OWN = new Set(["signed_out", "unreachable"]);
+
+  it("are for codes that the API has", () => {
+    const rows = readFileSync("../docs/API.md", "utf8").match(/^\| \d{3} \| .+? \|/gm) ?? [];
+    const codes = new Set(rows.flatMap((row) => [...row.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code)));
+    expect(codes.size).toBeGreaterThan(80);
+    expect(Object.keys(WORDS).filter((code) => !codes.has(code) && !OWN.has(code))).toEqual([]);
   });
 });
