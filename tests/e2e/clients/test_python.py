@@ -57,7 +57,7 @@ def test_coinbasepro_converts_every_answer(pro: Driver) -> None:
 def test_coinbasepro_raises_its_classes(exchange: Exchange, pro: Driver, key: Key, drive: Callable[..., Driver]) -> None:
     private = pro["private"]
     for wrong, kind, message in (
-            (lambda: private.place_limit_order(MARKET, "buy", 1, 99), "BadRequest", "Insufficient funds"),
+            (lambda: private.place_limit_order(MARKET, "buy", 0.06, 900), "BadRequest", "Insufficient funds"),
             (lambda: private.cancel_order("nonsense"), "BadRequest", "Invalid order id"),
             (lambda: private.cancel_order(UNKNOWN), "CoinbaseAPIError", "order not found"),
             (lambda: pro["public"].get_product("NO-SUCH"), "CoinbaseAPIError", "NotFound")):
