@@ -58,10 +58,10 @@ test: setup core-tools node-packages clients screen browser ## everything that C
 	@$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: check
-check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, unit, rules, core, simulation, the screen's calculators
+check: setup web/node_modules/.ready ## the quick loop, about a minute: lint, the screen's calculators, all tests that need no server
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint && npm test --silent
-	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow" -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow and not database" -n 2 --dist loadfile $(ARGS)
 
 .PHONY: bench
 bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU each part used

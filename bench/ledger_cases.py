@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import matching_core
-from bench.ledger_data import FIRST_ACCOUNT
+from bench.ledger_data import FIRST_ACCOUNT, FIRST_TRADE
 from exchange.adapters.postgres import (
     accounts,
     addresses,
@@ -36,7 +36,7 @@ from exchange.adapters.postgres.connection import repeatable
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.api.pages import Page
 from exchange.audits import AuditReport, Finding
-from exchange.commands import Command, CommandKind
+from exchange.commands import Command, CommandKind, OrderType, Side, TimeInForce
 from exchange.custody import Receipt
 from exchange.events import CORE_VERSION, EventKind
 from exchange.feed.candles import Candles
@@ -64,6 +64,20 @@ class Ledger:
         self.book = matching_core.Book.create(orders=1024)
         self.seq, self.hash = self.settling.cursor(self.market.id)
         self.now = NOW
+        self._number_on()
+
+    def _number_on(self) -> None:
+        """A ledger that was used before has trades of an earlier book: this one's numbers go on from there."""
+        last = repeatable(lambda connection: connection.execute(
+            "SELECT coalesce(max(trade_id), 0) FROM fills WHERE market = %s AND trade_id < %s",
+            (self.market.id, FIRST_TRADE)).fetchone())[0]
+        price_ticks = self.market.price_ticks("100")
+        pair = b"".join(Command(
+            kind=CommandKind.PLACE, issued_at_ms=self.now, order_id=uuid4(), account=account, side=side, size_lots=1,
+            order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTC, price_ticks=price_ticks).pack()
+            for account, side in ((1, Side.SELL), (2, Side.BUY)))
+        for _ in range(last):
+            self.book.apply(self.now, pair, 10**6)
 
     def account(self) -> int:
         """As those of the orders: the first ones come up most."""

@@ -27,6 +27,13 @@ if "MARKETS_FILE" not in os.environ:
     os.environ["MARKETS_FILE"] = str(_path)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the database, so that `make check` can leave it out."""
+    for item in items:
+        if "postgres_dsn" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+
+
 def pytest_sessionfinish() -> None:
     shutil.rmtree(_listing_folder, ignore_errors=True)
 
