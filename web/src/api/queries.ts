@@ -2,7 +2,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useSession } from "../auth/session";
-import type { CandleRow } from "../domain/candles";
+import { type CandleRow, type SparkLineRow, sparkLine } from "../domain/candles";
 import { units } from "../domain/decimal";
 import { type Market, type ProductRow, readMarket } from "../domain/market";
 import { newerStatus } from "../feed/status";
@@ -59,12 +59,8 @@ export const useSparkLines = () =>
     refetchInterval: 60_000,
     retry: false,
     queryFn: async () => {
-      const answer = await call<Record<string, [number, string | number][]>>("/products/spark-lines", { open: true });
-      return new Map(
-        Object.entries(answer).map(
-          ([id, rows]) => [id, [...rows].sort(([one], [other]) => one - other).map(([, price]) => Number(price))] as const,
-        ),
-      );
+      const answer = await call<Record<string, SparkLineRow[]>>("/products/spark-lines", { open: true });
+      return new Map(Object.entries(answer).map(([id, rows]) => [id, sparkLine(rows)] as const));
     },
   });
 

@@ -49,3 +49,13 @@ export function foldTrade(
     volume: last.volume + trade.size,
   };
 }
+
+/** `[time, low, high, open, close]`, as `/products/spark-lines` lists them. */
+export type SparkLineRow = [number, number, number, number, number];
+
+/** The prices of a spark line, oldest first: what it opened with, then where each step closed. */
+export function sparkLine(rows: readonly SparkLineRow[]): number[] {
+  const sorted = [...rows].sort(([one], [other]) => one - other);
+  const [first] = sorted;
+  return first === undefined ? [] : [first[3], ...sorted.map(([, , , , close]) => close)];
+}

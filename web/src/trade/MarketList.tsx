@@ -30,7 +30,7 @@ export function MarketList({ markets, tickers }: { markets: Market[]; tickers: R
                     : `Vol ${ticker ? formatUnits(ticker.volume24h, 2, { group: true, cut: true }) : "–"}`}
                 </small>
               </span>
-              <SparkLine prices={sparkLines?.get(market.id)} up={change === undefined || change >= 0n} />
+              <SparkLine prices={sparkLines?.get(market.id)} />
               <span className={`${classes.right} num`}>
                 <span>{ticker ? formatUnits(ticker.price, market.pricePlaces, { group: true }) : "–"}</span>
                 <small className={change === undefined ? "dim" : change >= 0n ? "up" : "down"}>
@@ -48,7 +48,7 @@ export function MarketList({ markets, tickers }: { markets: Market[]; tickers: R
 const WIDTH = 56;
 const HEIGHT = 22;
 
-const SparkLine = memo(function SparkLine({ prices, up }: { prices?: number[]; up: boolean }) {
+const SparkLine = memo(function SparkLine({ prices }: { prices?: number[] }) {
   if (prices === undefined || prices.length < 2) return <span />;
   const low = Math.min(...prices);
   const span = Math.max(...prices) - low || 1;
@@ -60,7 +60,12 @@ const SparkLine = memo(function SparkLine({ prices, up }: { prices?: number[]; u
     .join(" ");
   return (
     <svg width={WIDTH} height={HEIGHT} aria-hidden="true">
-      <polyline points={points} fill="none" stroke={up ? "var(--up)" : "var(--down)"} strokeWidth={1.25} />
+      <polyline
+        points={points}
+        fill="none"
+        stroke={prices.at(-1)! >= prices[0]! ? "var(--up)" : "var(--down)"}
+        strokeWidth={1.25}
+      />
     </svg>
   );
 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WORDS } from "../../src/api/words";
 import { reconnectDelayMs } from "../../src/domain/backoff";
-import { foldTrade, readCandles } from "../../src/domain/candles";
+import { foldTrade, readCandles, sparkLine } from "../../src/domain/candles";
 import { toCsv } from "../../src/domain/csv";
 
 describe("candles", () => {
@@ -80,6 +80,19 @@ describe("waiting to connect again", () => {
         expect(delay >= 250 && delay <= 15_000).toBe(true);
       }),
     );
+  });
+});
+
+describe("a spark line", () => {
+  it("rises where the price rose, whatever its lows did", () => {
+    expect(
+      sparkLine([
+        [7200, 90, 130, 110, 125],
+        [3600, 95, 120, 100, 110],
+      ]),
+    ).toEqual([100, 110, 125]);
+    expect(sparkLine([[3600, 95, 120, 100, 110]])).toEqual([100, 110]);
+    expect(sparkLine([])).toEqual([]);
   });
 });
 
