@@ -13,7 +13,7 @@ from exchange.adapters.postgres import orders
 from exchange.adapters.postgres.connection import DatabaseUnavailable
 from exchange.api.door import operation
 from exchange.api.errors import BadRequest, Unavailable
-from exchange.api.placing import earlier_order, new_order, send
+from exchange.api.placing import RepeatedOrder, earlier_order, new_order, send
 from exchange.api.render import placed_order
 from exchange.api.request import Request
 from exchange.markets import listing
@@ -28,7 +28,10 @@ def lambda_handler(request: Request) -> dict:
     """The order as a JSON object with status `pending`."""
     caller = request.caller
     try:
-        order = new_order(request.json(), caller, request.received_at_ms)
+        try:
+            order = new_order(request.json(), caller, request.received_at_ms)
+        except RepeatedOrder as repeated:
+            return earlier_order(caller, repeated.order_id, repeated.terms)
         standing = _place(order)
         if standing is None:
             raise OrderRefused("insufficient_funds", "Insufficient funds")

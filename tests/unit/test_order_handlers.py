@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from exchange.adapters.market_status import MarketStatus
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.api import placing
 from exchange.commands import CommandKind
@@ -76,6 +77,24 @@ def test_a_trade_from_faucet_to_ledger(api, engine):
     held = {row["currency"]: row for row in api.call("api_list_accounts", user="bob").body}["BTC"]
     hold, = api.call("api_get_account_holds", user="bob", parameters={"account_id": held["id"]}).body
     assert (hold["amount"], hold["type"], held["hold"]) == ("0.50000000", "order", "0.50000000")
+
+
+def test_an_order_that_stands_is_answered_although_it_would_be_refused_by_now(api):
+    """Who sends an order again because its answer was lost learns that it stands, also when its market was halted meanwhile."""
+    api.fund("ann", USD="1000")
+    oid = str(uuid4())
+    first = api.place("ann", client_oid=oid).body
+    MarketStatus().halt("BTC-USD", reason="test")
+    placing.market_status.forget()
+    assert api.place("ann").body["code"] == "cancel_only"
+    assert api.place("ann", client_oid=oid).body == first
+    assert api.place("ann", client_oid=oid, price="101").body["code"] == "duplicate_client_oid"
+    assert api.place("ann", client_oid=str(uuid4())).body["code"] == "cancel_only"
+    assert api.place("bob", client_oid=oid).body["code"] == "cancel_only"
+    order = {"product_id": "BTC-USD", "side": "buy", "price": "100", "size": "1", "client_oid": oid}
+    batch = api.call("api_place_orders", user="ann", method="POST", body={"orders": [
+        order, order | {"client_oid": str(uuid4())}]}).body
+    assert [row.get("id") or row["code"] for row in batch["orders"]] == [first["id"], "cancel_only"]
 
 
 def test_cancel_one_and_all(api, engine):

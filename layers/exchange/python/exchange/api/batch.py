@@ -12,7 +12,7 @@ from exchange.adapters.postgres.connection import DatabaseUnavailable
 from exchange.api import limits
 from exchange.api.errors import BadRequest, Unavailable
 from exchange.api.order_ids import parse_order_id
-from exchange.api.placing import earlier_order, new_order, send
+from exchange.api.placing import RepeatedOrder, earlier_order, new_order, send
 from exchange.api.render import placed_order
 from exchange.api.request import Caller, Request
 from exchange.commands import Command, CommandKind
@@ -101,6 +101,8 @@ def answer_orders(batch: Batch) -> list[dict]:
 
 def _answer(batch: Batch, order: NewOrder | OrderRefused) -> dict:
     try:
+        if isinstance(order, RepeatedOrder):
+            return earlier_order(batch.caller, order.order_id, order.terms)
         if isinstance(order, OrderRefused):
             raise order
         standing = batch.standing[order.id]

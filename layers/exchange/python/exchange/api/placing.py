@@ -39,10 +39,30 @@ def open_status(market: Market) -> Status:
     return status
 
 
+class RepeatedOrder(OrderRefused):
+    """By now it would be refused, but it stands: it was placed before under the same client_oid, as `order_id`."""
+
+    def __init__(self, refused: OrderRefused, order_id: UUID, terms: OrderTerms) -> None:
+        super().__init__(refused.code, refused.message)
+        self.order_id = order_id
+        self.terms = terms
+
+
 def new_order(body: dict, caller: Caller, now_ms: int, *, sent_in: UUID | None = None) -> NewOrder:
-    """The order that a body asks for, ready to be placed. Raises OrderRefused; ViewsUnavailable where it needs the market's
-    prices and they cannot be read."""
+    """The order that a body asks for, ready to be placed. Raises OrderRefused, of which RepeatedOrder is one; ViewsUnavailable
+    where it needs the market's prices and they cannot be read."""
     terms = parse_order(body, listing())
+    try:
+        return _new_order(terms, caller, now_ms, sent_in)
+    except OrderRefused as refused:
+        # Who repeats an order because its answer was lost must learn that it stands, whatever has become of the market.
+        standing = orders.find(caller.account, client_oid=terms.client_oid) if terms.client_oid else None
+        if standing is None:
+            raise
+        raise RepeatedOrder(refused, UUID(standing["id"]), terms) from None
+
+
+def _new_order(terms: OrderTerms, caller: Caller, now_ms: int, sent_in: UUID | None) -> NewOrder:
     market = terms.market
     status = open_status(market)
     if terms.type == "limit":
