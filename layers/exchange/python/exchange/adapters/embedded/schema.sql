@@ -164,34 +164,20 @@ BEGIN
     END IF;
 END $$;
 
--- A consumer that has done a batch and wants the next one, both in one transaction: the group's next messages where it has some,
--- else those of another group. A receipt that has run out acknowledges nothing.
+-- A consumer that has done a batch, all of it, and wants the next one: both in one transaction. A receipt that has run out
+-- acknowledges nothing. The next batch is that of the group that has waited longest: to stay with one group would let the others
+-- wait, and find it with one message each time.
 CREATE OR REPLACE FUNCTION embedded.queue_next(p_queue text, p_done_group text, p_done_receipt text, p_done bigint[],
                                                p_max integer, p_consumer text, p_receipt text)
 RETURNS TABLE (group_id text, sequence bigint, dedup_id text, body text, receives integer, sent_at timestamptz)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY
-        WITH batch AS MATERIALIZED (
-            SELECT m.group_id, m.sequence, m.dedup_id, m.body, m.sent_at FROM embedded.queue_messages AS m
-            WHERE m.queue = p_queue AND m.group_id = p_done_group AND m.sequence > p_done[cardinality(p_done)]
-            ORDER BY m.sequence LIMIT p_max),
-        taken AS (
-            UPDATE embedded.queue_groups AS u SET
-                receipt = CASE WHEN ends.head IS NOT NULL THEN p_receipt END,
-                consumer = CASE WHEN ends.head IS NOT NULL THEN p_consumer END,
-                in_flight_last = ends.last, head_sequence = ends.head, head_receives = 1,
-                in_flight_until = CASE WHEN ends.head IS NOT NULL
-                                  THEN clock_timestamp() + make_interval(secs => q.visibility_ms / 1000.0) END
-            FROM (SELECT min(b.sequence) AS head, max(b.sequence) AS last FROM batch AS b) AS ends, embedded.queues AS q
-            WHERE u.queue = p_queue AND u.group_id = p_done_group AND u.receipt = p_done_receipt AND q.queue = p_queue
-            RETURNING u.group_id),
-        done AS (
-            DELETE FROM embedded.queue_messages AS m USING taken
-            WHERE m.queue = p_queue AND m.group_id = taken.group_id AND m.sequence = ANY (p_done))
-        SELECT b.group_id, b.sequence, b.dedup_id, b.body, 1, b.sent_at FROM batch AS b, taken ORDER BY b.sequence;
-    IF NOT FOUND THEN
-        RETURN QUERY SELECT * FROM embedded.queue_receive(p_queue, p_max, p_consumer, p_receipt);
-    END IF;
+    WITH freed AS (
+        UPDATE embedded.queue_groups AS u SET receipt = NULL, consumer = NULL, in_flight_until = NULL, in_flight_last = NULL
+        WHERE u.queue = p_queue AND u.group_id = p_done_group AND u.receipt = p_done_receipt
+        RETURNING u.group_id)
+    DELETE FROM embedded.queue_messages AS m USING freed
+        WHERE m.queue = p_queue AND m.group_id = freed.group_id AND m.sequence = ANY (p_done);
+    RETURN QUERY SELECT * FROM embedded.queue_receive(p_queue, p_max, p_consumer, p_receipt);
 END $$;
