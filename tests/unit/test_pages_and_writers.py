@@ -23,6 +23,7 @@ def numbers(rows):
 
 def place_in(connection, order):
     """`orders.place` in a transaction of the test's own, left open."""
+    connection.execute("SELECT 1")  # begins it
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orders, "repeatable", lambda work: work(connection))
         assert orders.place(order) == order.id

@@ -55,6 +55,18 @@ def test_they_are_prepared_again_when_they_were_dropped(connection) -> None:
     assert DIVIDE.execute(connection, (1,)) == [(b"1",)]
 
 
+def test_nothing_is_committed_behind_the_back_of_a_transaction(postgres_dsn: str) -> None:
+    with psycopg.connect(postgres_dsn) as connection:
+        with pytest.raises(psycopg.ProgrammingError, match="autocommit"):
+            DIVIDE.execute(connection, (1,))
+        connection.execute("CREATE TEMPORARY TABLE kept (n int)")
+        Prepared("INSERT INTO kept VALUES (%s)").execute(connection, (1,))
+        connection.rollback()
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            connection.execute("SELECT * FROM kept")
+        connection.rollback()
+
+
 def test_a_lost_connection_is_told_and_known(connection, postgres_dsn: str) -> None:
     DIVIDE.execute(connection, (1,))
     with psycopg.connect(postgres_dsn, autocommit=True) as other:

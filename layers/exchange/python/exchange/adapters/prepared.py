@@ -15,7 +15,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 
 Parameter = str | int | bool | UUID | bytes | None
 _UNKNOWN_NAME = b"26000"
@@ -33,8 +33,11 @@ class Prepared:
         self._format = Format.BINARY if binary else Format.TEXT
 
     def execute(self, connection: psycopg.Connection, parameters: Sequence[Parameter]) -> list[tuple[bytes | None, ...]]:
-        """All rows. Raises psycopg's exceptions, as `execute` does. Not for a connection in pipeline mode."""
+        """All rows. Raises psycopg's exceptions, as `execute` does. Not for a connection in pipeline mode; one without
+        autocommit must be in a transaction already, because nothing here begins one."""
         pgconn = connection.pgconn
+        if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
+            raise psycopg.ProgrammingError("a prepared statement needs autocommit or an open transaction")
         formats = [Format.BINARY if isinstance(value, bytes) else Format.TEXT for value in parameters]
         values = [*map(_encode, parameters)]
         self._prepare(connection)
