@@ -16,6 +16,8 @@ from tests.core.duel import Duel
 from tests.core.streams import PROFILES, Profile, Stream
 from tests.core.wanted import WANTED
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (1, 2)
 _reached: Counter[str] = Counter()
 

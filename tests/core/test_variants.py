@@ -33,7 +33,8 @@ BUILDS = {
 SANITIZERS = ("-O1", "-g", "-DLOOK_AHEAD_FROM=1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if "clang" in name else ()) for name in BUILDS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BUILDS)
 def test_every_build_answers_the_same(tmp_path, name: str) -> None:
     compiler, flags = BUILDS[name]
     if compiler[0] == "clang-19":

@@ -28,6 +28,8 @@ from matching_core import COMMAND_BYTES, Book
 from matching_core.records import COMMAND as COMMAND_RECORD
 from matching_core.records import CommandKind, EventKind
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = 12_000
 RESTING = {"mix10k": 1000, "mix1m": 3000, "moves": 1000, "wide": 1000}
