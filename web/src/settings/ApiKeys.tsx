@@ -10,6 +10,7 @@ import { words } from "../api/words";
 import { Dialog } from "../app/Dialog";
 import { Card } from "../app/Page";
 import classes from "../app/page.module.css";
+import { Refused, useSending } from "../app/Sending";
 import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import trade from "../trade/trade.module.css";
@@ -92,25 +93,17 @@ export function ApiKeys() {
 
 function NewKey({ onClose }: { onClose: () => void }) {
   const [made, setMade] = useState<ApiKeyRow | null>(null);
-  const [refused, setRefused] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { busy, refused, sending } = useSending();
   const form = useForm({
     initialValues: { label: "", scopes: ["view", "trade"] },
     validate: { scopes: (value) => (value.length > 0 ? null : "At least one") },
   });
 
-  async function send(values: { label: string; scopes: string[] }): Promise<void> {
-    setBusy(true);
-    setRefused("");
-    try {
+  const send = (values: { label: string; scopes: string[] }): Promise<void> =>
+    sending(async () => {
       setMade(await call<ApiKeyRow>("/api-keys", { method: "POST", body: values }));
       void queries.invalidateQueries({ queryKey: ["api-keys"] });
-    } catch (failure) {
-      setRefused(words(failure));
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
 
   return (
     // Closed by its button alone while a secret is shown: a stray click must not lose it.
@@ -130,11 +123,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
               <Checkbox key={value} value={value} label={label} mt={6} size="xs" />
             ))}
           </Checkbox.Group>
-          {refused && (
-            <div className={trade.refused} role="alert">
-              {refused}
-            </div>
-          )}
+          <Refused>{refused}</Refused>
           <Button type="submit" loading={busy}>
             Make the key
           </Button>

@@ -8,10 +8,10 @@ import { queries } from "../api/cache";
 import { Dialog } from "../app/Dialog";
 import { Card } from "../app/Page";
 import classes from "../app/page.module.css";
+import { Refused, useSending } from "../app/Sending";
 import { passwordProblem } from "../auth/SignInPage";
 import { useSession } from "../auth/session";
 import { authWords } from "../auth/words";
-import trade from "../trade/trade.module.css";
 
 /** The second factor and the password. */
 export function Security() {
@@ -67,8 +67,10 @@ export function Security() {
 function SetUp({ onClose }: { onClose: () => void }) {
   const { email } = useSession();
   const [code, setCode] = useState("");
-  const [refused, setRefused] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { busy, refused, sending } = useSending((failure) => {
+    setCode("");
+    return authWords(failure);
+  });
   const { data, error } = useQuery({
     queryKey: ["totp-secret"],
     gcTime: 0,
@@ -80,32 +82,20 @@ function SetUp({ onClose }: { onClose: () => void }) {
     },
   });
 
-  async function verify(): Promise<void> {
-    setBusy(true);
-    setRefused("");
-    try {
+  const verify = (): Promise<void> =>
+    sending(async () => {
       const cognito = await import("../auth/cognito");
       await cognito.verifyTOTPSetup({ code });
       await cognito.updateMFAPreference({ totp: "PREFERRED" });
       await queries.invalidateQueries({ queryKey: ["mfa"] });
       notifications.show({ color: "teal", title: "Second factor is on", message: "The next sign-in asks for a code." });
       onClose();
-    } catch (failure) {
-      setRefused(authWords(failure));
-      setCode("");
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
 
   return (
     <Dialog onClose={onClose} title="Set up the second factor">
       <div className={classes.form}>
-        {error !== null && (
-          <div className={trade.refused} role="alert">
-            {authWords(error)}
-          </div>
-        )}
+        {error !== null && <Refused>{authWords(error)}</Refused>}
         {data !== undefined && (
           <>
             <Text size="sm">Scan this with your authenticator app, or type the secret into it.</Text>
@@ -127,11 +117,7 @@ function SetUp({ onClose }: { onClose: () => void }) {
               aria-labelledby="totp-label"
               ariaLabel="Digit of the code"
             />
-            {refused && (
-              <div className={trade.refused} role="alert">
-                {refused}
-              </div>
-            )}
+            <Refused>{refused}</Refused>
             <Button loading={busy} disabled={code.length !== 6} onClick={() => void verify()}>
               Switch on
             </Button>
@@ -143,26 +129,20 @@ function SetUp({ onClose }: { onClose: () => void }) {
 }
 
 function Password() {
-  const [refused, setRefused] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { busy, refused, sending } = useSending((failure) => {
+    const wrong = (failure as { name?: string }).name === "NotAuthorizedException";
+    return wrong ? "The current password is not right." : authWords(failure);
+  });
   const form = useForm({
     initialValues: { oldPassword: "", newPassword: "" },
     validate: { oldPassword: (value) => (value ? null : "Your current password"), newPassword: passwordProblem },
   });
-  async function send(values: { oldPassword: string; newPassword: string }): Promise<void> {
-    setBusy(true);
-    setRefused("");
-    try {
+  const send = (values: { oldPassword: string; newPassword: string }): Promise<void> =>
+    sending(async () => {
       await (await import("../auth/cognito")).updatePassword(values);
       form.reset();
       notifications.show({ color: "teal", title: "Password changed", message: "Use the new one from now on." });
-    } catch (failure) {
-      const wrong = (failure as { name?: string }).name === "NotAuthorizedException";
-      setRefused(wrong ? "The current password is not right." : authWords(failure));
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
   return (
     <Card title="Password">
       <form className={classes.body} onSubmit={form.onSubmit(send)} style={{ maxWidth: 380, alignItems: "stretch" }}>
@@ -173,11 +153,7 @@ function Password() {
           autoComplete="new-password"
           {...form.getInputProps("newPassword")}
         />
-        {refused && (
-          <div className={trade.refused} role="alert">
-            {refused}
-          </div>
-        )}
+        <Refused>{refused}</Refused>
         <Button type="submit" size="xs" loading={busy} style={{ alignSelf: "flex-start" }}>
           Change the password
         </Button>

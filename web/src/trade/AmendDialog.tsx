@@ -3,18 +3,16 @@ import { useState } from "react";
 import { call } from "../api/client";
 import { ownStateChanged } from "../api/queries";
 import type { OrderRow } from "../api/types";
-import { words } from "../api/words";
 import { Dialog } from "../app/Dialog";
+import { Refused, useSending } from "../app/Sending";
 import { parseUnits, plain, units } from "../domain/decimal";
 import type { Market } from "../domain/market";
-import classes from "./trade.module.css";
 
 /** Changes the price, the size or both of a resting order. */
 export function AmendDialog({ order, market, onClose }: { order: OrderRow; market: Market; onClose: () => void }) {
   const [price, setPrice] = useState(plain(units(order.price!)));
   const [size, setSize] = useState(plain(units(order.size!)));
-  const [refused, setRefused] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { busy, refused, sending } = useSending();
   const newPrice = parseUnits(price);
   const newSize = parseUnits(size);
   const priceProblem =
@@ -30,22 +28,15 @@ export function AmendDialog({ order, market, onClose }: { order: OrderRow; marke
   const keepsPlace = newPrice === units(order.price!) && newSize !== null && newSize <= units(order.size!);
   const same = newPrice === units(order.price!) && newSize === units(order.size!);
 
-  async function send(): Promise<void> {
-    setBusy(true);
-    setRefused("");
-    try {
+  const send = (): Promise<void> =>
+    sending(async () => {
       await call(`/orders/${order.id}`, {
         method: "PUT",
         body: { product_id: order.product_id, price: plain(newPrice!), size: plain(newSize!) },
       });
       ownStateChanged();
       onClose();
-    } catch (failure) {
-      setRefused(words(failure));
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
 
   return (
     <Dialog onClose={onClose} title={`Change the order, ${order.product_id}`}>
@@ -76,11 +67,7 @@ export function AmendDialog({ order, market, onClose }: { order: OrderRow; marke
             ? "The order keeps its place in the queue."
             : "At a new price or a larger size the order goes to the end of the queue."}
         </span>
-        {refused && (
-          <div className={classes.refused} role="alert">
-            {refused}
-          </div>
-        )}
+        <Refused>{refused}</Refused>
         <Button type="submit" loading={busy} disabled={priceProblem !== null || sizeProblem !== null || same}>
           Change the order
         </Button>

@@ -10,6 +10,7 @@ import type { OrderRow } from "../api/types";
 import { words } from "../api/words";
 import { config } from "../app/config";
 import { IconChevron } from "../app/icons";
+import { Refused } from "../app/Sending";
 import { zoneName } from "../app/times";
 import { useSession } from "../auth/session";
 import { formatUnits, max, parseUnits, plain, units } from "../domain/decimal";
@@ -205,11 +206,7 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
             </button>
           ))}
         </div>
-        {made.problems.market && (
-          <div className={classes.refused} role="alert" data-testid="market-problem">
-            {made.problems.market}
-          </div>
-        )}
+        <Refused data-testid="market-problem">{made.problems.market}</Refused>
         {isStop && (
           <div style={{ display: "grid", gridTemplateColumns: "1fr 1fr", gap: 8, alignItems: "start" }}>
             <NativeSelect
@@ -330,11 +327,7 @@ export function Ticket({ market, feed, draft, setDraft }: Props) {
             {warning}
           </div>
         ))}
-        {refused && (
-          <div className={classes.refused} role="alert" data-testid="refused">
-            {refused}
-          </div>
-        )}
+        <Refused data-testid="refused">{refused}</Refused>
         <dl className={`${classes.sums} num`}>
           {made.estimate?.average !== undefined && (
             <>

@@ -9,6 +9,7 @@ import type { AccountRow, AddressRow } from "../api/types";
 import { words } from "../api/words";
 import { Dialog } from "../app/Dialog";
 import classes from "../app/page.module.css";
+import { Refused, useSending } from "../app/Sending";
 import { shortTime } from "../app/times";
 import { formatUnits, parseUnits, plain, units } from "../domain/decimal";
 import { shownPlaces } from "../domain/market";
@@ -26,8 +27,7 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
   const [idem] = useState(() => crypto.randomUUID());
   const [amount, setAmount] = useState("");
   const [target, setTarget] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [refused, setRefused] = useState("");
+  const { busy, refused, sending } = useSending();
   const { data: fee, error: noFee } = useWithdrawalFee(currency, true);
   const { data: addresses } = useAddresses(!fiat);
   const { data: methods } = usePaymentMethods(fiat);
@@ -56,10 +56,8 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
             : null;
   const text = (units_: bigint): string => formatUnits(units_, shownPlaces(currency), { group: true });
 
-  async function send(): Promise<void> {
-    setBusy(true);
-    setRefused("");
-    try {
+  const send = (): Promise<void> =>
+    sending(async () => {
       const body = {
         currency,
         amount: plain(value!),
@@ -77,12 +75,7 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
       });
       ownStateChanged();
       onClose();
-    } catch (failure) {
-      setRefused(words(failure));
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
 
   return (
     <Dialog onClose={onClose} title={`Withdraw ${currency}`} size="md">
@@ -93,7 +86,7 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
           void send();
         }}
       >
-        {noFee instanceof ApiError && noFee.status === 400 && <div className={trade.refused}>{words(noFee)}</div>}
+        {noFee instanceof ApiError && noFee.status === 400 && <div className={classes.refused}>{words(noFee)}</div>}
         {targets.length > 0 ? (
           <NativeSelect
             label={fiat ? "To" : "To an address of your address book"}
@@ -139,11 +132,7 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
               : `${text(value - cost)} ${currency}`}
           </dd>
         </dl>
-        {refused && (
-          <div className={trade.refused} role="alert">
-            {refused}
-          </div>
-        )}
+        <Refused>{refused}</Refused>
         <Button type="submit" loading={busy} disabled={value === null || problem !== null || chosen === ""}>
           Withdraw
         </Button>
@@ -159,10 +148,9 @@ function NewAddress({ currency }: { currency: string }) {
   const [open, setOpen] = useState(false);
   const [address, setAddress] = useState("");
   const [label, setLabel] = useState("");
-  const [refused, setRefused] = useState("");
-  async function add(): Promise<void> {
-    setRefused("");
-    try {
+  const { refused, sending } = useSending();
+  const add = (): Promise<void> =>
+    sending(async () => {
       await call("/address-book", {
         method: "POST",
         body: { addresses: [{ currency, to: { address: address.trim() }, label }] },
@@ -170,10 +158,7 @@ function NewAddress({ currency }: { currency: string }) {
       await queries.invalidateQueries({ queryKey: ["addresses"] });
       setOpen(false);
       setAddress("");
-    } catch (failure) {
-      setRefused(words(failure));
-    }
-  }
+    });
   if (!open) {
     return (
       <Button variant="default" size="compact-sm" onClick={() => setOpen(true)} style={{ alignSelf: "flex-start" }}>
@@ -188,11 +173,7 @@ function NewAddress({ currency }: { currency: string }) {
       </Text>
       <TextInput label="Address" value={address} onChange={(event) => setAddress(event.currentTarget.value)} />
       <TextInput label="Name" value={label} onChange={(event) => setLabel(event.currentTarget.value)} />
-      {refused && (
-        <div className={trade.refused} role="alert">
-          {refused}
-        </div>
-      )}
+      <Refused>{refused}</Refused>
       <Button variant="default" onClick={() => void add()} disabled={address.trim() === ""}>
         Add the address
       </Button>
