@@ -10,20 +10,16 @@ import os
 import random
 import shutil
 import statistics
-import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import psycopg
 import yaml
 
-from local.addresses import REPOSITORY
+from local.addresses import REPOSITORY, find_domain
 
-# The domain package is a Lambda layer, not an installed package.
-sys.path.insert(0, str(REPOSITORY / "layers" / "exchange" / "python"))
-warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+find_domain()
 
 
 def main() -> None:

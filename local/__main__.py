@@ -6,15 +6,12 @@ import json
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from local.addresses import REPOSITORY, CannotStart, DataFolder, parse_ports
+from local.addresses import REPOSITORY, CannotStart, DataFolder, find_domain, parse_ports
 
-# The domain package is a Lambda layer, not an installed package.
-sys.path.insert(0, str(REPOSITORY / "layers" / "exchange" / "python"))
-warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+find_domain()
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,13 +8,21 @@ import fcntl
 import json
 import os
 import socket
+import sys
 import time
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 DEFAULT_PORTS = {"application": 8080, "trading": 8081, "websocket": 8082}
+
+
+def find_domain() -> None:
+    """For a program of its own: the domain package is a Lambda layer, not an installed package."""
+    sys.path.insert(0, str(REPOSITORY / "layers" / "exchange" / "python"))
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 
 class CannotStart(Exception):

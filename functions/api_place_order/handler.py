@@ -28,15 +28,14 @@ def lambda_handler(request: Request) -> dict:
     """The order as a JSON object with status `pending`."""
     caller = request.caller
     try:
-        try:
-            order = new_order(request.json(), caller, request.received_at_ms)
-        except RepeatedOrder as repeated:
-            return earlier_order(caller, repeated.order_id, repeated.terms)
+        order = new_order(request.json(), caller, request.received_at_ms)
         standing = _place(order)
         if standing is None:
             raise OrderRefused("insufficient_funds", "Insufficient funds")
         if standing != order.id:
             return earlier_order(caller, standing, order.terms)
+    except RepeatedOrder as repeated:
+        return repeated.answer
     except OrderRefused as refused:
         raise BadRequest(refused.message, refused.code) from None
     send(order.terms.market.id, [order.command.pack()], dedup_id=str(order.id), resent=True)

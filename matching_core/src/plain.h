@@ -83,7 +83,7 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     event->head = head;
     event->sequence = accepted;
     write_order_event(event, &command->order_id, command->account, price_ticks, lots, 0);
-    const uint32_t meta = side | (command->stp + (command->stp == 0)) << 8;
+    const uint32_t meta = meta_for(side, command->stp + (command->stp == 0), 0);
     write_plain(node, command, meta);
     if (!can_rest || would_trade(run, side, price_ticks)) {
         run->event = event + 1;

@@ -28,13 +28,14 @@ _UNSENT = OrderRefused("unavailable", "the cancel could not be sent, try again")
 
 @dataclass(slots=True)
 class Batch:
-    """`orders`: a NewOrder or why there is none, per order; `cancels`: (id, client_oid) or why not, per cancel. Then
-    `standing`: per NewOrder what stands for it; `found`: (id, market) of a cancel's order, or why not."""
+    """`orders`: a NewOrder, an earlier one that stands for it, or why there is none, per order; `cancels`: (id, client_oid) or
+    why not, per cancel. Then `standing`: per NewOrder what stands for it; `found`: (id, market) of a cancel's order, or why
+    not."""
 
     caller: Caller
     name: UUID
     now_ms: int
-    orders: list[NewOrder | OrderRefused]
+    orders: list[NewOrder | RepeatedOrder | OrderRefused]
     cancels: list[tuple[UUID | None, UUID | None] | OrderRefused]
     standing: dict[UUID, UUID | None] = field(default_factory=dict)
     found: list[tuple[UUID, str] | OrderRefused] = field(default_factory=list)
@@ -99,10 +100,10 @@ def answer_orders(batch: Batch) -> list[dict]:
     return [_answer(batch, order) for order in batch.orders]
 
 
-def _answer(batch: Batch, order: NewOrder | OrderRefused) -> dict:
+def _answer(batch: Batch, order: NewOrder | RepeatedOrder | OrderRefused) -> dict:
+    if isinstance(order, RepeatedOrder):
+        return order.answer
     try:
-        if isinstance(order, RepeatedOrder):
-            return earlier_order(batch.caller, order.order_id, order.terms)
         if isinstance(order, OrderRefused):
             raise order
         standing = batch.standing[order.id]
@@ -126,13 +127,13 @@ def _list(body: dict, name: str) -> list:
     return value or []
 
 
-def _order(common: dict, body: object, request: Request, name: UUID) -> NewOrder | OrderRefused:
+def _order(common: dict, body: object, request: Request, name: UUID) -> NewOrder | RepeatedOrder | OrderRefused:
     if not isinstance(body, dict):
         return OrderRefused("invalid_json", "the order is not a JSON object")
     try:
         return new_order(common | body, request.caller, request.received_at_ms, sent_in=name)
-    except OrderRefused as refused:
-        return refused
+    except (RepeatedOrder, OrderRefused) as known:
+        return known
 
 
 def _cancel(text: object) -> tuple[UUID | None, UUID | None] | OrderRefused:

@@ -39,27 +39,26 @@ def open_status(market: Market) -> Status:
     return status
 
 
-class RepeatedOrder(OrderRefused):
-    """By now it would be refused, but it stands: it was placed before under the same client_oid, as `order_id`."""
+class RepeatedOrder(Exception):
+    """By now it would be refused, but it stands: it was placed before under the same client_oid. `answer`: as an object."""
 
-    def __init__(self, refused: OrderRefused, order_id: UUID, terms: OrderTerms) -> None:
-        super().__init__(refused.code, refused.message)
-        self.order_id = order_id
-        self.terms = terms
+    def __init__(self, answer: dict) -> None:
+        super().__init__(answer["id"])
+        self.answer = answer
 
 
 def new_order(body: dict, caller: Caller, now_ms: int, *, sent_in: UUID | None = None) -> NewOrder:
-    """The order that a body asks for, ready to be placed. Raises OrderRefused, of which RepeatedOrder is one; ViewsUnavailable
-    where it needs the market's prices and they cannot be read."""
+    """The order that a body asks for, ready to be placed. Raises OrderRefused; RepeatedOrder; ViewsUnavailable where it needs
+    the market's prices and they cannot be read."""
     terms = parse_order(body, listing())
     try:
         return _new_order(terms, caller, now_ms, sent_in)
-    except OrderRefused as refused:
+    except OrderRefused:
         # Who repeats an order because its answer was lost must learn that it stands, whatever has become of the market.
         standing = orders.find(caller.account, client_oid=terms.client_oid) if terms.client_oid else None
         if standing is None:
             raise
-        raise RepeatedOrder(refused, UUID(standing["id"]), terms) from None
+        raise RepeatedOrder(_same_order(caller, standing, terms)) from None
 
 
 def _new_order(terms: OrderTerms, caller: Caller, now_ms: int, sent_in: UUID | None) -> NewOrder:
@@ -75,11 +74,12 @@ def _new_order(terms: OrderTerms, caller: Caller, now_ms: int, sent_in: UUID | N
 
 
 def earlier_order(caller: Caller, order_id: UUID, terms: OrderTerms) -> dict:
-    """The order that used this client_oid before, if it asked for the same. Raises OrderRefused if not.
+    """The order that used this client_oid before, if it asked for the same. Raises OrderRefused if not."""
+    return _same_order(caller, orders.find(caller.account, order_id=order_id), terms)
 
-    An end that was counted from the order's arrival is another each time, and is not compared.
-    """
-    row = orders.find(caller.account, order_id=order_id)
+
+def _same_order(caller: Caller, row: dict, terms: OrderTerms) -> dict:
+    """An end that was counted from the order's arrival is another each time, and is not compared."""
     asked = (terms.market.id, terms.side, terms.type, terms.time_in_force, terms.stp, terms.post_only, terms.stop,
              *terms.decimals(), *terms.more_decimals())
     if asked != tuple(row[name] for name in ("market", "side", "type", "time_in_force", "stp", "post_only", "stop", "price",

@@ -96,7 +96,6 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     g record;
-    receives_before integer;
 BEGIN
     LOOP
         SELECT c.group_id, first.sequence AS head, q.dead_letter_queue, q.max_receives, q.visibility_ms,
@@ -110,8 +109,7 @@ BEGIN
         ORDER BY first.sent_at LIMIT 1
         FOR UPDATE OF c SKIP LOCKED;
         EXIT WHEN NOT FOUND;
-        receives_before := g.receives_before;
-        IF g.dead_letter_queue IS NOT NULL AND receives_before >= g.max_receives THEN
+        IF g.dead_letter_queue IS NOT NULL AND g.receives_before >= g.max_receives THEN
             PERFORM embedded.queue_send(g.dead_letter_queue, g.group_id, 'dead:' || p_queue || ':' || g.head, m.body)
                 FROM embedded.queue_messages AS m
                 WHERE m.queue = p_queue AND m.group_id = g.group_id AND m.sequence = g.head;
@@ -127,11 +125,11 @@ BEGIN
                 UPDATE embedded.queue_groups AS u SET
                     receipt = p_receipt, consumer = p_consumer, in_flight_last = ends.last, head_sequence = ends.head,
                     in_flight_until = clock_timestamp() + make_interval(secs => g.visibility_ms / 1000.0),
-                    head_receives = CASE WHEN ends.head = g.head THEN receives_before ELSE 0 END + 1
+                    head_receives = CASE WHEN ends.head = g.head THEN g.receives_before ELSE 0 END + 1
                 FROM (SELECT min(b.sequence) AS head, max(b.sequence) AS last FROM batch AS b) AS ends
                 WHERE u.queue = p_queue AND u.group_id = g.group_id AND ends.head IS NOT NULL)
             SELECT b.group_id, b.sequence, b.dedup_id, b.body,
-                   CASE WHEN b.sequence = g.head THEN receives_before + 1 ELSE 1 END, b.sent_at
+                   CASE WHEN b.sequence = g.head THEN g.receives_before + 1 ELSE 1 END, b.sent_at
             FROM batch AS b ORDER BY b.sequence;
         -- Another consumer may have emptied the group between the look and the lock.
         IF FOUND THEN
