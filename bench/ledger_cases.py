@@ -246,8 +246,7 @@ READS = (
          Ledger.made_order),
     Case("fills, one market", lambda ledger, a: orders.list_fills(a, order_id=None, market="ETH-USD", page=FIRST)),
     Case("volume of 30 days", lambda ledger, a: fee_rates.volume_30_days(a), most_rows=500),
-    # Grows with what the account has traded in 30 days.
-    Case("sizes of 30 days", lambda ledger, a: orders.sizes_30_days(a), most_rows=50_000),
+    Case("sizes of 30 days", lambda ledger, a: orders.sizes_30_days(a), most_rows=500),
     Case("commands of placed orders", lambda ledger, i: orders.placed_commands([i.bytes]), Ledger.made_order),
     Case("candles", lambda ledger, a: candles.read_candles(
         ledger.market, stored_s=60, granularity_s=300, from_s=0, to_s=10**9)),

@@ -102,8 +102,8 @@ _STEPS: tuple[tuple[str, str], ...] = (
     ("ledger_entries", _ENTRIES),
     ("postings", _POSTINGS),
     ("balances", _BALANCES),
-    ("trading_volumes", "INSERT INTO trading_volumes (account_no, market, day, value)"
-                        " SELECT account_no, market, (created_at AT TIME ZONE 'UTC')::date, sum(value) FROM fills"
+    ("trading_volumes", "INSERT INTO trading_volumes (account_no, market, day, value, size)"
+                        " SELECT account_no, market, (created_at AT TIME ZONE 'UTC')::date, sum(value), sum(size) FROM fills"
                         " GROUP BY 1, 2, 3"),
     ("settle_cursors", "UPDATE settle_cursors c SET seq = f.seq FROM (SELECT market, max(journal_seq) AS seq FROM fills"
                        " GROUP BY 1) f WHERE f.market = c.market"),

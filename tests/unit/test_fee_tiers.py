@@ -9,6 +9,7 @@ from exchange.adapters.postgres import fee_rates
 from exchange.adapters.postgres import orders as ledger_orders
 from exchange.markets import FeeTier, listing, parse_listing
 from tests.unit.ledger_world import check_books, money
+from tests.unit.order_engine import Engine
 
 ANN = "ann"
 
@@ -23,9 +24,9 @@ def clock(monkeypatch):
     fee_rates._volumes.clear()
 
 
-def traded(database, account, market, value, days_ago=0):
-    database.execute("INSERT INTO trading_volumes (account_no, market, day, value)"
-                     " VALUES (%s, %s, (now() AT TIME ZONE 'UTC')::date - %s, %s)", (account, market, days_ago, value))
+def traded(database, account, market, value, days_ago=0, size=1):
+    database.execute("INSERT INTO trading_volumes VALUES (%s, %s, (now() AT TIME ZONE 'UTC')::date - %s, %s, %s)",
+                     (account, market, days_ago, value, size))
 
 
 @pytest.mark.parametrize(("volume", "rates"), [
@@ -62,6 +63,27 @@ def test_the_volume_is_of_thirty_days_in_dollars(exchange, database, clock):
     assert fee_rates.volume_30_days(ann) == 130 + 2 * 200
 
 
+def test_what_was_traded_in_thirty_days_in_base(api, database, redis_url):
+    """As it is settled, per market, own fills only; and what is older than the window does not count."""
+    api.fund(ANN, USD="1000")
+    api.fund("bob", BTC="2")
+    assert api.call("api_get_trailing_volume", user=ANN).body == []
+    api.place(ANN, price="100", size="0.25")
+    api.place(ANN, price="101", size="0.5")
+    api.place("bob", side="sell", price="100", size="0.6")
+    Engine(api).run()
+    ann, bob = (database.execute("SELECT account_no FROM accounts WHERE user_id = %s", (user,)).fetchone()[0]
+                for user in (ANN, "bob"))
+    traded(database, ann, "ETH-USD", 30, days_ago=29, size="0.125")
+    traded(database, ann, "ETH-USD", 30, days_ago=30, size="7")  # too old
+    traded(database, ann, "SOL-USD", 30, days_ago=31, size="7")
+    assert ledger_orders.sizes_30_days(ann) == {"BTC-USD": "0.60000000", "ETH-USD": "0.12500000"}
+    assert ledger_orders.sizes_30_days(bob) == {"BTC-USD": "0.60000000"}
+    rows = api.call("api_get_trailing_volume", user=ANN).body
+    assert [(row["product_id"], row["volume"]) for row in rows] == [("BTC-USD", "0.60000000"), ("ETH-USD", "0.12500000")]
+    assert api.call("api_get_trailing_volume").status == 401
+
+
 def test_a_tier_applies_within_a_minute_and_costs_no_query_before(exchange, database, clock, monkeypatch):
     ann, market = exchange.account(ANN), listing().markets["BTC-USD"]
     assert fee_rates.fee_rates(ann, market) == (4000, 6000)
@@ -88,8 +110,6 @@ def test_an_order_keeps_its_rates_from_hold_to_fee(api, database):
     api.place(ANN, price="100", size="1")
     holds = [str(row[0]) for row in database.execute("SELECT hold FROM orders WHERE account_no = %s ORDER BY number", (ann,))]
     assert holds == ["100.60000000", "100.25000000"]
-    from tests.unit.test_order_handlers import Engine
-
     engine = Engine(api)
     engine.run()
     api.place("bob", side="sell", price="100", size="2")

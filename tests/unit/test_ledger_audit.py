@@ -153,8 +153,29 @@ def test_the_whole_ledger_knows_a_trade_by_both_its_fills(exchange, database, da
     database.execute(damage)
     found = check_whole().findings
     assert {finding.invariant for finding in found} == {"I7"}
-    assert {finding.subject.split()[0] for finding in found} == {"trade", "order"}
+    assert {finding.subject.split()[0] for finding in found} == {"trade", "order", "volume"}
     assert {finding.market for finding in found} == {"BTC-USD"}
+
+
+@pytest.mark.parametrize(("damage", "says"), [
+    ("UPDATE trading_volumes SET size = size + 1 WHERE account_no = 1000", "50.00000000 for 1.50000000"),
+    ("UPDATE trading_volumes SET value = value - 1 WHERE account_no = 1000", "49.00000000 for 0.50000000"),
+    ("DELETE FROM trading_volumes WHERE account_no = 1000", "0 for 0")])
+def test_the_whole_ledger_knows_a_days_volume_by_its_fills(exchange, database, damage, says):
+    seller, buyer = exchange.account(BTC="1"), exchange.account(USD="1000")
+    assert seller == 1000
+    exchange.settle(exchange.place(seller, "sell", "0.5", "100"), exchange.place(buyer, "buy", "0.5", "110"))
+    assert check_whole().findings == []
+    database.execute(damage)
+    [found] = check_whole().findings
+    assert (found.invariant, found.market) == ("I7", "BTC-USD")
+    assert str(found) == f"I7: volume 1000/2023-11-14: is {says}, its fills 50.00000000 for 0.50000000"
+
+
+def test_a_volume_of_no_fills_is_found_too(exchange, database):
+    database.execute("INSERT INTO trading_volumes VALUES (1000, 'BTC-USD', '2023-11-14', 5, 1)")
+    assert [str(found) for found in check_whole().findings] == [
+        "I7: volume 1000/2023-11-14: is 5.00000000 for 1.00000000, its fills 0 for 0"]
 
 
 def test_an_audit_beside_settlement_finds_nothing(exchange, ledger_dsn):

@@ -67,9 +67,15 @@ HISTORY = """
         (3, 1001, 'USD', -50, 950, 'match', '00000000-0000-0000-0000-00000000000b', 1),
         (3, 1001, 'USD', -0.3, 949.7, 'fee', '00000000-0000-0000-0000-00000000000b', 1),
         (3, 2, 'USD', 0.5, 0.5, 'fee', NULL, NULL);
-    INSERT INTO trading_volumes VALUES (1000, 'BTC-USD', current_date, 50), (1001, 'BTC-USD', current_date, 50);
     INSERT INTO settle_cursors VALUES ('BTC-USD', 1, decode(repeat('00', 32), 'hex'), 2);
 """
+
+
+def volumes(start):
+    """What the two have traded, as version `start` notes it."""
+    size = ", 0.5" if start >= 13 else ""
+    return "INSERT INTO trading_volumes VALUES " + ", ".join(
+        f"({account}, 'BTC-USD', (now() AT TIME ZONE 'UTC')::date, 50{size})" for account in (1000, 1001))
 
 
 def content(connection, columns):
@@ -84,6 +90,7 @@ def test_data_of_every_earlier_version_comes_through(empty_dsn, start, monkeypat
     migrate(empty_dsn, up_to=start)
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         connection.execute(HISTORY)
+        connection.execute(volumes(start))
         tables = ("accounts", "balances", "transfers", "ledger_entries", "postings", "orders", "fills", "trading_volumes",
                   "settle_cursors")
         columns = {table: [name for name, in connection.execute(
@@ -104,6 +111,17 @@ def test_data_of_every_earlier_version_comes_through(empty_dsn, start, monkeypat
         assert [str(found) for found in check_whole().findings] == []
     finally:
         ledger_connection.close()
+
+
+def test_a_settlement_that_knows_no_sizes_is_a_fault_and_breaks_nothing(database, ledger_dsn, monkeypatch):
+    """It may still run when the schema is there already; what it says is that it cannot, not that the ledger is wrong."""
+    monkeypatch.setenv("DATABASE_DSN", ledger_dsn)
+    database.execute("INSERT INTO trading_volumes VALUES (1000, 'BTC-USD', current_date, 50, 0.5)")
+    statement = ("INSERT INTO trading_volumes (account_no, market, day, value) VALUES (1000, 'BTC-USD', current_date, 7)"
+                 " ON CONFLICT (account_no, day, market) DO UPDATE SET value = trading_volumes.value + EXCLUDED.value")
+    with pytest.raises(ledger_connection.DatabaseUnavailable, match="before 0013"):
+        ledger_connection.once(lambda connection: connection.execute(statement))
+    assert database.execute("SELECT value FROM trading_volumes").fetchall() == [(50,)]
 
 
 def test_runners_at_once_apply_each_file_once(empty_dsn):

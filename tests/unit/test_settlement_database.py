@@ -9,6 +9,7 @@ import pytest
 
 from exchange.adapters.postgres import connection as ledger_connection
 from exchange.adapters.postgres import fee_rates, orders
+from exchange.adapters.postgres.ledger_checks import check_whole
 from exchange.follower import StaleCursor
 from exchange.journal import GENESIS_HASH
 from exchange.orders import Touch
@@ -279,3 +280,4 @@ def test_random_flow_keeps_the_books(exchange, database, seed):
     assert dict(database.execute("SELECT asset, sum(available) FROM balances WHERE asset IN ('BTC', 'USD') GROUP BY 1"
                                  ).fetchall()) == total
     assert database.execute("SELECT count(*) > 20 FROM fills").fetchone() == (True,)
+    assert check_whole().findings == []

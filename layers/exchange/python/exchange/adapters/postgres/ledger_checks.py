@@ -113,6 +113,15 @@ _ORDERS = """WITH filled AS (
      LIMIT 20"""
 
 
+_VOLUMES = """WITH traded AS (
+        SELECT account_no, market, (created_at AT TIME ZONE 'UTC')::date AS day, sum(value) AS value, sum(size) AS size
+          FROM fills GROUP BY 1, 2, 3)
+    SELECT market, account_no AS account, day::text, v.value::text, t.value::text AS value_of_fills, v.size::text,
+           t.size::text AS size_of_fills
+      FROM trading_volumes v FULL JOIN traded t USING (account_no, market, day)
+     WHERE v.value IS DISTINCT FROM t.value OR v.size IS DISTINCT FROM t.size ORDER BY 2, 1, 3 LIMIT 20"""
+
+
 @dataclass(slots=True)
 class Checked:
     """What a check went over, what it found, and the position for the next run."""
@@ -133,7 +142,8 @@ def check_changes(position: dict, *, ended_since_ms: int) -> Checked:
 
 
 def check_whole() -> Checked:
-    """I1 to I3 of everything, and I7 within the ledger: every trade has two sides that agree, every order its fills."""
+    """I1 to I3 of everything, and I7 within the ledger: every trade has two sides that agree, every order its fills,
+    every account's day the volume of its fills."""
     return repeatable(lambda connection: _in_snapshot(connection, lambda: _whole(connection), timeout_ms=WHOLE_TIMEOUT_MS))
 
 
@@ -187,6 +197,10 @@ def _whole(connection: psycopg.Connection) -> Checked:
         Finding("I7", f"order {row['order_id']}", f"is filled by {row['filled_size']}, its fills by {row['of_its_fills'] or 0};"
                 f" paid fees {row['fill_fees']}, its fills {row['fees_of_its_fills'] or 0}", row["market"], (row,))
         for row in _all(connection, _ORDERS)]
+    checked.findings += [
+        Finding("I7", f"volume {row['account']}/{row['day']}", f"is {row['value'] or 0} for {row['size'] or 0}, its fills"
+                f" {row['value_of_fills'] or 0} for {row['size_of_fills'] or 0}", row["market"], (row,))
+        for row in _all(connection, _VOLUMES)]
     checked.rows = balances["checked"] + newest
     return checked
 

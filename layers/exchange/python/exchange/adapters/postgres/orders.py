@@ -121,10 +121,10 @@ def list_fills(account: int, *, order_id: UUID | None, market: str | None, page:
 
 
 def sizes_30_days(account: int) -> dict[str, str]:
-    """Market -> what the account traded there in the last 30 days, in base, as decimal text."""
+    """Market -> what the account traded there in the last 30 days (UTC), in base, as decimal text."""
     return dict(repeatable(lambda connection: connection.execute(
-        "SELECT market, sum(size)::text FROM fills WHERE account_no = %s AND created_at > now() - interval '30 days'"
-        " GROUP BY market", (account,)).fetchall()))
+        "SELECT market, sum(size)::text FROM trading_volumes WHERE account_no = %s"
+        " AND day > (now() AT TIME ZONE 'UTC')::date - 30 GROUP BY market", (account,)).fetchall()))
 
 
 def _add_range(conditions: list[str], values: list, since_ms: int | None, until_ms: int | None) -> None:

@@ -85,10 +85,12 @@ _UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled
               done_at_ms, amending, price, size, display_size, command)
     WHERE o.id = u.id"""
 
-_VOLUMES = """INSERT INTO trading_volumes (account_no, market, day, value)
-    SELECT v.account_no, %s, v.day, v.value
-      FROM unnest(%s::bigint[], %s::date[], %s::text[]::numeric[]) AS v (account_no, day, value) ORDER BY v.account_no, v.day
-    ON CONFLICT (account_no, day, market) DO UPDATE SET value = trading_volumes.value + EXCLUDED.value"""
+_VOLUMES = """INSERT INTO trading_volumes (account_no, market, day, value, size)
+    SELECT v.account_no, %s, v.day, v.value, v.size
+      FROM unnest(%s::bigint[], %s::date[], %s::text[]::numeric[], %s::text[]::numeric[])
+        AS v (account_no, day, value, size) ORDER BY v.account_no, v.day
+    ON CONFLICT (account_no, day, market) DO UPDATE
+       SET value = trading_volumes.value + EXCLUDED.value, size = trading_volumes.size + EXCLUDED.size"""
 
 
 class PostgresLedger:
@@ -196,12 +198,14 @@ def _write_fills(connection: psycopg.Connection, market: Market, fills: list[tup
         [f.account for _, f in fills], [f.liquidity for _, f in fills],
         [market.format_price(f.price_ticks) for _, f in fills], [market.format_size(f.size_lots) for _, f in fills],
         [value(f.value_units) for _, f in fills], [value(f.fee_units) for _, f in fills]))
-    volumes: dict[tuple[int, date], int] = {}
+    volumes: dict[tuple[int, date], list[int]] = {}
     for entry, fill in fills:
-        key = fill.account, datetime.fromtimestamp(entry.at_ms / 1000, UTC).date()
-        volumes[key] = volumes.get(key, 0) + fill.value_units
-    connection.execute(_VOLUMES, (market.id, [account for account, _ in volumes], [day for _, day in volumes],
-                                  [value(units) for units in volumes.values()]))
+        traded = volumes.setdefault((fill.account, datetime.fromtimestamp(entry.at_ms / 1000, UTC).date()), [0, 0])
+        traded[0] += fill.value_units
+        traded[1] += fill.size_lots
+    connection.execute(_VOLUMES, (
+        market.id, [account for account, _ in volumes], [day for _, day in volumes],
+        [value(units) for units, _ in volumes.values()], [market.format_size(lots) for _, lots in volumes.values()]))
 
 
 def _write_money(connection: psycopg.Connection, plans: list[Plan]) -> None:
