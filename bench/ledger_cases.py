@@ -283,6 +283,7 @@ WRITES = (
 WALLET = (
     Case("addresses", _addresses),
     Case("a withdrawal from request to settlement", _withdrawal, _request),
+    Case("limits of withdrawals", lambda ledger, a: withdrawals.taken_24_hours(a)),
     Case("a withdrawal canceled, one refused", _ended_withdrawals, lambda ledger: (_request(ledger), _request(ledger))),
     Case("transfers", lambda ledger, a: transfers.list_transfers(a, kind=None, asset=None, page=FIRST)),
     Case("transfers of a kind and asset", lambda ledger, a: transfers.list_transfers(

@@ -188,6 +188,7 @@ OPERATIONS: tuple[Operation, ...] = (
               routes=(Route("POST", "/withdrawals/crypto"), Route("POST", "/withdrawals/payment-method"))),
     Operation(name="api_cancel_withdrawal", routes=(Route("DELETE", "/withdrawals/{transfer_id}"),), uses=CALLER),
     Operation(name="api_get_withdrawal_fee", routes=(Route("GET", "/withdrawals/fee-estimate"),), uses=CALLER),
+    Operation(name="api_get_exchange_limits", routes=(Route("GET", "/users/self/exchange-limits"),), uses=CALLER),
     Operation(name="api_read_transfers", uses=CALLER,
               routes=(Route("GET", "/transfers"), Route("GET", "/transfers/{transfer_id}"),
                       Route("GET", "/accounts/{account_id}/transfers"))),

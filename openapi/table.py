@@ -50,6 +50,7 @@ ANSWERS: dict[str, Any] = {
     "POST /coinbase-accounts/{account_id}/addresses": wallet.DepositAddress, "POST /deposits/faucet": wallet.Deposit,
     "POST /custody/notices": wallet.NoticeTaken, "POST /withdrawals/crypto": wallet.Withdrawal,
     "POST /withdrawals/payment-method": wallet.Withdrawal, "GET /withdrawals/fee-estimate": wallet.FeeEstimate,
+    "GET /users/self/exchange-limits": wallet.ExchangeLimits,
     "DELETE /withdrawals/{transfer_id}": UUID, "GET /transfers": list[wallet.Transfer],
     "GET /transfers/{transfer_id}": wallet.WholeTransfer, "GET /address-book": list[wallet.Address],
     "POST /address-book": list[wallet.Address], "DELETE /address-book/{address_id}": UUID,

@@ -80,6 +80,23 @@ class FeeEstimate(Answer):
     currency: str
 
 
+class WithdrawalLimits(Answer):
+    max: Money
+    remaining: Money
+    period_in_days: Literal[1]
+    min: Money
+    approve_up_to: Money
+
+
+class TransferLimits(Answer):
+    exchange_withdraw: dict[str, WithdrawalLimits]
+
+
+class ExchangeLimits(Answer):
+    limit_currency: Literal["USD"]
+    transfer_limits: TransferLimits
+
+
 class TransferDetails(Answer):
     method: str
     fee: Money

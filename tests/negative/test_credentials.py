@@ -28,7 +28,7 @@ PRIVATE = {
     "api_delete_api_key": "keys", "api_admin_list_markets": "operate", "api_admin_steer_market": "operate",
     "api_admin_get_health": "operate", "api_admin_read_journal": "operate", "api_admin_check_invariants": "operate",
     "api_admin_list_actions": "operate",
-    "api_request_withdrawal": "transfer", "api_cancel_withdrawal": "transfer",
+    "api_request_withdrawal": "transfer", "api_cancel_withdrawal": "transfer", "api_get_exchange_limits": "view",
     "api_get_withdrawal_fee": "view", "api_read_transfers": "view", "api_list_addresses": "view",
     "api_change_address_book": "transfer", "api_create_deposit_address": "transfer",
     "api_admin_read_accounts": "operate", "api_admin_change_account": "operate", "api_admin_decide_withdrawals": "operate",

@@ -258,9 +258,46 @@ def test_limits_in_24_hours_by_tier(ann, books):
     assert withdraw_dollars(ann, "100").body["code"] == "withdrawal_limit_reached"
 
 
+def limits(api, currency, user="ann"):
+    answer = api.call("api_get_exchange_limits", user=user, path="/users/self/exchange-limits")
+    assert answer.status == 200
+    row = answer.body["transfer_limits"]["exchange_withdraw"][currency]
+    return row["max"], row["remaining"]
+
+
+def test_the_limits_are_told_and_what_is_told_is_what_may_be_withdrawn(ann, books):
+    told = ann.call("api_get_exchange_limits", user="ann").body
+    assert told["limit_currency"] == "USD"
+    assert list(told["transfer_limits"]["exchange_withdraw"]) == ["USD", "BTC", "ETH", "SOL"]
+    assert told["transfer_limits"]["exchange_withdraw"]["BTC"] == {
+        "max": "1.00000000", "remaining": "1.00000000", "period_in_days": 1, "min": "0.00050000",
+        "approve_up_to": "0.25000000"}
+    assert withdraw(ann, amount="0.9").body["status"] == "requested"
+    assert withdraw(ann, amount="0.01").body["status"] == "approved"
+    assert limits(ann, "BTC") == ("1.00000000", "0.09000000")
+    assert (limits(ann, "USD"), limits(ann, "BTC", user="bob")) == (("50000.00000000",) * 2, ("1.00000000",) * 2)
+    assert withdraw(ann, amount="0.09000001").body["code"] == "withdrawal_limit_reached"
+    assert withdraw(ann, amount="0.09").status == 200
+    assert limits(ann, "BTC") == ("1.00000000", "0.00000000")
+    books.execute("ALTER TABLE transfers DISABLE TRIGGER USER")  # a day goes by
+    books.execute("UPDATE transfers SET created_at = created_at - interval '24 hours' WHERE amount = 0.9")
+    books.execute("ALTER TABLE transfers ENABLE TRIGGER USER")
+    assert limits(ann, "BTC") == ("1.00000000", "0.90000000")
+    books.execute("SELECT set_tier(%s, 'verified', 'olga', 'papers seen')", (ann.number,))
+    assert limits(ann, "BTC") == ("50.00000000", "49.90000000")
+    # A tier that allows less than was taken before, and one that no asset speaks of.
+    assert withdraw(ann, amount="0.95").status == 200
+    books.execute("SELECT set_tier(%s, 'basic', 'olga', 'papers withdrawn')", (ann.number,))
+    assert limits(ann, "BTC") == ("1.00000000", "0.00000000")
+    books.execute("SELECT set_tier(%s, 'unlisted', 'olga', 'a tier without limits')", (ann.number,))
+    assert limits(ann, "BTC") == limits(ann, "USD") == ("0.00000000", "0.00000000")
+
+
 def test_a_canceled_withdrawal_does_not_count_against_the_limit(ann, books):
     made = withdraw(ann, amount="0.9").body["id"]
+    assert limits(ann, "BTC")[1] == "0.10000000"
     ann.call("api_cancel_withdrawal", user="ann", method="DELETE", parameters={"transfer_id": made})
+    assert limits(ann, "BTC")[1] == "1.00000000"
     assert withdraw(ann, amount="1").status == 200
 
 

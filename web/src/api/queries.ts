@@ -5,6 +5,7 @@ import { useSession } from "../auth/session";
 import { type CandleRow, type SparkLineRow, sparkLine } from "../domain/candles";
 import { units } from "../domain/decimal";
 import { type Market, type ProductRow, readMarket } from "../domain/market";
+import { readLimits, type WithdrawalLimits } from "../domain/withdrawal";
 import { newerStatus } from "../feed/status";
 import { queries } from "./cache";
 import { call, page, type Query } from "./client";
@@ -13,6 +14,7 @@ import type {
   AddressRow,
   ApiKeyRow,
   CurrencyRow,
+  ExchangeLimits,
   FeesRow,
   FillRow,
   LedgerRow,
@@ -118,8 +120,14 @@ export const useLedger = (accountId: string | undefined) =>
 
 export const useTransfers = () => usePages<TransferRow>(["transfers"], "/transfers", {});
 
+/** Asked again soon only while one of them waits. */
 export const useAddresses = (enabled: boolean) =>
-  useQuery({ queryKey: ["addresses"], enabled, queryFn: () => call<AddressRow[]>("/address-book"), refetchInterval: 5_000 });
+  useQuery({
+    queryKey: ["addresses"],
+    enabled,
+    queryFn: () => call<AddressRow[]>("/address-book"),
+    refetchInterval: ({ state }) => (state.data?.some((row) => !row.trusted) ? 5_000 : 60_000),
+  });
 
 export const usePaymentMethods = (enabled: boolean) =>
   useQuery({ queryKey: ["payment-methods"], enabled, queryFn: () => call<PaymentMethodRow[]>("/payment-methods") });
@@ -130,6 +138,17 @@ export const useWithdrawalFee = (currency: string, enabled: boolean) =>
     enabled,
     queryFn: () => call<{ fee: string }>("/withdrawals/fee-estimate", { query: { currency } }),
   });
+
+/** How much of the currency may be withdrawn; undefined while it is not known. */
+export function useWithdrawalLimits(currency: string): WithdrawalLimits | undefined {
+  const { data } = useQuery({
+    queryKey: ["exchange-limits"],
+    queryFn: async () => (await call<ExchangeLimits>("/users/self/exchange-limits")).transfer_limits.exchange_withdraw,
+    refetchInterval: 30_000,
+  });
+  const row = data?.[currency];
+  return useMemo(() => row && readLimits(row), [row]);
+}
 
 export const useApiKeys = () => {
   const enabled = useSignedIn();
@@ -145,7 +164,7 @@ export function availableOf(accounts: AccountRow[] | undefined, currency: string
 /** After something of one's own happened: at once, and once more when the ledger has settled it. */
 export function ownStateChanged(): void {
   const ask = (): void => {
-    for (const queryKey of [["orders"], ["accounts"], ["fills"], ["ledger"], ["transfers"]])
+    for (const queryKey of [["orders"], ["accounts"], ["fills"], ["ledger"], ["transfers"], ["exchange-limits"]])
       void queries.invalidateQueries({ queryKey });
   };
   clearTimeout(soon);

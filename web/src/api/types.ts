@@ -1,4 +1,6 @@
 /** Rows of the REST API as they come; docs/API.md. Money is text. */
+import type { WithdrawalLimitsRow } from "../domain/withdrawal";
+
 export type OrderStatus = "pending" | "open" | "active" | "done";
 
 export interface OrderRow {
@@ -100,7 +102,12 @@ export interface AddressRow {
   address: string;
   label: string;
   trusted: boolean;
+  address_book_added_at: string;
   address_book_entry_pending_until?: string;
+}
+
+export interface ExchangeLimits {
+  transfer_limits: { exchange_withdraw: Record<string, WithdrawalLimitsRow> };
 }
 
 export interface PaymentMethodRow {

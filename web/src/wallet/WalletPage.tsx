@@ -13,6 +13,7 @@ import { formatUnits, multiply, units } from "../domain/decimal";
 import { useOwnEvents } from "../feed/own";
 import { type Ticker, useTickers } from "../feed/tickers";
 import { moneyText } from "../trade/orderWords";
+import { AddressBook } from "./AddressBook";
 import { DepositForm } from "./DepositForm";
 import { LedgerCard } from "./LedgerCard";
 import { WithdrawForm } from "./WithdrawForm";
@@ -106,6 +107,7 @@ function Wallet() {
         />
       </Card>
       <Transfers />
+      <AddressBook />
       <LedgerCard accounts={accounts ?? []} />
       {deposit !== null && <DepositForm currency={deposit} onClose={() => setDeposit(null)} />}
       {withdraw !== null && (

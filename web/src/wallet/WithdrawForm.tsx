@@ -4,15 +4,16 @@ import { useState } from "react";
 import { queries } from "../api/cache";
 import { call } from "../api/client";
 import { ApiError } from "../api/errors";
-import { ownStateChanged, useAddresses, usePaymentMethods, useWithdrawalFee } from "../api/queries";
+import { ownStateChanged, useAddresses, usePaymentMethods, useWithdrawalFee, useWithdrawalLimits } from "../api/queries";
 import type { AccountRow, AddressRow } from "../api/types";
 import { words } from "../api/words";
 import { Dialog } from "../app/Dialog";
 import classes from "../app/page.module.css";
 import { Refused, useSending } from "../app/Sending";
 import { shortTime } from "../app/times";
-import { formatUnits, parseUnits, plain, units } from "../domain/decimal";
+import { formatUnits, min, parseUnits, plain, units } from "../domain/decimal";
 import { shownPlaces } from "../domain/market";
+import { amountProblem } from "../domain/withdrawal";
 import trade from "../trade/trade.module.css";
 
 interface Props {
@@ -44,17 +45,9 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
   const value = parseUnits(amount);
   const cost = fee === undefined ? undefined : units(fee.fee);
   const available = units(account.available);
-  const problem =
-    amount === ""
-      ? null
-      : value === null || value <= 0n
-        ? "An amount, for example 0.5"
-        : value > available
-          ? `${formatUnits(available, shownPlaces(currency), { group: true, cut: true })} ${currency} is available`
-          : cost !== undefined && value <= cost
-            ? "More than the fee"
-            : null;
-  const text = (units_: bigint): string => formatUnits(units_, shownPlaces(currency), { group: true });
+  const limits = useWithdrawalLimits(currency);
+  const problem = amountProblem(amount, currency, available, limits);
+  const text = (units_: bigint): string => `${formatUnits(units_, shownPlaces(currency), { group: true })} ${currency}`;
 
   const send = (): Promise<void> =>
     sending(async () => {
@@ -111,7 +104,11 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
           label={`Amount (${currency})`}
           description={`${formatUnits(available, shownPlaces(currency), { group: true, cut: true })} ${currency} available`}
           rightSection={
-            <Button size="compact-xs" variant="default" onClick={() => setAmount(plain(available))}>
+            <Button
+              size="compact-xs"
+              variant="default"
+              onClick={() => setAmount(plain(limits === undefined ? available : min(available, limits.left)))}
+            >
               All
             </Button>
           }
@@ -123,15 +120,28 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
           data-autofocus
         />
         <dl className={`${trade.sums} num`}>
+          {limits !== undefined && (
+            <>
+              <dt>Least</dt>
+              <dd>{text(limits.least)}</dd>
+              <dt>Left of {text(limits.most)} in 24 hours</dt>
+              <dd>{text(limits.left)}</dd>
+              <dt>Without asking an operator, up to</dt>
+              <dd>{text(limits.unasked)}</dd>
+            </>
+          )}
           <dt>Fee</dt>
-          <dd>{cost === undefined ? "–" : `${text(cost)} ${currency}`}</dd>
+          <dd>{cost === undefined ? "–" : text(cost)}</dd>
           <dt className={trade.sum}>Arrives</dt>
           <dd className={trade.sum}>
-            {cost === undefined || value === null || problem !== null || value <= cost
-              ? "–"
-              : `${text(value - cost)} ${currency}`}
+            {cost === undefined || value === null || problem !== null || value <= cost ? "–" : text(value - cost)}
           </dd>
         </dl>
+        {limits !== undefined && value !== null && problem === null && value > limits.unasked && (
+          <Text size="sm" c="dimmed" role="status">
+            An operator has to approve this amount.
+          </Text>
+        )}
         <Refused>{refused}</Refused>
         <Button type="submit" loading={busy} disabled={value === null || problem !== null || chosen === ""}>
           Withdraw

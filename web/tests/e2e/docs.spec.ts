@@ -6,7 +6,8 @@ import { BASE } from "./screen";
 type Shown = { summary: string; responses: Record<string, unknown> };
 type Api = { paths: Record<string, Record<string, Shown>> };
 
-const operation = (page: Page, words: string) => page.locator("details").filter({ has: page.locator("summary", { hasText: words }) });
+const operation = (page: Page, words: string) =>
+  page.locator("details").filter({ has: page.locator("summary", { hasText: words }) });
 
 test("lists every operation, opens one, and asks nobody but the exchange", async ({ page, request }) => {
   const troubles: string[] = [];
@@ -22,9 +23,11 @@ test("lists every operation, opens one, and asks nobody but the exchange", async
 
   await page.goto("/docs");
   await expect(page.locator("details")).toHaveCount(wanted.length);
-  const listed = await page.locator("summary").evaluateAll((rows) =>
-    rows.map((row) => [".method", "code", "small"].map((part) => row.querySelector(part)!.textContent).join(" ")),
-  );
+  const listed = await page
+    .locator("summary")
+    .evaluateAll((rows) =>
+      rows.map((row) => [".method", "code", "small"].map((part) => row.querySelector(part)!.textContent).join(" ")),
+    );
   expect(listed.toSorted()).toEqual(wanted.toSorted());
 
   // One with a body, closed at first; what it answers, and the codes of its errors.

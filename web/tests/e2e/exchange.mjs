@@ -88,7 +88,12 @@ export async function makeOperator(base) {
 /** The code that an authenticator app shows for the secret (RFC 6238). */
 export function totp(secret, atMs = Date.now()) {
   const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"));
-  const key = Buffer.from(bits.join("").match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const key = Buffer.from(
+    bits
+      .join("")
+      .match(/.{8}/g)
+      .map((byte) => Number.parseInt(byte, 2)),
+  );
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(Math.floor(atMs / 30_000)));
   const digest = createHmac("sha1", key).update(counter).digest();

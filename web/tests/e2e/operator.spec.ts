@@ -106,6 +106,8 @@ test("no page of the console has a serious finding, in either scheme, or scrolls
   for (const path of PAGES) {
     await page.goto(`/operator/${path}`);
     await page.locator("main section").first().waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), path).toBe(0);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), path).toBe(
+      0,
+    );
   }
 });

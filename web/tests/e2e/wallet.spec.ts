@@ -1,4 +1,4 @@
-/** Money that leaves: the address book and its waiting time, limits, taking back; and the ledger as a file. */
+/** Money that leaves: the address book, its waiting time and its end, limits, taking back; and the ledger as a file. */
 import { readFile } from "node:fs/promises";
 import { expect, type Page, test } from "@playwright/test";
 import { makeOperator, Trader } from "./exchange.mjs";
@@ -32,10 +32,7 @@ test("coins go to an address of the address book, once its waiting time is over"
   await dialog(page).getByLabel("Amount (BTC)").fill("4");
   await expect(dialog(page)).toContainText("3.000000 BTC is available");
   await dialog(page).getByLabel("Amount (BTC)").fill("0.0001");
-  await expect(dialog(page)).toContainText("More than the fee");
-  await dialog(page).getByLabel("Amount (BTC)").fill("2");
-  await dialog(page).getByRole("button", { name: "Withdraw" }).click();
-  await expect(dialog(page).getByRole("alert")).toContainText("more than your account may withdraw in 24 hours");
+  await expect(dialog(page)).toContainText("The least is 0.000500 BTC");
   await dialog(page).getByLabel("Amount (BTC)").fill("0.1");
   await expect(dialog(page)).toContainText("0.099900 BTC"); // arrives
   await dialog(page).getByRole("button", { name: "Withdraw" }).click();
@@ -44,6 +41,76 @@ test("coins go to an address of the address book, once its waiting time is over"
   await expect(row).toContainText("0.100000 BTC");
   await expect(row).toContainText(ADDRESS);
   await expect(balance(page, "BTC")).toContainText("2.900000");
+});
+
+test("the limits are told before anything is sent, and what is left of them afterwards", async ({ page }) => {
+  const trader = await Trader.make(BASE, { USD: "100000" });
+  await signIn(page, trader, "/wallet");
+  const figures = () => dialog(page).locator("dl");
+  const amount = () => dialog(page).getByLabel("Amount (USD)");
+  const send = () => dialog(page).getByRole("button", { name: "Withdraw" });
+  await page.getByRole("button", { name: "Withdraw USD" }).click();
+  await expect(figures()).toContainText("Least1.00 USD");
+  await expect(figures()).toContainText("Left of 50,000.00 USD in 24 hours50,000.00 USD");
+  await expect(figures()).toContainText("Without asking an operator, up to10,000.00 USD");
+  await amount().fill("50000.01");
+  await expect(dialog(page)).toContainText("50,000.00 USD is left of your 50,000.00 USD in 24 hours");
+  await expect(send()).toBeDisabled();
+  await dialog(page).getByRole("button", { name: "All" }).click();
+  await expect(amount()).toHaveValue("50000");
+  await expect(dialog(page).getByRole("status")).toHaveText("An operator has to approve this amount.");
+  await amount().fill("10000");
+  await expect(dialog(page).getByRole("status")).toBeHidden();
+  await send().click();
+  await expect(dialog(page)).toBeHidden();
+  await page.getByRole("button", { name: "Withdraw USD" }).click();
+  await expect(figures()).toContainText("Left of 50,000.00 USD in 24 hours40,000.00 USD");
+  // Elsewhere more was withdrawn meanwhile: the exchange has the last word.
+  await amount().fill("40000");
+  const [method] = await trader.call("GET", "/payment-methods");
+  await trader.call("POST", "/withdrawals/payment-method", { currency: "USD", amount: "30000", payment_method_id: method.id });
+  await send().click();
+  await expect(dialog(page).getByRole("alert")).toContainText("more than your account may withdraw in 24 hours");
+});
+
+test("an address is taken out of the book, once that was confirmed", async ({ page }) => {
+  const trader = await Trader.make(BASE, { BTC: "1" });
+  const book = () => trader.call("GET", "/address-book");
+  await trader.call("POST", "/address-book", {
+    addresses: [
+      { currency: "BTC", to: { address: ADDRESS }, label: "cold" },
+      { currency: "ETH", to: { address: "0x52908400098527886E0F7030069857D2E4169EE7" } },
+    ],
+  });
+  await signIn(page, trader, "/wallet");
+  const card = page.getByRole("region", { name: "Address book" }).first();
+  const row = card.locator(`tr[data-address="${ADDRESS}"]`);
+  await expect(card.locator("tbody tr")).toHaveCount(2);
+  await expect(row).toContainText(/From \d/);
+  await expect(row).toContainText("Now"); // a sandbox's waiting time is ten seconds
+  await row.getByRole("button", { name: "Remove cold" }).click();
+  await expect(dialog(page)).toContainText(`BTC cannot be withdrawn to ${ADDRESS} any more.`);
+  await dialog(page).getByRole("button", { name: "Keep it" }).click();
+  await expect(dialog(page)).toBeHidden();
+  expect(await book()).toHaveLength(2);
+  await row.getByRole("button", { name: "Remove cold" }).click();
+  await dialog(page).getByRole("button", { name: "Remove" }).click();
+  await expect(dialog(page)).toBeHidden();
+  await expect(row).toBeHidden();
+  expect((await book()).map((entry: { currency: string }) => entry.currency)).toEqual(["ETH"]);
+  await page.getByRole("button", { name: "Withdraw BTC" }).click();
+  await expect(dialog(page).getByRole("button", { name: "Add an address" })).toBeVisible();
+  await expect(dialog(page).locator("option")).toHaveCount(0);
+  await page.keyboard.press("Escape");
+
+  // Removed elsewhere meanwhile: that is said, and the row goes.
+  const ether = card.locator("tbody tr");
+  await ether.getByRole("button", { name: "Remove 0x529" }).click();
+  await trader.call("DELETE", `/address-book/${(await book())[0].id}`);
+  await dialog(page).getByRole("button", { name: "Remove" }).click();
+  await expect(dialog(page).getByRole("alert")).toBeVisible();
+  await dialog(page).getByRole("button", { name: "Keep it" }).click();
+  await expect(card).toContainText("No addresses yet.");
 });
 
 test("a withdrawal that waits for an operator is taken back, another is refused: the money is there again", async ({

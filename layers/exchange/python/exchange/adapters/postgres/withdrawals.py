@@ -16,6 +16,11 @@ from exchange.markets import Asset
 _REQUEST = """SELECT outcome, transfer_id::text FROM request_withdrawal(%s, %s, %s, %s, %s, %s::text::numeric,
     %s::text::numeric, %s, %s, %s, %s::text::numeric, %s)"""
 
+_TAKEN = """SELECT a.tier, t.asset, sum(t.amount)::text FROM accounts a
+      LEFT JOIN transfers t ON t.account_no = a.account_no AND t.kind = 'withdrawal'
+       AND t.status NOT IN ('refused', 'canceled', 'returned') AND t.created_at > now() - interval '24 hours'
+     WHERE a.account_no = %s GROUP BY a.tier, t.asset"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalRequest:
@@ -39,6 +44,12 @@ def request(wanted: WithdrawalRequest) -> tuple[str, str | None]:
     values = (wanted.id, wanted.account, wanted.asset.id, wanted.method, wanted.external_id, wanted.amount, wanted.fee,
               wanted.destination, wanted.destination_tag, Jsonb(terms.daily), terms.approve_up_to, wanted.actor)
     return repeatable(lambda connection: connection.execute(_REQUEST, values).fetchone())
+
+
+def taken_24_hours(account: int) -> tuple[str, dict[str, str]]:
+    """The account's tier, and asset -> what is taken of its daily limit, as decimal text, as `request_withdrawal` counts."""
+    rows = repeatable(lambda connection: connection.execute(_TAKEN, (account,)).fetchall())
+    return rows[0][0], {asset: amount for _, asset, amount in rows if asset is not None}
 
 
 def cancel(account: int, transfer_id: UUID, actor: str) -> str:
