@@ -156,7 +156,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="api_place_orders", routes=(Route("POST", "/orders/batch"),), memory_mb=HOT_MB,
               uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
     Operation(name="api_amend_order", routes=(Route("PUT", "/orders/{order_id}"),), memory_mb=HOT_MB,
-              uses=CALLER | {Use.SEND_COMMANDS, Use.READ_STATUS}),
+              uses=CALLER | {Use.VIEWS, Use.SEND_COMMANDS, Use.READ_STATUS}),
     Operation(name="api_cancel_after", routes=(Route("POST", "/orders/cancel-after"),), uses=CALLER),
     Operation(name="api_list_orders", routes=(Route("GET", "/orders"),), uses=CALLER),
     # /orders/client:{client_oid} arrives as order_id = "client:...".

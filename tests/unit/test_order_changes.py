@@ -5,9 +5,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import redis
 
 from exchange.adapters.postgres import cancel_switches
 from exchange.adapters.postgres import connection as ledger_connection
+from exchange.adapters.redis import connection as redis_connection
+from exchange.adapters.redis import keys
 from exchange.api import placing
 from exchange.commands import CommandKind
 from tests.unit.ledger_world import check_books
@@ -102,6 +105,54 @@ def test_amends_that_are_refused(api, engine):
     assert amend(api, stop, price="1").body["code"] == "order_not_open"
     assert amend(api, order_id, user="bob", price="1").status == 404
     assert api.ledger() == before
+
+
+def test_a_price_outside_the_band_is_refused_at_the_door_where_the_last_trade_is_known(api, engine, redis_url, monkeypatch):
+    """As when it is placed. Where the last trade is not known the engine says it, and the order stays as it was."""
+    def last_trade(price_ticks):
+        with redis.Redis.from_url(redis_url) as client:
+            client.hset(keys.key("BTC-USD", "cursor"), "touch", f",,,,,,{price_ticks}")
+        placing._last_trades.clear()
+
+    buy = api.place("ann", price="99").body["id"]
+    sell = api.place("ann", side="sell", price="101").body["id"]
+    engine.run()
+    last_trade(10_000)
+    before, sent = api.ledger(), len(api.sent())
+    far = amend(api, buy, price="150.01")
+    assert (far.status, far.body["code"], far.body["message"]) == (
+        400, "outside_band", "price is too far from the last trade: the most is 150.00")
+    assert amend(api, sell, price="49.99", size="0.5").body["message"].endswith("the least is 50.00")
+    assert (api.ledger(), len(api.sent())) == (before, sent), "nothing is held, noted or sent"
+    assert amend(api, sell, price="900").status == amend(api, buy, price="150").status == 200
+    engine.run()
+    assert (shown(api, buy)["price"], shown(api, sell)["price"]) == ("150.00", "900.00")
+    # Where the price stays, the band has moved away from the order and not the order out of the band.
+    last_trade(5_000)
+    assert amend(api, buy, size="0.9").status == 200
+    engine.run()
+    assert amend(api, buy, price="150", size="0.8").status == 200
+    engine.run()
+    # A stop order that waits cannot be amended at all; that is what is said of it.
+    stop = api.place("ann", side="buy", price="74", stop="entry", stop_price="74").body["id"]
+    engine.run()
+    assert amend(api, stop, price="800").body["code"] == "order_not_open"
+    placing._last_trades.clear()
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    redis_connection.client.cache_clear()
+    assert amend(api, buy, price="151").status == 200
+
+
+def test_the_engine_has_the_last_word_on_the_band_of_an_amend(api, engine):
+    """Here nobody knows the last trade at the door."""
+    api.place("ann", side="sell", price="100", size="0.1")
+    api.place("bob", price="100", size="0.1")
+    order_id = api.place("ann", price="99").body["id"]
+    engine.run()
+    assert amend(api, order_id, price="151").status == 200
+    assert held(api) == "151.90600000"
+    engine.run()
+    assert (shown(api, order_id)["price"], shown(api, order_id)["status"], held(api)) == ("99.00", "open", "99.59400000")
 
 
 def test_the_sweep_sends_an_amend_again_and_the_engine_answers_it(api, engine, monkeypatch):

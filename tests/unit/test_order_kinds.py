@@ -78,6 +78,7 @@ def test_a_limit_outside_the_band_is_refused_at_the_door_where_the_last_trade_is
     held = [row["hold"] for row in api.call("api_list_accounts", user="ann").body if row["currency"] == "BTC"]
     assert held == ["0.00000000"], "what was refused holds nothing"
     assert api.place("ann", price="150").status == api.place("ann", side="sell", price="50").status == 200
+    assert api.place("ann", price="200", stop="entry", stop_price="190").status == 200, "it waits, wherever the price is now"
     batch = api.call("api_place_orders", user="ann", method="POST", path="/orders/batch", body={
         "product_id": "BTC-USD", "orders": [{"side": "buy", "price": price, "size": "1"} for price in ("151", "1")]})
     assert [row.get("code") for row in batch.body["orders"]] == ["outside_band", None]

@@ -150,17 +150,15 @@ def test_the_door_refuses_the_limits_that_the_core_would(side, last_ticks):
     """At both sides of the band's edge, which is rounded down; none where there was no trade."""
     width = last_ticks * 5_000 // 10_000
     edge = last_ticks + width if side == "buy" else last_ticks - width
-    book = SimpleNamespace(last_price_ticks=last_ticks)
+    book, market = SimpleNamespace(last_price_ticks=last_ticks), listing().markets["BTC-USD"]
     for price_ticks in {edge - 1, edge, edge + 1} - {-1, 0}:
-        terms = replace(parse_order(LIMIT, listing()), side=side, price_ticks=price_ticks)
         try:
-            refuse_outside_band(terms, last_ticks)
+            refuse_outside_band(market, side, price_ticks, last_ticks)
             refused = False
         except OrderRefused as error:
             refused = error.code == "outside_band"
         assert refused == is_outside_band(book, SIDES[side], price_ticks, 5_000)
-        refuse_outside_band(terms, None)
-        refuse_outside_band(replace(terms, stop="entry"), last_ticks)
+        refuse_outside_band(market, side, price_ticks, None)
 
 
 def test_every_accepted_order_is_well_formed_to_the_core():

@@ -105,19 +105,18 @@ def band_bp(market: Market, kind: str) -> int:
     return (market.price_band_ppm if kind == "market" else market.limit_band_ppm) // 100
 
 
-def refuse_outside_band(terms: OrderTerms, last_ticks: int | None) -> None:
-    """Raises OrderRefused for a limit that the engine would refuse as well, if `last_ticks` is the last trade's price there.
-    What waits for its stop price is looked at by nobody before it is met."""
-    if last_ticks is None or terms.type != "limit" or terms.stop is not None:
+def refuse_outside_band(market: Market, side: str, price_ticks: int, last_ticks: int | None) -> None:
+    """Raises OrderRefused for a limit that the engine would refuse as well, if `last_ticks` is the last trade's price there."""
+    if last_ticks is None:
         return
-    width = last_ticks * band_bp(terms.market, "limit") // 10_000
-    if terms.side == "buy":
-        farthest, word, outside = last_ticks + width, "most", terms.price_ticks > last_ticks + width
+    width = last_ticks * band_bp(market, "limit") // 10_000
+    if side == "buy":
+        farthest, word, outside = last_ticks + width, "most", price_ticks > last_ticks + width
     else:
-        farthest, word, outside = last_ticks - width, "least", terms.price_ticks < last_ticks - width
+        farthest, word, outside = last_ticks - width, "least", price_ticks < last_ticks - width
     if outside:
         raise OrderRefused("outside_band", f"price is too far from the last trade: the {word} is"
-                                           f" {terms.market.format_price(farthest)}")
+                                           f" {market.format_price(farthest)}")
 
 
 def _issued_at(deadline_ms: int | None, now_ms: int) -> int:

@@ -39,6 +39,11 @@ def open_status(market: Market) -> Status:
     return status
 
 
+def refuse_far_price(market: Market, side: str, price_ticks: int) -> None:
+    """Raises OrderRefused for a limit outside the market's band, as far as the last trade is known here."""
+    refuse_outside_band(market, side, price_ticks, _last_trade(market.id))
+
+
 class RepeatedOrder(Exception):
     """By now it would be refused, but it stands: it was placed before under the same client_oid. `answer`: as an object."""
 
@@ -64,8 +69,8 @@ def new_order(body: dict, caller: Caller, now_ms: int, *, sent_in: UUID | None =
 def _new_order(terms: OrderTerms, caller: Caller, now_ms: int, sent_in: UUID | None) -> NewOrder:
     market = terms.market
     status = open_status(market)
-    if terms.type == "limit":
-        refuse_outside_band(terms, _last_trade(market.id))
+    if terms.type == "limit" and terms.stop is None:  # what waits for its stop price is looked at by nobody before it is met
+        refuse_far_price(market, terms.side, terms.price_ticks)
     maker_ppm, taker_ppm = fee_rates(caller.account, market)
     order = build_order(terms, order_id=uuid4(), account=caller.account, now_ms=now_ms, maker_fee_ppm=maker_ppm,
                         taker_fee_ppm=taker_ppm, touch=_touch(market.id) if terms.needs_touch else None, sent_in=sent_in)
