@@ -15,14 +15,15 @@ from typing import Any
 
 import uvloop
 
-from local.http_door import HttpDoor, HttpServer, InternalDoor
+from local.http_door import HttpDoor, HttpServer
+from local.internal_door import InternalDoor
 from local.invoker import Invoker
 from local.jwt_check import JwtAuthorizer
 from local.plan import Plan, read_plan
 from local.processes import report_ready
 from local.schedules import Schedules
 from local.screen import Screen
-from local.websocket_door import MAX_MESSAGE_BYTES, Limits, WebSocketDoor
+from local.websocket_door import Limits, WebSocketDoor
 
 
 class Gateway:
@@ -52,9 +53,9 @@ class Gateway:
                 handler = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host, screen=screen).handle
             await self._listen(HttpServer(handler), listener)
         internal = InternalDoor(connections=self._websocket, invoker=self._background, health=self._health)
-        await self._listen(HttpServer(internal.handle, max_body_bytes=MAX_MESSAGE_BYTES * 64), listeners["internal"])
+        await self._listen(internal, listeners["internal"])
 
-    async def _listen(self, server: HttpServer, listener: socket.socket) -> None:
+    async def _listen(self, server: HttpServer | InternalDoor, listener: socket.socket) -> None:
         self._servers.append(await asyncio.get_running_loop().create_server(server, sock=listener, backlog=1024))
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -19,7 +19,6 @@ from aiohttp.web_protocol import RequestHandler
 from local.invoker import InvocationFailed, InvocationTimedOut, Invoker, Overloaded, WorkerDied
 from local.jwt_check import JwtAuthorizer, Unauthorized
 from local.plan import ApiPlan
-from local.resources import function_name
 from local.routes import Router
 from local.screen import Screen
 from local.servers import ACCOUNT
@@ -236,34 +235,3 @@ class HttpServer(web.Server):
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop,
                                client_max_size=self._max_body_bytes)
-
-
-class InternalDoor:
-    """The port that functions and the supervisor use: `@connections`, Lambda's Invoke, health. 127.0.0.1 only."""
-
-    def __init__(self, *, connections: Any, invoker: Invoker, health: Any) -> None:
-        self._connections = connections
-        self._invoker = invoker
-        self._health = health
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        # A page in the user's browser can reach this port too; nothing of ours comes from one.
-        if "Origin" in request.headers or request.headers.get("Host", "").partition(":")[0] not in ("127.0.0.1", "localhost"):
-            return error(403, "Forbidden", "internal")
-        path = request.path
-        if "/@connections/" in path:
-            return await self._connections.manage(request, path.partition("/@connections/")[2])
-        if path.startswith("/2015-03-31/functions/") and request.method == "POST":
-            name = function_name(path.removeprefix("/2015-03-31/functions/").removesuffix("/invocations"))
-            try:
-                event = orjson.loads(await request.read() or b"{}")
-                return web.Response(body=orjson.dumps(await self._invoker.invoke(name, event)),
-                                    content_type="application/json")
-            except InvocationFailed as failed:
-                return web.Response(body=orjson.dumps({"errorMessage": str(failed)}), content_type="application/json",
-                                    headers={"X-Amz-Function-Error": "Unhandled"})
-            except KeyError:
-                return error(404, f"Function not found: {name}", "internal")
-        if path == "/health":
-            return web.Response(body=orjson.dumps(self._health()), content_type="application/json")
-        return error(404, "Not Found", "internal")

@@ -1,13 +1,14 @@
 """The WebSocket API: connections, routes by `$request.body.type`, route responses, and the `@connections` API.
 
-One ordered sender per connection with a bounded buffer: messages to a connection arrive in the order they were posted,
-and for one that does not read posts are refused (429) once its buffer is full. A connection exists (can be posted to) from
-the end of its handshake; before and after, posting answers 410 Gone.
+Messages to a connection arrive in the order they were posted: each is written to its socket where it is posted, and what
+the socket does not take waits in a bounded buffer; for one that does not read posts are refused (429) once that is full. A
+connection exists (can be posted to) from the end of its handshake; before and after, posting answers 410 Gone.
 """
 
 import asyncio
 import contextlib
 import os
+import struct
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ import orjson
 from aiohttp import web
 
 from local.http_door import error
+from local.internal_door import MAX_MESSAGE_BYTES, Answer
 from local.invoker import InvocationFailed, Invoker, Overloaded
 from local.plan import ApiPlan, RoutePlan
 from local.servers import ACCOUNT
 
-MAX_MESSAGE_BYTES = 128 * 1024
 # What a client may send. The service takes messages of several frames up to 128 KB; no client of ours has any to say.
 MAX_FRAME_BYTES = 32 * 1024
+# A socket has more than enough with so much not yet taken by the kernel; what comes then waits in the connection's buffer.
+SOCKET_BYTES = 64 * 1024
+_SLOW_LOOK_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,16 @@ class Limits:
                    buffer_bytes=int(os.environ.get("LOCAL_WEBSOCKET_BUFFER_BYTES", cls.buffer_bytes)))
 
 
+def text_frame(payload: bytes) -> bytes:
+    """A text message as a server sends it: one frame, not masked (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + bytes((size,)) + payload
+    if size < 1 << 16:
+        return b"\x81\x7e" + struct.pack(">H", size) + payload
+    return b"\x81\x7f" + struct.pack(">Q", size) + payload
+
+
 class Connection:
     """One listener: its socket, its buffer and its sender."""
 
@@ -56,18 +70,30 @@ class Connection:
         self.user_agent = request.headers.get("User-Agent", "")
         self.connected_at = self.last_active = time.time()
         self._limits = limits
-        self._buffer: deque[str] = deque()
+        self._buffer: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
 
-    def send(self, text: str) -> bool:
-        """Puts a message at the buffer's end; False when there is no room."""
+    def send(self, payload: bytes) -> bool:
+        """Sends a text message after all that was sent before; False when there is no room."""
+        if not self._buffer and self._write(payload):
+            return True
         if (len(self._buffer) >= self._limits.buffer_messages
-                or (self._bytes + len(text) > self._limits.buffer_bytes and self._buffer)):
+                or (self._bytes + len(payload) > self._limits.buffer_bytes and self._buffer)):
             return False
-        self._buffer.append(text)
-        self._bytes += len(text)
+        self._buffer.append(payload)
+        self._bytes += len(payload)
         self._wake.set()
+        return True
+
+    def _write(self, payload: bytes) -> bool:
+        """Whether the socket has taken it. One that is closed takes everything: nobody will read it."""
+        if self.transport is None or self.transport.is_closing() or self.socket.closed:
+            return True
+        if self.transport.get_write_buffer_size() > SOCKET_BYTES:
+            return False
+        self.transport.write(text_frame(payload))
+        self.last_active = time.time()
         return True
 
     @property
@@ -81,17 +107,15 @@ class Connection:
             self.transport.abort()
 
     async def run_sender(self) -> None:
+        """Writes what waits, as the socket takes it."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._buffer:
-                text = self._buffer.popleft()
-                try:
-                    await self.socket.send_str(text)
-                except (ConnectionError, RuntimeError):
-                    return  # closed meanwhile; the reader notices
-                self._bytes -= len(text)
-                self.last_active = time.time()
+                if self._write(self._buffer[0]):
+                    self._bytes -= len(self._buffer.popleft())
+                else:
+                    await asyncio.sleep(_SLOW_LOOK_S)
 
 
 class WebSocketDoor:
@@ -175,7 +199,7 @@ class WebSocketDoor:
             connection.send(_own_message("Internal server error", connection.id, request_id))
             return
         if route.answers and isinstance(result, dict) and result.get("body"):
-            connection.send(result["body"])
+            connection.send(result["body"].encode())
 
     async def _disconnect(self, connection: Connection) -> None:
         route = self._routes.get("$disconnect")
@@ -199,27 +223,29 @@ class WebSocketDoor:
 
     # --- the @connections API
 
-    async def manage(self, request: web.BaseRequest, identifier: str) -> web.Response:
+    def manage(self, method: str, identifier: str, body: bytes) -> Answer:
         """POST sends a message, GET tells of the connection, DELETE closes it; 410 when it is not there."""
-        connection = self._connections.get(unquote(identifier))
+        connection = self._connections.get(identifier) or self._connections.get(unquote(identifier))
         if connection is None or connection.socket.closed:
-            return _management_error(410, "GoneException", "the connection is gone")
-        if request.method == "POST":
-            body = await request.read()
+            return Answer.refused(410, "GoneException", "the connection is gone")
+        if method == "POST":
             if len(body) > MAX_MESSAGE_BYTES:
-                return _management_error(413, "PayloadTooLargeException", f"more than {MAX_MESSAGE_BYTES} bytes")
-            if not connection.send(body.decode("utf-8")):
-                return _management_error(429, "LimitExceededException", "the connection's buffer is full")
-            return web.Response(status=200)
-        if request.method == "GET":
-            return web.Response(body=orjson.dumps({
+                return Answer.refused(413, "PayloadTooLargeException", f"more than {MAX_MESSAGE_BYTES} bytes")
+            try:
+                body.decode()
+            except UnicodeDecodeError:
+                return Answer.refused(400, "BadRequestException", "the message is no UTF-8 text")
+            if not connection.send(body):
+                return Answer.refused(429, "LimitExceededException", "the connection's buffer is full")
+            return Answer(200)
+        if method == "GET":
+            return Answer(200, orjson.dumps({
                 "connectedAt": _iso(connection.connected_at), "lastActiveAt": _iso(connection.last_active),
-                "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent}}),
-                content_type="application/json")
-        if request.method == "DELETE":
+                "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent}}))
+        if method == "DELETE":
             self._close(connection, b"closed by the server")
-            return web.Response(status=204)
-        return _management_error(403, "ForbiddenException", f"{request.method} is not an operation")
+            return Answer(204)
+        return Answer.refused(403, "ForbiddenException", f"{method} is not an operation")
 
     async def enforce_limits(self) -> None:
         """Closes what was idle or open too long; runs as long as the gateway."""
@@ -245,13 +271,8 @@ class WebSocketDoor:
                                for connection in list(self._connections.values())), return_exceptions=True)
 
 
-def _own_message(message: str, connection_id: str, request_id: str) -> str:
-    return orjson.dumps({"message": message, "connectionId": connection_id, "requestId": request_id}).decode()
-
-
-def _management_error(status: int, kind: str, message: str) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps({"message": message}), content_type="application/json",
-                        headers={"x-amzn-ErrorType": kind})
+def _own_message(message: str, connection_id: str, request_id: str) -> bytes:
+    return orjson.dumps({"message": message, "connectionId": connection_id, "requestId": request_id})
 
 
 def _iso(at: float) -> str:
