@@ -187,6 +187,7 @@ def _withdrawal(ledger: Ledger, wanted: withdrawals.WithdrawalRequest) -> None:
     withdrawals.request(wanted)
     withdrawals.approve(wanted.id, "operator", "")  # a small one is approved by itself
     withdrawals.to_send(100)
+    withdrawals.under_way()
     payout = withdrawals.begin(wanted.id)
     assert payout is not None
     withdrawals.finish(wanted.id, Receipt(settled=True, reference="bench", note=""))

@@ -147,6 +147,12 @@ class QueueState(Answer):
     oldest_age_s: float = 0
 
 
+class WithdrawalsUnderWay(Answer):
+    status: Literal["approved", "sent"]
+    count: int
+    oldest_age_s: float
+
+
 class AuditRun(Answer):
     audit: str
     market: str
@@ -161,10 +167,9 @@ class AuditRun(Answer):
 
 class FunctionFigures(Answer):
     function: str
-    invocations: int
     errors: int
     throttles: int
-    concurrent: int
+    environments: int
 
 
 class Health(Answer):
@@ -175,6 +180,7 @@ class Health(Answer):
     markets: list[MarketOverview]
     queues: list[QueueState]
     audits: list[AuditRun]
+    withdrawals: list[WithdrawalsUnderWay]
     functions: list[FunctionFigures] = []
 
 

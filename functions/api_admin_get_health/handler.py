@@ -1,4 +1,4 @@
-"""GET /admin/health: markets, queues, audits and what of them is wrong, in words.
+"""GET /admin/health: markets, queues, audits, withdrawals under way, and what of them is wrong, in words.
 
 A part that cannot be read does not hide the others: it stands in `unreachable`, and the exchange is not healthy.
 """
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from exchange.adapters.market_overview import market_rows
 from exchange.adapters.postgres.audit_runs import last_runs
+from exchange.adapters.postgres.withdrawals import under_way
 from exchange.adapters.queue_depths import queue_rows, queue_urls
 from exchange.adapters.service_faults import SERVICE_FAULTS
 from exchange.api.door import operation
@@ -36,9 +37,11 @@ def lambda_handler(request: Request) -> dict:
     markets = part("markets", lambda: market_rows(list(listing().markets.values())))
     queues = part("queues", _queues)
     audits = part("audits", lambda: [_given(row) for row in last_runs()])
-    found = troubles(markets=markets, queues=queues, audits=audits, now=datetime.now(UTC))
+    withdrawals = part("withdrawals", under_way)
+    found = troubles(markets=markets, queues=queues, audits=audits, withdrawals=withdrawals, now=datetime.now(UTC))
     answer = {"time": iso_time(request.received_at_ms), "healthy": not found and not unreachable, "troubles": found,
-              "unreachable": unreachable, "markets": markets, "queues": queues, "audits": audits}
+              "unreachable": unreachable, "markets": markets, "queues": queues, "audits": audits,
+              "withdrawals": withdrawals}
     return answer | ({"functions": part("functions", _functions)} if IN_THE_CLOUD else {})
 
 

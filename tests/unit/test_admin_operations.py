@@ -1,6 +1,7 @@
 """The operators' operations on a real ledger, journal, queue and status table; the engine runs where a test says so."""
 
 import json
+import re
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from exchange.adapters import market_status, ports
 from exchange.adapters.core import core_for
 from exchange.adapters.embedded.snapshots import FolderSnapshots
 from exchange.adapters.halt import halt_market
+from exchange.adapters.postgres import withdrawals
 from exchange.commands import CommandKind
 from exchange.engine import Delivery, MatchingEngine
 from exchange.markets import listing
@@ -236,6 +238,39 @@ def test_health_names_what_is_wrong(olga, journal):
     commands = next(row for row in answer["queues"] if row["name"] == f"commands-{MARKET}")
     assert (commands["waiting"], commands["in_flight"]) == (1, 0) and commands["oldest_age_s"] < 60
     assert "functions" not in answer
+
+
+def wait_for_the_custody(olga, database, age_s, *, sent=False):
+    """A withdrawal that has been approved, or sent, for so long."""
+    olga.api.fund("ann", USD="100")
+    methods = olga.api.call("api_list_payment_methods", user="ann", path="/payment-methods").body
+    made = olga.api.call("api_request_withdrawal", user="ann", method="POST", path="/withdrawals/payment-method", body={
+        "currency": "USD", "amount": "10", "payment_method_id": methods[0]["id"]}).body
+    assert made["status"] == "approved"
+    if sent:
+        assert withdrawals.begin(made["id"])
+    database.execute("ALTER TABLE transfer_steps DISABLE TRIGGER USER")
+    database.execute("UPDATE transfer_steps SET created_at = created_at - make_interval(secs => %s)", (age_s,))
+    return made["id"]
+
+
+@pytest.mark.parametrize(("sent", "age_s", "told"), [
+    (False, 0, None), (False, 170, None), (True, 181, None), (True, 3590, None),
+    (False, 181, r"1 approved and not sent, the oldest for 18\d s"),
+    (True, 3601, r"1 sent and not answered by the custody, the oldest for 36\d\d s")])
+def test_health_names_withdrawals_that_wait_too_long(olga, database, sent, age_s, told):
+    status = "sent" if sent else "approved"
+    wait_for_the_custody(olga, database, age_s, sent=sent)
+    answer = olga.call("api_admin_get_health").body
+    [row] = answer["withdrawals"]
+    assert (row["status"], row["count"]) == (status, 1) and age_s <= row["oldest_age_s"] < age_s + 10
+    texts = [row["text"] for row in answer["troubles"] if (row["what"], row["subject"]) == ("withdrawals-failing", status)]
+    assert len(texts) == (told is not None) and all(re.fullmatch(told, text) for text in texts)
+    assert told is None or not answer["healthy"]
+    if not sent:  # what nobody will send as long as the account is frozen is no trouble
+        database.execute("SELECT set_frozen(account_no, true, 'olga', 'a test') FROM accounts WHERE user_id = 'ann'")
+        answer = olga.call("api_admin_get_health").body
+        assert answer["withdrawals"] == [] and not any(row["what"] == "withdrawals-failing" for row in answer["troubles"])
 
 
 def test_health_shows_the_rest_when_a_service_is_away(olga, monkeypatch):

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from cdk.operations import DEFAULT_PATH, OPERATIONS, Door
-from openapi import models, table
+from exchange.adapters.aws.metrics import FUNCTION_METRICS
+from openapi import models, operators, table
 from openapi.document import FILE, as_text, document
 from openapi.reading import read_handler
 from tests.unit.test_docs import produced_codes
@@ -104,6 +105,10 @@ def test_queries_and_bodies_are_read_from_the_handlers():
     assert read_handler("api_get_book").query["level"] == {"type": "integer", "default": 1, "minimum": 1, "maximum": 3}
     assert {"granularity", "start", "end"} <= read_handler("api_list_candles").query.keys()
     assert read_handler("api_place_orders").has_body and read_handler("api_place_order").bucket == "orders"
+
+
+def test_figures_that_only_the_cloud_has_are_those_of_the_source():
+    assert set(operators.FunctionFigures.model_fields) == {"function", *FUNCTION_METRICS}
 
 
 def test_no_order_field_is_forgotten():

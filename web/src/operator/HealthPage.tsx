@@ -92,6 +92,23 @@ function Figures({ health }: { health: Health }) {
         />
       </Card>
       <Audits audits={health.audits} />
+      <Card title="Withdrawals under way">
+        <Table
+          loose
+          label="Withdrawals under way"
+          empty="None waits for the custody."
+          rows={health.withdrawals}
+          id={(row) => row.status}
+          columns={[
+            {
+              head: "Status",
+              cell: (row) => (row.status === "approved" ? "Approved, not sent yet" : "Sent, not answered yet"),
+            },
+            { head: "Count", right: true, cell: (row) => row.count },
+            { head: "Oldest", right: true, cell: (row) => seconds(row.oldest_age_s) },
+          ]}
+        />
+      </Card>
       {health.functions && (
         <Card title="Functions, last five minutes">
           <Table

@@ -71,6 +71,7 @@ export interface Health {
   markets: AdminMarket[];
   queues: QueueRow[];
   audits: AuditRun[];
+  withdrawals: { status: "approved" | "sent"; count: number; oldest_age_s: number }[];
   functions?: FunctionRow[];
 }
 

@@ -14,10 +14,16 @@ LAG_S = 30
 AUDIT_SILENT = timedelta(minutes=10)
 DAILY_AUDIT_SILENT = timedelta(hours=26)
 
+# What is approved goes with the next run, each minute; three that fail ring the alarm. What was sent the custody answers at
+# once or by a notice: it may take its time, but not for ever.
+UNSENT_S = 180
+UNANSWERED_S = 3600
 
-def troubles(*, markets: list[dict], queues: list[dict], audits: list[dict], now: datetime) -> list[dict]:
+
+def troubles(*, markets: list[dict], queues: list[dict], audits: list[dict], withdrawals: list[dict],
+             now: datetime) -> list[dict]:
     """`{"what", "subject", "text"}` for each; `what` names the page of docs/runbooks. Rows as the operations show them."""
-    return [*_of_markets(markets), *_of_queues(queues), *_of_audits(audits, now)]
+    return [*_of_markets(markets), *_of_queues(queues), *_of_audits(audits, now), *_of_withdrawals(withdrawals)]
 
 
 def _trouble(what: str, subject: str, text: str) -> dict:
@@ -60,4 +66,14 @@ def _of_audits(audits: list[dict], now: datetime) -> list[dict]:
             found.append(_trouble("broken-invariant", name, "its last run found a broken invariant"))
         elif now - datetime.fromisoformat(row["started_at"]) > silent:
             found.append(_trouble("audit-failing", name, f"has not run since {row['started_at']}"))
+    return found
+
+
+def _of_withdrawals(withdrawals: list[dict]) -> list[dict]:
+    found = []
+    for row in withdrawals:
+        longest, what = (UNSENT_S, "not sent") if row["status"] == "approved" else (UNANSWERED_S, "not answered by the custody")
+        if row["oldest_age_s"] >= longest:
+            found.append(_trouble("withdrawals-failing", row["status"],
+                                  f"{row['count']} {row['status']} and {what}, the oldest for {row['oldest_age_s']:.0f} s"))
     return found

@@ -21,6 +21,12 @@ _TAKEN = """SELECT a.tier, t.asset, sum(t.amount)::text FROM accounts a
        AND t.status NOT IN ('refused', 'canceled', 'returned') AND t.created_at > now() - interval '24 hours'
      WHERE a.account_no = %s GROUP BY a.tier, t.asset"""
 
+_UNDER_WAY = """SELECT t.status, count(*), extract(epoch FROM now() - min(s.since))::float8 AS oldest_age_s
+      FROM transfers t JOIN accounts a USING (account_no),
+           LATERAL (SELECT max(created_at) AS since FROM transfer_steps WHERE transfer_id = t.id) s
+     WHERE t.kind = 'withdrawal' AND (t.status = 'sent' OR (t.status = 'approved' AND NOT a.frozen))
+     GROUP BY t.status ORDER BY t.status"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalRequest:
@@ -73,6 +79,11 @@ def to_send(limit: int) -> list[UUID]:
         "SELECT t.id FROM transfers t JOIN accounts a USING (account_no) WHERE t.kind = 'withdrawal'"
         " AND (t.status = 'sent' OR (t.status = 'approved' AND NOT a.frozen)) ORDER BY t.number LIMIT %s",
         (limit,)).fetchall())]
+
+
+def under_way() -> list[dict]:
+    """Of what `to_send` asks for: `status` (approved, sent), `count`, `oldest_age_s` (since the oldest came to this status)."""
+    return repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(_UNDER_WAY).fetchall())
 
 
 def begin(transfer_id: UUID) -> Payout | None:
