@@ -6,7 +6,7 @@ and an empty function, which is what the requests cost before any of our work. T
 folder of its own, with its durability on; the load generator shares the machine with it and its CPU is listed.
 
 A second figure is the time from the request to the order's `received` message on the public WebSocket feed: through queue,
-match, journal, publisher and push.
+match, journal, publisher and push. The listener takes several messages in one frame (`batch`, see docs/FEED.md).
 """
 
 import argparse
@@ -51,20 +51,23 @@ def order_body(rng: random.Random) -> dict:
 class Listener:
     """Notes when each order's `received` came over the public feed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, batch: bool) -> None:
+        self.batch = batch
         self.seen: dict[str, float] = {}
         self.ready = asyncio.Event()
 
     async def run(self, session: aiohttp.ClientSession, url: str) -> None:
         async with session.ws_connect(url, max_msg_size=0) as socket:
-            await socket.send_json({"type": "subscribe", "product_ids": list(MARKETS), "channels": ["full"]})
+            await socket.send_json({"type": "subscribe", "product_ids": list(MARKETS), "channels": ["full"],
+                                    "batch": self.batch})
             async for message in socket:
                 now = time.perf_counter()
-                body = json.loads(message.data)
-                if body["type"] == "received":
-                    self.seen[body["order_id"]] = now
-                elif body["type"] == "subscriptions":
-                    self.ready.set()
+                frame = json.loads(message.data)
+                for body in frame if isinstance(frame, list) else [frame]:
+                    if body["type"] == "received":
+                        self.seen[body["order_id"]] = now
+                    elif body["type"] == "subscriptions":
+                        self.ready.set()
 
 
 async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:
@@ -92,14 +95,14 @@ async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:
     return latencies, failed
 
 
-async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -> None:
+async def measure(exchange: RunningExchange, rates: list[int], seconds: float, batch: bool) -> None:
     rng = random.Random(1)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
         keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
         trading = exchange.trading
         traders = [Trader(session, trading, key) for key in keys]
-        listener = Listener()
+        listener = Listener(batch=batch)
         listening = asyncio.ensure_future(listener.run(session, exchange.websocket))
         await asyncio.wait_for(listener.ready.wait(), 20)
         sent: dict[str, float] = {}
@@ -162,12 +165,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=15, help="length of each run of orders")
     parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
+    parser.add_argument("--single", action="store_true", help="a listener that wants each message in a frame of its own")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
         exchange = RunningExchange(Path(folder))
         exchange.start()
         try:
-            asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
+            asyncio.run(measure(exchange, arguments.rates, arguments.seconds, not arguments.single))
         finally:
             exchange.stop()
     sys.exit(0)

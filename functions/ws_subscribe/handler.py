@@ -31,11 +31,10 @@ def lambda_handler(event: dict, context: object) -> dict:
         known = connections.find_connection(connection_id)
         if known is not None and known.user_id and identity and known.user_id != identity["user_id"]:
             raise BadRequest("Authentication Failed", "this connection is signed in as another user")
-        cancels = {(CANCEL_ON_DISCONNECT, product) for product in request.signed_products}
-        connection = connections.subscribe(
-            connection_id, request.wanted | (cancels if request.cancel_on_disconnect else set()), **identity)
-        if request.cancel_on_disconnect is False:
-            connection = connections.unsubscribe(connection_id, cancels)
+        on, off = switches(request)
+        connection = connections.subscribe(connection_id, request.wanted | on, **identity)
+        if off:
+            connection = connections.unsubscribe(connection_id, off)
         # Who deletes a key closes the connections that say they use it: either it sees this one, or this sees it gone.
         if identity.get("key_id") and not key_exists(identity["key_id"]):
             answer(connection_id, refusal(BadRequest("Authentication Failed", "Invalid API Key")))
@@ -51,7 +50,7 @@ def lambda_handler(event: dict, context: object) -> dict:
     except (connections.ConnectionGone, Gone):
         return OK
     try:
-        enqueue(connection, request)
+        enqueue(connection, request, others=known is not None and known.batch != connection.batch)
     except Exception:
         # `subscriptions` was answered and a snapshot may never come: better no connection than one that stays silent.
         answer(connection_id, refusal(BadRequest("Failed to subscribe", "a service is unavailable, connect again")))
@@ -60,9 +59,19 @@ def lambda_handler(event: dict, context: object) -> dict:
     return OK
 
 
-def enqueue(connection: connections.Connection, request: FeedRequest) -> None:
-    """Tells the publisher of each market that the request names, and starts the clock where a channel needs it."""
-    for product in sorted({product for _, product in request.wanted}):
+def switches(request: FeedRequest) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """The pairs that the request's `true`s put on and its `false`s take off."""
+    cancels = {(CANCEL_ON_DISCONNECT, product) for product in request.signed_products}
+    asked = ((request.cancel_on_disconnect, cancels), (request.batch, {connections.OF_THE_CONNECTION}))
+    on, off = (set().union(*(pairs for value, pairs in asked if value is wanted)) for wanted in (True, False))
+    return on, off
+
+
+def enqueue(connection: connections.Connection, request: FeedRequest, *, others: bool) -> None:
+    """Tells the publisher of each market that the request names, and starts the clock where a channel needs it. `others`: what
+    changed is of the connection's other markets, too."""
+    named = {product for _, product in request.wanted}
+    for product in sorted(named | connection.products if others else named):
         subscription = Subscription(
             market=product, connection=connection.id, version=connection.version, channels=connection.channels(product),
             requested=frozenset(channel for channel, wanted in request.wanted if wanted == product),

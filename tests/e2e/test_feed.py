@@ -273,6 +273,30 @@ def test_unsubscribing_ends_the_stream(exchange, listen):
     request(exchange, key, "DELETE", f"/orders/{order}")
 
 
+def test_a_listener_that_takes_arrays_learns_the_same_in_the_same_order(exchange, listen):
+    key = exchange.funded_key(BALANCES)
+    listener, witness = listen(), listen()
+    listener.send(type="subscribe", product_ids=[MARKET], channels=["full", "level2"], batch=True)
+    witness.send(type="subscribe", product_ids=[MARKET], channels=["full", "level2"])
+    assert listener.next()["batch"] is True and "batch" not in witness.next()
+    for client in (listener, witness):
+        assert client.next()["type"] == "snapshot"
+    orders = [place(exchange, key, "buy", "1", f"{20 + number}.00") for number in range(5)]
+    request(exchange, key, "DELETE", f"/orders?product_id={MARKET}")
+    frames, messages = [], []
+    while sum(message["type"] == "done" and message["order_id"] in orders for message in messages) < len(orders):
+        frames.append(listener.next())
+        messages += frames[-1] if isinstance(frames[-1], list) else [frames[-1]]
+    assert any(isinstance(frame, list) and len(frame) > 1 for frame in frames)
+    kept = [message for message in messages if message["type"] != "l2update"]
+    singles: list[dict] = []
+    while len([one for one in singles if one["type"] != "l2update"]) < len(kept):
+        singles.append(witness.next())
+    assert [one for one in singles if one["type"] != "l2update"] == kept
+    listener.send(type="subscribe", product_ids=[MARKET], channels=["full"], batch=False)
+    assert "batch" not in listener.until(lambda frame: isinstance(frame, dict) and frame["type"] == "subscriptions")[-1]
+
+
 def test_lost_views_come_back_and_no_listener_is_left_behind(start_exchange):
     """Valkey dies and its files are gone: books and trades come back from the journal, listeners are sent away."""
     exchange = start_exchange()

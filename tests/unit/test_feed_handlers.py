@@ -177,6 +177,7 @@ def test_the_first_form_names_one_product(world):
     {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": "level2"},
     {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": {"name": "level2"}},
     {"type": "subscribe"}, subscribe("level2", "nonsense"),
+    subscribe("level2", batch="yes"), subscribe("level2", batch=1), subscribe("level2", batch=[]), subscribe(batch=True),
     subscribe("user", key=["k"]), subscribe("user", key=True, signature="s"), subscribe("user", timestamp={}),
     subscribe("\ud800"),
 ])
@@ -287,6 +288,29 @@ def test_cancel_on_disconnect_comes_and_goes(world, key):
     world.send("ws_subscribe", subscribe("full", products=both, **signed(key)))
     world.send("ws_unsubscribe", {"type": "unsubscribe", "channels": ["user"]})
     assert connections.find_connection("c1").cancels == set(both)  # `full` is signed as well
+    world.send("ws_unsubscribe", {"type": "unsubscribe"})
+    assert connections.find_connection("c1").subscriptions == frozenset()
+
+
+def test_batch_is_of_the_connection_and_every_market_of_it_is_told(world):
+    assert "batch" not in world.send("ws_subscribe", subscribe("level2"))[0]
+    assert {s.market: s.channels for s in world.subscriptions()} == {"BTC-USD": {"level2"}}
+    (answer,) = world.send("ws_subscribe", subscribe("ticker", products=("ETH-USD",), batch=True))
+    assert answer == {"type": "subscriptions", "batch": True, "channels": [
+        {"name": "level2", "product_ids": ["BTC-USD"]}, {"name": "ticker", "product_ids": ["ETH-USD"]}]}
+    assert [(s.market, s.channels, s.requested) for s in world.subscriptions()[1:]] == [
+        ("BTC-USD", {"level2", "batch"}, set()), ("ETH-USD", {"ticker", "batch"}, {"ticker"})]
+    told = len(world.subscriptions())
+    assert world.send("ws_subscribe", subscribe("matches"))[0]["batch"] is True, "without a word it stays"
+    assert [(s.market, s.channels) for s in world.subscriptions()[told:]] == [("BTC-USD", {"level2", "matches", "batch"})]
+    assert world.send("ws_unsubscribe", {"type": "unsubscribe"}) == [
+        {"type": "subscriptions", "batch": True, "channels": []}]
+    assert [(s.market, s.channels) for s in world.subscriptions()[-2:]] == [("BTC-USD", set()), ("ETH-USD", set())]
+    world.send("ws_subscribe", subscribe("level2", products=("BTC-USD", "ETH-USD")))
+    (answer,) = world.send("ws_subscribe", subscribe("level2", batch=False))
+    assert "batch" not in answer
+    assert [(s.market, s.channels) for s in world.subscriptions()[-2:]] == [("BTC-USD", {"level2"}), ("ETH-USD", {"level2"})]
+    assert connections.find_connection("c1").products == {"BTC-USD", "ETH-USD"}
     world.send("ws_unsubscribe", {"type": "unsubscribe"})
     assert connections.find_connection("c1").subscriptions == frozenset()
 

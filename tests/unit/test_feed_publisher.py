@@ -232,6 +232,25 @@ def test_a_slow_one_is_sent_the_newest_state_in_its_place(setup):
     assert [message["type"] for message in sent["d"]] == ["l2update", "l2update"]
 
 
+def test_the_pusher_is_told_who_takes_several_messages_in_one_frame(setup):
+    world = setup.world
+
+    def batched() -> set[str]:
+        start = len(setup.queue.sent)
+        setup.handle(nudge(world.run(world.place("sell", "1", "1"))))
+        bodies = [json.loads(body) for _, _, _, body in setup.queue.sent[start:]]
+        assert all(set(body["batch"]) <= {one for connections, _ in body["send"] for one in connections} for body in bodies)
+        return {connection for body in bodies for connection in body["batch"]}
+
+    setup.handle(*(subscribe(f"c{number}", "full", "batch") for number in range(8)), subscribe("d", "full"))
+    many = {f"c{number}" for number in range(8)}
+    assert batched() == many
+    setup.publisher = setup.new_publisher()
+    assert batched() == many, "another environment"
+    setup.handle(subscribe("c0", "full", version=2), encode_drop(MARKET, "c1"), subscribe("d", "full", "batch", version=2))
+    assert batched() == (many - {"c0", "c1"}) | {"d"}
+
+
 def test_a_dropped_connection_gets_nothing_more_and_leaves_no_trace(setup):
     setup.handle(subscribe("c", "full"), subscribe("d", "full"))
     setup.handle(encode_drop(MARKET, "c"), encode_drop(MARKET, "never-there"))

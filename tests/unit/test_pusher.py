@@ -7,7 +7,15 @@ from collections import defaultdict
 import pytest
 
 from exchange.adapters.aws.posts import Gone, PostFailed, PostRefused, TooSlow
-from exchange.adapters.aws.pusher import GAP_S, MAX_RECEIVES, MAX_RESYNCS, PAUSES_S, SLOW_REMEMBERED_S, Pusher
+from exchange.adapters.aws.pusher import (
+    FRAME_BYTES,
+    GAP_S,
+    MAX_RECEIVES,
+    MAX_RESYNCS,
+    PAUSES_S,
+    SLOW_REMEMBERED_S,
+    Pusher,
+)
 from exchange.feed.conflation import conflate
 
 MARKET = "BTC-USD"
@@ -56,9 +64,11 @@ class World:
             self.trouble[connection](text)
         self.sent[connection].append(text)
 
-    def push(self, *parts: tuple[str, list[str]], market: str = MARKET, receives: int = 1, by: Pusher | None = None) -> None:
+    def push(self, *parts: tuple[str, list[str]], market: str = MARKET, receives: int = 1, by: Pusher | None = None,
+             batch: str = "") -> None:
         """Each part a queue message: (connections separated by spaces, texts)."""
         (by or self.pusher).push([{"market": market, "texts": texts, "close": [],
+                           "batch": [one for one in connections.split() if one in batch.split()],
                            "send": [[connections.split(), list(range(len(texts)))]]} for connections, texts in parts],
                          name="n", receives=receives)
 
@@ -194,6 +204,62 @@ def test_a_batch_is_conflated_for_each_connection_by_what_it_has(world):
     assert [json.loads(text) for text in world.sent["levels"]] == [json.loads(
         update(0, 2, ("buy", "1", "2"), ("sell", "9", "1")))]
     assert [json.loads(text)["type"] for text in world.sent["both"]] == ["match", "l2update"]
+
+
+# --- several messages in one frame
+
+def test_who_asked_for_it_gets_what_goes_together_as_arrays(world):
+    texts = [event(number) for number in range(5)]
+    world.push(("one many", texts), batch="many")
+    assert world.sent["one"] == texts
+    assert [json.loads(frame) for frame in world.sent["many"]] == [[json.loads(text) for text in texts]]
+    world.push(("one many", [event(9)]), batch="many")
+    assert world.sent["many"][-1] == event(9), "one alone is no array"
+    world.pusher.push([{"market": MARKET, "texts": texts, "close": [], "send": [[["many"], [0, 1]]]}], name="n")
+    assert world.sent["many"][-2:] == texts[:2], "a body of before says nothing of it"
+
+
+def test_arrays_of_several_markets_and_messages_keep_the_order_and_are_conflated(world):
+    world.pusher.push([
+        {"market": MARKET, "texts": [event(1), update(0, 1, ("buy", "1", "1"))], "close": [], "batch": ["c"],
+         "send": [[["c"], [0, 1]]]},
+        {"market": "ETH-USD", "texts": [event(7)], "close": [], "batch": ["c"], "send": [[["c"], [0]]]},
+        {"market": MARKET, "texts": [update(1, 2, ("buy", "1", "2"))], "close": [], "batch": ["c"], "send": [[["c"], [0]]]}],
+        name="n")
+    (frame,) = world.sent["c"]
+    assert json.loads(frame) == [json.loads(text) for text in (event(1), event(7), update(0, 2, ("buy", "1", "2")))]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"])
+def test_no_frame_is_longer_than_a_frame_unless_one_message_is(world, letter):
+    rng = random.Random(letter)
+    texts = [json.dumps({"n": number, "text": letter * rng.randint(0, 3000)}, ensure_ascii=False) for number in range(120)]
+    texts.insert(60, json.dumps({"n": "long", "text": letter * 40_000}, ensure_ascii=False))
+    world.push(("c", texts), batch="c")
+    frames = [json.loads(frame) for frame in world.sent["c"]]
+    assert [message for frame in frames for message in (frame if isinstance(frame, list) else [frame])] == [
+        json.loads(text) for text in texts]
+    sizes = [len(frame.encode()) for frame in world.sent["c"]]
+    assert sorted(sizes)[-2] <= FRAME_BYTES < max(sizes)
+    assert len(frames) < 3 + sum(len(text.encode()) for text in texts) / 20_000
+
+
+def test_frames_that_were_not_posted_are_posted_again_and_no_other(world):
+    texts = [json.dumps({"type": "match", "n": number, "text": "x" * 20_000}) for number in range(4)]
+    world.trouble["c"] = lambda text: raises(PostFailed("500"), 1)(text) if '"n": 2' in text and not world.pauses else None
+    world.push(("c d", texts), batch="c")
+    assert world.sent["c"] == world.sent["d"] == texts and world.pauses == [PAUSES_S[0]]
+
+
+def test_a_slow_one_with_events_in_its_frames_is_closed_one_of_levels_gets_the_newest_state(world):
+    for connection, texts in (("events", [event(1), update(0, 1)]), ("levels", [update(0, 1), update(2, 3)])):
+        world.trouble[connection] = raises(TooSlow("429"), 1)
+        world.push((connection, texts), batch=connection)
+    assert world.closed == ["events"] and world.resyncs == [("levels", MARKET)]
+    world.push(("levels", [update(1, 2), event(3), snapshot(4), update(4, 5)]), batch="levels")
+    (frame,) = world.sent["levels"]
+    assert [message["type"] for message in json.loads(frame)] == ["match", "snapshot", "l2update"]
+    assert world.pusher._behind == {}, "the snapshot in the array ended the gap"
 
 
 # --- conflation

@@ -120,7 +120,9 @@ class Connection {
       void this.send("subscribe", [...this.wanted.keys()]);
     };
     socket.onmessage = (event) => {
-      if (socket === this.socket) this.take(JSON.parse(event.data as string) as FeedMessage);
+      if (socket !== this.socket) return;
+      const frame = JSON.parse(event.data as string) as FeedMessage | FeedMessage[];
+      for (const message of Array.isArray(frame) ? frame : [frame]) this.take(message);
     };
     socket.onclose = () => {
       if (socket !== this.socket) return;
@@ -148,6 +150,7 @@ class Connection {
       const request: Record<string, unknown> = {
         type,
         channels: [name === "status" ? { name } : { name, product_ids: products }],
+        ...(type === "subscribe" && { batch: true }),
       };
       if (name === "user" && type === "subscribe") {
         const token = await accessToken().catch(() => null);

@@ -15,9 +15,10 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAtt
 from pynamodb.exceptions import UpdateError
 from pynamodb.models import Model
 
-from exchange.feed.requests import CANCEL_ON_DISCONNECT
+from exchange.feed.requests import BATCH, CANCEL_ON_DISCONNECT
 
 LIFETIME_S = 3 * 3600
+OF_THE_CONNECTION = (BATCH, "")
 
 
 class _Row(Model):
@@ -42,8 +43,8 @@ class ConnectionGone(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`subscriptions`: (channel, product) pairs, and (CANCEL_ON_DISCONNECT, product). `account` 0 and empty ids: nobody has
-    signed in."""
+    """`subscriptions`: (channel, product) pairs, (CANCEL_ON_DISCONNECT, product), and of the connection whole (BATCH, "").
+    `account` 0 and empty ids: nobody has signed in."""
 
     id: str
     version: int
@@ -54,8 +55,15 @@ class Connection:
     opened_at_s: int = 0
 
     def channels(self, product: str) -> frozenset[str]:
-        return frozenset(channel for channel, wanted in self.subscriptions
-                         if wanted == product and channel != CANCEL_ON_DISCONNECT)
+        """What the product's publisher is to know: BATCH is among them."""
+        found = frozenset(channel for channel, wanted in self.subscriptions
+                          if wanted == product and channel != CANCEL_ON_DISCONNECT)
+        return found | {BATCH} if found and self.batch else found
+
+    @property
+    def batch(self) -> bool:
+        """Whether it takes several messages in one frame."""
+        return OF_THE_CONNECTION in self.subscriptions
 
     @property
     def cancels(self) -> set[str]:
@@ -64,7 +72,7 @@ class Connection:
 
     @property
     def products(self) -> set[str]:
-        return {product for _, product in self.subscriptions}
+        return {product for _, product in self.subscriptions if product}
 
 
 def open_connection(connection_id: str) -> None:

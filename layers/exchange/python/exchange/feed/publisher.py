@@ -21,6 +21,7 @@ from typing import Protocol
 from exchange.faults import RetryableFault
 from exchange.feed import messages, routing
 from exchange.feed.bodies import Subscription
+from exchange.feed.requests import BATCH
 from exchange.feed.routing import BEAT_CHANNELS, Buffered, Outgoing, Subscriber
 from exchange.feed.state import MarketState, ViewChanges
 from exchange.follower import JournalFollower, StaleCursor
@@ -275,6 +276,7 @@ class _OpenRoom:
         self._batched_trade: int | None = None
         self._told_status: str | None = None
         self._listens: frozenset[str] | None = None
+        self._batched: frozenset[str] | None = None
 
     def take(self, entry: JournalEntry) -> None:
         step = self.room.state.apply(entry)
@@ -298,7 +300,7 @@ class _OpenRoom:
             if "status" not in self._listening():
                 self._told_status = text
         self.room.subscribers[wanted.connection] = self._changed_subscribers[wanted.connection] = subscriber
-        self._listens = None
+        self._listens = self._batched = None
 
     def resync(self, connection: str) -> None:
         """The newest state, for one that was too slow for the updates; it never has channels of events."""
@@ -310,7 +312,7 @@ class _OpenRoom:
     def drop(self, connection: str) -> None:
         if self.room.subscribers.pop(connection, None) is not None:
             self._changed_subscribers[connection] = None
-            self._listens = None
+            self._listens = self._batched = None
 
     def beat(self, at_ms: int, *, batch: bool, status: Callable[[], str]) -> None:
         """What the clock moves: a `heartbeat` behind all that it may name; with `batch` the newest ticker, if there was a
@@ -342,6 +344,13 @@ class _OpenRoom:
                 channel for subscriber in self.room.subscribers.values() for channel in subscriber.channels)
         return self._listens
 
+    def _in_batches(self) -> frozenset[str]:
+        """The connections that take several messages in one frame."""
+        if self._batched is None:
+            self._batched = frozenset(subscriber.connection for subscriber in self.room.subscribers.values()
+                                      if BATCH in subscriber.channels)
+        return self._batched
+
     def _send_all(self, channel: str, text: str) -> None:
         self.outgoing.send([subscriber.connection for subscriber in self.room.subscribers.values()
                             if channel in subscriber.channels], [text])
@@ -354,7 +363,7 @@ class _OpenRoom:
         revision = self.room.revision + 1
         # The digest: should Redis come back a second older, other bodies may be made under the same revision.
         pushes = [Push(f"{self.room.epoch}:{revision}:{part}:{_digest(body)}", f"{self.market.id}:{shard}", body)
-                  for part, (shard, body) in enumerate(self.outgoing.bodies(self.market.id, shards))]
+                  for part, (shard, body) in enumerate(self.outgoing.bodies(self.market.id, shards, self._in_batches()))]
         return Save(self.room.epoch, self.room.revision, self.room.state.take_changes(), self._changed_subscribers, pushes,
                     self._listening() if self._changed_subscribers or self.is_new else None)
 

@@ -16,6 +16,8 @@ DEFAULT_CHANNEL = "full"
 STATUS = "status"
 # Kept beside the channels in a connection's subscriptions, and no channel: this product's orders end with the connection.
 CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
+# No channel either, and of the connection whole: it takes several messages in one frame.
+BATCH = "batch"
 SIGNED_CHANNELS = frozenset(("user", "full"))
 # A frame of API Gateway; what is longer is no request of a real client.
 MAX_REQUEST_BYTES = 32 * 1024
@@ -43,6 +45,7 @@ class FeedRequest:
     wanted: frozenset[tuple[str, str | None]]
     credentials: dict[str, str]
     cancel_on_disconnect: bool | None = None
+    batch: bool | None = None
 
     @property
     def channels(self) -> set[str]:
@@ -80,10 +83,8 @@ def parse_subscribe(message: dict, products: Collection[str]) -> FeedRequest:
     if not wanted:
         raise BadRequest(title, "no channel was asked for")
     credentials = _credentials(message, title)
-    cancel = message.get(CANCEL_ON_DISCONNECT)
-    if cancel is not None and not isinstance(cancel, bool):
-        raise BadRequest(title, f"{CANCEL_ON_DISCONNECT} is {_found(cancel)}, wanted true or false")
-    request = FeedRequest(frozenset(wanted), credentials, cancel)
+    cancel, batch = (_switch(message, name, title) for name in (CANCEL_ON_DISCONNECT, BATCH))
+    request = FeedRequest(frozenset(wanted), credentials, cancel, batch)
     if cancel is not None and not (request.signed_products and ("key" in credentials or "token" in credentials)):
         raise BadRequest(title, f"{CANCEL_ON_DISCONNECT} needs the channel user or full, signed")
     return request
@@ -141,6 +142,13 @@ def _credentials(message: dict, title: str) -> dict[str, str]:
             raise BadRequest(title, f"{name} is {_found(value)}, wanted a string")
         credentials[name] = str(value)
     return credentials
+
+
+def _switch(message: dict, name: str, title: str) -> bool | None:
+    value = message.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise BadRequest(title, f"{name} is {_found(value)}, wanted true or false")
+    return value
 
 
 def _found(value: object) -> str:

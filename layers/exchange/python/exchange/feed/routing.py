@@ -74,9 +74,10 @@ class Outgoing:
     def __bool__(self) -> bool:
         return bool(self._parts or self._closes)
 
-    def bodies(self, market: str, shards: int) -> list[tuple[int, str]]:
+    def bodies(self, market: str, shards: int, batched: frozenset[str] = frozenset()) -> list[tuple[int, str]]:
         """(shard, body) in the order to be sent; a body is JSON:
-        `{"market", "texts": [...], "send": [[[connection, ...], [index of a text, ...]], ...], "close": [...]}`."""
+        `{"market", "texts": [...], "send": [[[connection, ...], [index of a text, ...]], ...], "close": [...]}`, and as `batch`
+        those of its connections that are in `batched`: they take several messages in one frame."""
         by_shard: dict[int, list[_Body]] = {}
         for connections, texts in self._parts:
             for shard, members in _by_shard(connections, shards).items():
@@ -88,7 +89,7 @@ class Outgoing:
         for shard, members in _by_shard(self._closes, shards).items():
             by_shard.setdefault(shard, [_Body()])[-1].close += members
         self._parts, self._closes = [], []
-        return [(shard, body.encode(market)) for shard, bodies in by_shard.items() for body in bodies]
+        return [(shard, body.encode(market, batched)) for shard, bodies in by_shard.items() for body in bodies]
 
 
 class _Body:
@@ -113,8 +114,10 @@ class _Body:
             self.send.append((connections, [index]))
             self.size += sum(map(len, connections))
 
-    def encode(self, market: str) -> str:
-        return orjson.dumps({"market": market, "texts": self.texts, "send": self.send, "close": self.close}).decode()
+    def encode(self, market: str, batched: frozenset[str]) -> str:
+        batch = batched and sorted({one for connections, _ in self.send for one in connections if one in batched})
+        return orjson.dumps({"market": market, "texts": self.texts, "send": self.send, "close": self.close,
+                             "batch": list(batch)}).decode()
 
 
 def shard_of(connection: str, shards: int) -> int:

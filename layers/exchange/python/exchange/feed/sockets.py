@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from exchange.feed.messages import dump, error_message
-from exchange.feed.requests import CANCEL_ON_DISCONNECT, STATUS, BadRequest
+from exchange.feed.requests import BATCH, CANCEL_ON_DISCONNECT, STATUS, BadRequest
 
 OK = {"statusCode": 200}
 
@@ -18,12 +18,16 @@ def body_of(event: dict) -> str:
 
 
 def subscriptions_message(pairs: Iterable[tuple[str, str]]) -> str:
-    """The `subscriptions` answer: every channel that is on, with its products, and whose orders end with the connection."""
+    """The `subscriptions` answer: every channel that is on, with its products, whose orders end with the connection, and
+    whether it takes several messages in one frame."""
     by_channel: dict[str, list[str]] = {}
     for channel, product in sorted(pairs):
         by_channel.setdefault(channel, []).append(product)
     cancels = by_channel.pop(CANCEL_ON_DISCONNECT, None)
-    return dump({"type": "subscriptions", **({CANCEL_ON_DISCONNECT: cancels} if cancels else {}), "channels": [
+    switches = {CANCEL_ON_DISCONNECT: cancels} if cancels else {}
+    if by_channel.pop(BATCH, None):
+        switches[BATCH] = True
+    return dump({"type": "subscriptions", **switches, "channels": [
         {"name": channel, "product_ids": products if channel != STATUS else []} for channel, products in by_channel.items()]})
 
 

@@ -8,6 +8,9 @@
     fails (5xx, lost)  tried again with pauses while the others go on; then closed and dropped, alone
     all of them fail   the service is away: the batch comes again, a connection may see a message twice
 
+A connection that takes several messages in one frame gets what a batch has for it as JSON arrays of FRAME_BYTES at most: a
+frame is posted whole or not at all, and what becomes of its messages is what becomes of one.
+
 What was skipped leaves a mark on the connection until its snapshot comes, so that no update follows a gap. The mark is
 this environment's memory, and a market's shard may be another environment's next time:
 
@@ -22,7 +25,7 @@ Called by `functions/feed_push`.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -31,6 +34,8 @@ import orjson
 from exchange.adapters.aws.posts import Gone, PostFailed, PostRefused, TooSlow
 from exchange.feed.conflation import conflate, is_of_levels, is_snapshot, is_state
 
+# What the service counts as one message, and carries in one frame.
+FRAME_BYTES = 32 * 1024
 # Between the tries of those whose posts failed.
 PAUSES_S = (1, 3)
 # A batch that failed as a whole so often is no fault of the service: its connections go.
@@ -65,9 +70,10 @@ class Mark:
 
 @dataclass(slots=True)
 class Delivery:
-    """One connection's messages of a batch. `left`: those that were not posted."""
+    """One connection's messages of a batch. `left`: those that were not posted. `batch`: several may go in one frame."""
 
     connection: str
+    batch: bool = False
     markets: set[str] = field(default_factory=set)
     left: list[str] = field(default_factory=list)
     outcome: Outcome = Outcome.POSTED
@@ -124,6 +130,8 @@ class Pusher:
                     delivery = deliveries.setdefault(connection, Delivery(connection))
                     delivery.markets.add(market)
                     delivery.left += _after_gap(gaps, connection, market, parts) if gaps else parts
+            for connection in body.get("batch", ()):  # absent in bodies of before
+                deliveries[connection].batch = True
             for connection in body["close"]:
                 closing.setdefault(connection, set()).add(market)
         if len(bodies) > 1:
@@ -145,9 +153,9 @@ class Pusher:
         """Posts what is left, up to the first that does not go."""
         posted = 0
         try:
-            for text in delivery.left:
+            for text, messages in _frames(delivery.left) if delivery.batch else ((text, 1) for text in delivery.left):
                 self._post(delivery.connection, text)
-                posted += 1
+                posted += messages
             delivery.outcome = Outcome.POSTED
         except Gone:
             delivery.outcome = Outcome.GONE
@@ -200,6 +208,25 @@ class Pusher:
             self._disconnect(connection)
         except PostFailed as failed:
             logger.warning("%s could not be closed: %s", connection, failed)
+
+
+def _frames(texts: list[str]) -> Iterator[tuple[str, int]]:
+    """The texts as they go out together, and how many of them. One that goes alone is not put into an array."""
+    frame: list[str] = []
+    size = 2
+    for text in texts:
+        length = 1 + (len(text) if text.isascii() else len(text.encode()))
+        if frame and size + length > FRAME_BYTES:
+            yield _framed(frame), len(frame)
+            frame, size = [], 2
+        frame.append(text)
+        size += length
+    if frame:
+        yield _framed(frame), len(frame)
+
+
+def _framed(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"[{','.join(texts)}]"
 
 
 def _after_gap(gaps: set[tuple[str, str]], connection: str, market: str, texts: list[str]) -> list[str]:
