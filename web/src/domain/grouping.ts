@@ -36,17 +36,3 @@ export function groupingSteps(tick: bigint, price: bigint | undefined): bigint[]
   while (steps.length < 6 && steps[steps.length - 1]! * 10n <= largest) steps.push(steps[steps.length - 1]! * 10n);
   return steps;
 }
-
-/** Running totals for the depth picture, thinned to `points` per side and ended at `range` parts per million from the touch. */
-export function depthCurve(levels: Iterable<Level>, side: SideName, rangePpm: bigint): LadderRow[] {
-  const made: LadderRow[] = [];
-  let total = 0n;
-  let limit: bigint | undefined;
-  for (const { price, size } of levels) {
-    limit ??= side === "buy" ? price - (price * rangePpm) / 1_000_000n : price + (price * rangePpm) / 1_000_000n;
-    if (side === "buy" ? price < limit : price > limit) break;
-    total += size;
-    made.push({ price, size, total });
-  }
-  return made;
-}

@@ -27,7 +27,7 @@ export function AddressBook() {
         columns={[
           { head: "Currency", cell: (row) => <strong>{row.currency}</strong> },
           { head: "Name", wraps: true, cell: (row) => row.label || "–" },
-          { head: "Address", wraps: true, cell: (row) => row.address },
+          { head: "Address", wraps: true, cell: (row) => <span style={{ overflowWrap: "anywhere" }}>{row.address}</span> },
           { head: "Added", dim: true, minor: true, cell: (row) => <When at={row.address_book_added_at} /> },
           { head: "May be used", cell: usableText },
           {

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Book, type SnapshotMessage, type UpdateMessage } from "../../src/domain/book";
 import { crc32 } from "../../src/domain/crc32";
-import { formatUnits, ONE, units } from "../../src/domain/decimal";
-import { depthCurve, groupingSteps, groupLevels } from "../../src/domain/grouping";
+import { formatUnits, units } from "../../src/domain/decimal";
+import { groupingSteps, groupLevels } from "../../src/domain/grouping";
 
 const price = (ticks: number): string => formatUnits(BigInt(ticks) * 1_000_000n, 2);
 const size = (lots: number): string => formatUnits(BigInt(lots) * 100n);
@@ -223,18 +223,5 @@ describe("grouping", () => {
   it("offers steps that fit the price", () => {
     expect(groupingSteps(units("0.01"), units("50000"))).toEqual(["0.01", "0.1", "1", "10", "100"].map(units));
     expect(groupingSteps(units("0.01"), units("1"))).toEqual([units("0.01")]);
-  });
-
-  it("ends the depth curve at its range", () => {
-    const book = new Book();
-    book.snapshot({
-      ...empty,
-      bids: [
-        ["100.00", "1.00000000"],
-        ["95.00", "2.00000000"],
-        ["80.00", "4.00000000"],
-      ],
-    });
-    expect(depthCurve(book.bids, "buy", 100_000n).map((row) => row.total)).toEqual([ONE, 3n * ONE]);
   });
 });
