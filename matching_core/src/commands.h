@@ -54,22 +54,22 @@ __attribute__((noinline)) static void execute_rare(struct run *run, const struct
     }
 }
 
-/* `hash_of_id`: id_hash of the command's. Answers whether it could only have left the market as quiet as it was. */
-static inline int execute(struct run *run, const struct command *command, uint64_t hash_of_id)
+/* Answers whether the command could only have left the market as quiet as it was. */
+static inline int execute(struct run *run, const struct command *command, const struct ahead *ahead)
 {
     if (command->kind == PLACE) {
-        const enum plain done = place_plain(run, command, hash_of_id);
+        const enum plain done = place_plain(run, command, ahead);
         if (__builtin_expect(done == NOT_PLAIN, 0)) {
-            place(run, command, hash_of_id);
+            place(run, command, ahead->hash);
         }
         return done == RESTED;
     }
     if (command->kind == CANCEL) {
-        cancel(run, command, hash_of_id);
+        cancel(run, command, ahead);
         return 1;
     }
     if (command->kind == AMEND) {
-        amend(run, command, hash_of_id);
+        amend(run, command, ahead);
     } else {
         execute_rare(run, command);
     }
@@ -125,7 +125,7 @@ static void work(struct run *run, uint32_t *steps)
 }
 
 /* One command, with waiting work before and after it. `quiet`: nothing waits before; answers whether nothing does after. */
-static inline int run_command(struct run *run, const struct command *command, uint64_t hash_of_id, int quiet)
+static inline int run_command(struct run *run, const struct command *command, const struct ahead *ahead, int quiet)
 {
     mc_book *book = run->book;
     uint32_t steps = 0;
@@ -135,7 +135,7 @@ static inline int run_command(struct run *run, const struct command *command, ui
             return 0;
         }
     }
-    if (execute(run, command, hash_of_id) & quiet) {
+    if (execute(run, command, ahead) & quiet) {
         return 1;
     }
     if (quiet && is_quiet(book)) {

@@ -11,10 +11,9 @@
 
 #define LOOK_AHEAD 4
 #define AHEAD (4u * LOOK_AHEAD)
-#ifndef LOOK_AHEAD_FROM /* tests look ahead from 0 */
-#define LOOK_AHEAD_FROM 2000u /* orders: a smaller book stays in the cache by itself */
+#ifndef LOOK_FURTHER_FROM /* tests look further from a few orders on */
+#define LOOK_FURTHER_FROM 30000u /* orders: levels and links of a smaller book stay in the cache by themselves */
 #endif
-#define LOOK_FURTHER_FROM (15 * LOOK_AHEAD_FROM) /* orders: levels and links of a smaller one do */
 
 static int64_t mc_block_bytes(uint32_t capacity)
 {
@@ -83,22 +82,18 @@ static int are_nodes_free(const mc_book *book, const struct command *commands, i
 /* Looking ahead: what a command some way ahead will look at is on its way into the cache when its turn comes, in steps of one
  * load each: the bucket of its id, the node there, that node's neighbours and level; for an order that comes in, its level and
  * that level's last order. Wrong guesses cost nothing but time. Kinds come at random, so everything is done for all of them.
- * The ids are hashed in any case, a group of commands at a time; how far the rest goes depends on the size of the book.
+ * Where an id stands is looked up here, out of the way of the branches that are guessed wrong later; whoever uses it looks
+ * whether it still holds (id_find_ahead). How far the rest goes depends on the size of the book.
  */
-struct ahead {
-    uint64_t hash; /* id_hash of the command's id */
-    uint32_t node, level; /* guesses: the order that it names; the level of its price */
-};
-
 /* A function that only prefetches does nothing in the compiler's eyes: called, it is left out. Inlined, it stays. */
 #define LOOKS __attribute__((always_inline)) static inline
 
-LOOKS uint32_t guess_node(const struct run *run, const struct ahead *ahead)
+LOOKS void guess_node(const struct run *run, struct ahead *ahead)
 {
     const struct bucket *bucket = &run->ids[(uint32_t)ahead->hash & run->id_mask];
     const uint32_t places = places_of(bucket, (uint32_t)ahead->hash);
-    const uint32_t node = bucket->node[first_place(places | 1u << (ID_PLACES - 1))]; /* any node where none is found */
-    return node & -(uint32_t)(places != 0); /* compilers would make a branch of anything else */
+    ahead->place = first_place(places | 1u << (ID_PLACES - 1)); /* any place where none is found */
+    ahead->node = bucket->node[ahead->place] & -(uint32_t)(places != 0); /* compilers would make a branch of anything else */
 }
 
 LOOKS uint32_t guess_level(const struct run *run, const struct command *command)
@@ -115,7 +110,7 @@ LOOKS void look_at_bucket(const struct run *run, const struct command *command, 
 
 LOOKS void look_at_node(const struct run *run, struct ahead *ahead)
 {
-    ahead->node = guess_node(run, ahead);
+    guess_node(run, ahead);
     __builtin_prefetch(&run->nodes[ahead->node], 1);
     __builtin_prefetch(&run->links[ahead->node], 1);
 }
@@ -158,13 +153,10 @@ LOOKS void look_ahead(const struct run *run, const struct command *commands, int
     if (i < count) {
         look_at_bucket(run, &commands[i], ahead_of(aheads, i));
     }
-    if (run->book->order_count < LOOK_AHEAD_FROM) {
-        return;
-    }
-    look_at_spare(run);
     if (second >= 0 && second < count) {
         look_at_node(run, ahead_of(aheads, second));
     }
+    look_at_spare(run);
     if (run->book->order_count < LOOK_FURTHER_FROM) {
         return;
     }
@@ -192,7 +184,7 @@ __attribute__((noinline)) static int64_t run_batch(struct run *run, int64_t at_m
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
         look_ahead(run, commands, command_count, i + 3 * LOOK_AHEAD, aheads);
         run->index_bits = (uint64_t)i << 32;
-        quiet = run_command(run, &commands[i], ahead_of(aheads, i)->hash, quiet);
+        quiet = run_command(run, &commands[i], ahead_of(aheads, i), quiet);
     }
     if (has_room(run)) {
         emit_level_changes(run);

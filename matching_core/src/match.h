@@ -169,6 +169,69 @@ __attribute__((always_inline)) static inline void look_at_makers(const struct ru
     __builtin_prefetch(&run->ids[(uint32_t)id_hash(&run->nodes[second].order_id) & run->id_mask], 1);
 }
 
+/* The first order of a level has traded whole. It is off the book but for what `sweep` does for all that it takes from the level;
+ * answers the one behind it. */
+static inline uint32_t finish_first(struct run *run, uint32_t index, const struct level *level)
+{
+    const struct node *const node = &run->nodes[index];
+    const uint64_t hash_of_id = id_hash(&node->order_id);
+    const uint32_t next = run->links[index].next;
+    REQUIRE(run->links[index].prev == NONE);
+    emit_order(run, DONE, FILLED, FLAG_RESTED, node, level->price_ticks, 0, 0);
+    id_remove(run, index, hash_of_id, id_spot_of(run, index, hash_of_id));
+    note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
+    *run->next_removed++ = index; /* as many at most as undos */
+    run->book->order_sum -= node->share;
+    run->links[next].prev = NONE;
+    return next;
+}
+
+/* Trades with the usual makers of a level, first to last: orders without an extra, of other accounts. What they have in common
+ * is done once. Ends before the first that is not usual, or when the order has all that it wants, after `most` makers, or where
+ * no room is left. Answers how many it met. Not for an order by funds. */
+__attribute__((noinline)) static uint32_t sweep(struct run *run, struct node *order, uint32_t level_index, uint32_t most)
+{
+    struct level *const level = level_at(run, level_index);
+    int64_t left = order->lots;
+    uint32_t index = level->head;
+    uint32_t met = 0;
+    uint32_t taken = 0;
+    touch_level(run, level);
+    while (left > 0 && index != NONE && met < most && has_room(run)) {
+        struct node *const maker = node_at(run, index);
+        if ((maker->flags & NODE_EXTRA) != 0 || maker->account == order->account) {
+            break;
+        }
+        look_at_makers(run, index);
+        const int64_t lots = left < maker->lots ? left : maker->lots;
+        emit_trade(run, order, maker, 0, level->price_ticks, lots);
+        left -= lots;
+        met++;
+        if (lots < maker->lots) {
+            maker->lots -= lots;
+            maker->traded += lots;
+            count_again(run, maker, level);
+            note_undo(run, UNDO_FILL, index, lots, 0);
+            break;
+        }
+        index = finish_first(run, index, level);
+        taken++;
+    }
+    const int64_t traded = order->lots - left;
+    REQUIRE(traded <= level->lots && taken <= level->orders && (index == NONE) == (taken == level->orders));
+    order->lots = left;
+    order->traded += traded;
+    run->book->order_count -= taken;
+    level->lots -= traded;
+    level->orders -= taken;
+    level->head = index;
+    if (index == NONE) {
+        level->tail = NONE;
+        level_drop(run, level_index);
+    }
+    return met;
+}
+
 static inline void trade(struct run *run, struct taker *taker, uint32_t index, int64_t price_ticks, int64_t affordable)
 {
     const struct node *maker = node_at(run, index);
@@ -246,6 +309,11 @@ static unsigned match(struct run *run, struct taker *taker)
         }
         if (!has_room(run)) {
             return NO_ROOM;
+        }
+        const uint32_t met = taker->by_funds ? 0 : sweep(run, taker->order.node, *best, MC_MAX_FILLS - taker->touched);
+        if (met > 0) {
+            taker->touched += met - 1;
+            continue;
         }
         const uint32_t maker = level->head;
         if (is_due(run, maker)) {

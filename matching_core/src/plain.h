@@ -16,10 +16,10 @@
 static inline int is_plain(const struct run *run, const struct command *command)
 {
     const uint64_t free_bits = UINT64_C(0x0000000702000300); /* stp 0..7, IOC beside GTC, side 0..3 */
-    return (command->head & ~free_bits) == (PLACE | LIMIT << 16 | GTC << 24) && command->side - 1u < SELL &&
-           command->stp <= CANCEL_BOTH && (uint64_t)command->price_ticks - 1 < MC_MAX_NOTIONAL &&
-           (uint64_t)command->size_lots - 1 < MC_MAX_NOTIONAL &&
-           (command->funds | command->stop_price_ticks | command->display_lots | command->expire_at_ms) == 0 &&
+    const uint64_t fixed = (command->head & ~free_bits) ^ (PLACE | LIMIT << 16 | GTC << 24);
+    const uint64_t unused = (uint64_t)(command->funds | command->stop_price_ticks | command->display_lots | command->expire_at_ms);
+    const uint64_t most = ((uint64_t)command->price_ticks - 1) | ((uint64_t)command->size_lots - 1);
+    return (fixed | unused | most >> 62) == 0 && command->side - 1u < SELL && command->stp <= CANCEL_BOTH &&
            command->issued_at_ms >= run->fresh_from_ms && command->account != 0 && !is_nil(&command->order_id);
 }
 
@@ -30,24 +30,40 @@ static inline int is_open_for(const struct bucket *bucket, uint32_t hash)
 }
 
 /* The order in its node. */
-static inline void write_plain(struct node *node, const struct command *command, uint32_t meta)
+static inline void write_plain(struct node *node, const struct command *command)
 {
     node->order_id = command->order_id;
     node->account = command->account;
     node->lots = command->size_lots;
     node->traded = 0;
-    node->meta = meta;
+    node->meta = meta_for(command->side, command->stp + (command->stp == 0), 0);
 }
 
-/* The order trades with what it crosses; what is left of it rests or is done. */
+/* The order trades with what it crosses; what is left of it rests or is done. Where the usual does not go on, `enter` does. */
 __attribute__((noinline)) static void take_plain(struct run *run, const struct command *command, uint32_t own_level)
 {
     struct taker taker;
     set_node(run, &taker.order);
+    struct node *const node = taker.order.node;
+    const uint32_t side = command->side;
+    const uint32_t *const best = &run->book->best[other_side(side) - 1];
+    uint32_t touched = 0;
+    emit_order(run, ACCEPTED, 0, 0, node, command->price_ticks, command->size_lots, 0);
+    while (node->lots > 0 && would_trade(run, side, command->price_ticks)) {
+        const uint32_t met = sweep(run, node, *best, MC_MAX_FILLS - touched);
+        touched += met;
+        if (met == 0) {
+            break;
+        }
+    }
+    if (node->lots == 0) {
+        emit_order(run, DONE, FILLED, 0, node, command->price_ticks, 0, 0);
+        return;
+    }
     taker.order.price_ticks = taker.limit_ticks = command->price_ticks;
     taker.funds = 0;
     taker.own_level = own_level;
-    taker.touched = 0;
+    taker.touched = touched;
     taker.collar_bp = 0;
     taker.order_type = LIMIT;
     taker.can_rest = command->time_in_force == GTC;
@@ -58,8 +74,9 @@ __attribute__((noinline)) static void take_plain(struct run *run, const struct c
 enum plain { NOT_PLAIN, RESTED, TAKEN };
 
 /* What became of the command: left to `place`, resting without a trade, or gone through the book. */
-static inline enum plain place_plain(struct run *run, const struct command *command, uint64_t hash_of_id)
+static inline enum plain place_plain(struct run *run, const struct command *command, const struct ahead *ahead)
 {
+    const uint64_t hash_of_id = ahead->hash;
     mc_book *const book = run->book;
     struct bucket *const bucket = &run->ids[(uint32_t)hash_of_id & run->id_mask];
     if (!is_plain(run, command) || book->mode != OPEN || !is_open_for(bucket, (uint32_t)hash_of_id) || are_ids_crowded(book)) {
@@ -73,39 +90,35 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     if (is_too_large(price_ticks, lots + total_at(run, level_index))) {
         return NOT_PLAIN;
     }
-    /* From here on it is done: ACCEPTED first. */
+    /* From here on it is done. */
     const uint32_t index = next_free_node(run);
     struct node *const node = &run->nodes[index];
-    struct event *const event = run->event;
-    const uint64_t accepted = book->sequence + 1;
-    const uint64_t head = ACCEPTED | side << 8 | run->index_bits;
-    REQUIRE(event + 1 < run->events_end);
-    event->head = head;
-    event->sequence = accepted;
-    write_order_event(event, &command->order_id, command->account, price_ticks, lots, 0);
-    const uint32_t meta = meta_for(side, command->stp + (command->stp == 0), 0);
-    write_plain(node, command, meta);
+    write_plain(node, command);
     if (!can_rest || would_trade(run, side, price_ticks)) {
-        run->event = event + 1;
-        book->sequence = accepted;
         take_plain(run, command, level_index);
         return TAKEN;
     }
     if (level_index == NONE) {
         level_index = level_add(run, side, price_ticks);
     }
-    event[1].head = head ^ (ACCEPTED ^ OPENED);
-    event[1].sequence = accepted + 1;
-    write_order_event(event + 1, &command->order_id, command->account, price_ticks, lots, 0);
-    run->event = event + 2;
-    book->sequence = accepted + 1;
-    node->opened = accepted + 1;
-    touch_level(run, &run->levels[level_index]);
-    book->spare_count--; /* the node of next_free_node */
-    join_queue(run, index, lots, level_index);
-    id_put_here(bucket, index, hash_of_id);
-    node->share = plain_hash(hash_of_id, command->account, meta, price_ticks, lots, accepted + 1, 0);
+    struct event *const accepted = run->event;
+    struct event *const opened = accepted + 1;
+    const uint64_t sequence = book->sequence + 1;
+    REQUIRE(opened < run->events_end);
+    run->event = accepted + 2;
+    book->sequence = sequence + 1;
+    accepted->head = ACCEPTED | side << 8 | run->index_bits;
+    opened->head = OPENED | side << 8 | run->index_bits;
+    accepted->sequence = sequence;
+    opened->sequence = node->opened = sequence + 1;
+    write_order_event(accepted, &command->order_id, command->account, price_ticks, lots, 0);
+    write_order_event(opened, &command->order_id, command->account, price_ticks, lots, 0);
+    node->share = plain_hash(hash_of_id, command->account, node->meta, price_ticks, lots, sequence + 1, 0);
     book->order_sum += node->share;
+    id_put_here(bucket, index, hash_of_id);
+    book->spare_count--; /* the node of next_free_node */
+    touch_level(run, &run->levels[level_index]);
+    join_queue(run, index, lots, level_index);
     note_rest(run, index);
     return RESTED;
 }

@@ -26,7 +26,7 @@ from tests.core.variants import CORE, ROOT, damaged_snapshots
 
 HARNESSES = ("apply", "restore")
 CORPUS = CORE / "fuzz" / "corpus"
-SANITIZED = ["-O1", "-g", "-DLOOK_AHEAD_FROM=1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
+SANITIZED = ["-O1", "-g", "-DLOOK_FURTHER_FROM=15", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
 LONGEST = {"apply": 1200, "restore": 1800}  # bytes of an input: longer ones only cost time
 MOST_FILES, MOST_BYTES = 250, 140_000  # of the corpus of one harness
 OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}

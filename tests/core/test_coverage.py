@@ -22,7 +22,7 @@ import pytest
 from tests.core.fuzzing import CORPUS, HARNESSES, build_harness, run_on
 from tests.core.variants import CORE, ROOT, WARNINGS, answer_of, compile_driver, copy_sources, needs, recording
 
-FLAGS = ["-O1", "-DMC_COVERAGE", "-DLOOK_AHEAD_FROM=1", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc",
+FLAGS = ["-O1", "-DMC_COVERAGE", "-DLOOK_FURTHER_FROM=15", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc",
          "-Werror", "-Wno-unused", "-Wno-unused-parameter"]
 TESTS = ("tests/rules", "tests/core/test_snapshot.py", "tests/core/test_batches.py", "tests/core/test_corners.py")
 # Blocks that were written into on purpose: the assertions that would stop the core are not there.

@@ -26,11 +26,11 @@ BUILDS = {
     "gcc-O3": (("cc",), ("-O3",)),
     "clang-O0": (("clang-19",), ("-O0",)),
     "clang-O3": (("clang-19",), ("-O3",)),
-    "looking-ahead": (("cc",), ("-O2", "-DLOOK_AHEAD_FROM=1")),
+    "looking-ahead": (("cc",), ("-O2", "-DLOOK_FURTHER_FROM=15")),
     "without-sse": (("cc",), ("-O2", "-U__SSE2__")),
     "ziglang-O3": (ZIG, ("-O3",)),
 }
-SANITIZERS = ("-O1", "-g", "-DLOOK_AHEAD_FROM=1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = ("-O1", "-g", "-DLOOK_FURTHER_FROM=15", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 @pytest.mark.slow
