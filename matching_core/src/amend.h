@@ -190,33 +190,6 @@ __attribute__((noinline)) static void move(struct run *run, uint32_t index, uint
     enter(run, &taker);
 }
 
-/* The same of an order that has no extra and trades with nobody: it joins the queue at its new price, then leaves the old one. Its
- * id stays where it is and names the new node. `level_index`: the level there, or NONE. */
-static inline void move_quietly(struct run *run, uint32_t index, uint64_t hash_of_id, struct id_spot spot,
-                                uint32_t level_index, int64_t price_ticks, int64_t left, int64_t old_left)
-{
-    const struct node *const from = node_at(run, index);
-    const uint32_t moved = next_free_node(run);
-    struct node *const to = &run->nodes[moved];
-    REQUIRE(run->ids[spot.bucket].node[spot.place] == index && (from->flags & NODE_EXTRA) == 0);
-    emit_order(run, AMENDED, 0, 0, from, price_ticks, left, old_left);
-    emit_order(run, OPENED, 0, 0, from, price_ticks, left, 0);
-    take_node(run, moved);
-    *to = *from;
-    to->lots = left;
-    to->opened = run->book->sequence;
-    to->share = plain_hash(hash_of_id, from->account, from->meta, price_ticks, left, run->book->sequence, from->traded);
-    run->book->order_sum += to->share;
-    run->ids[spot.bucket].node[spot.place] = moved;
-    if (level_index == NONE) {
-        level_index = level_add(run, from->side, price_ticks);
-    }
-    touch_level(run, &run->levels[level_index]);
-    join_queue(run, moved, left, level_index);
-    note_rest(run, moved);
-    leave_queue(run, index);
-}
-
 __attribute__((noinline)) static void amend(struct run *run, const struct command *command, const struct ahead *ahead)
 {
     uint32_t index;
@@ -246,11 +219,7 @@ __attribute__((noinline)) static void amend(struct run *run, const struct comman
         emit_rejected(run, command, code);
         return;
     }
-    if ((node->flags & NODE_EXTRA) == 0 && run->book->mode == OPEN && !would_trade(run, node->side, price_ticks)) {
-        move_quietly(run, index, ahead->hash, spot, own_level, price_ticks, left, old_left);
-    } else {
-        move(run, index, ahead->hash, spot, price_ticks, left, old_left);
-    }
+    move(run, index, ahead->hash, spot, price_ticks, left, old_left);
 }
 
 #endif

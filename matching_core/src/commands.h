@@ -69,6 +69,9 @@ static inline int execute(struct run *run, const struct command *command, const 
         return 1;
     }
     if (command->kind == AMEND) {
+        if (move_plain(run, command, ahead)) {
+            return 1;
+        }
         amend(run, command, ahead);
     } else {
         execute_rare(run, command);

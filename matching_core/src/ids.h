@@ -100,14 +100,19 @@ static inline uint32_t id_find(struct run *run, const struct order_id *id, uint6
     }
 }
 
-/* The same for a command's id, where the guess is looked at first: it is right nearly always. */
+/* Whether the guessed node has a command's id and stands where it was guessed: it is on the book. */
+static inline int stands_ahead(const struct run *run, const struct order_id *id, const struct ahead *ahead)
+{
+    const struct bucket *const bucket = &run->ids[(uint32_t)ahead->hash & run->id_mask];
+    const int stands = (bucket->used >> ahead->place & 1) & (bucket->node[ahead->place] == ahead->node);
+    return stands & same_id(&run->nodes[ahead->node].order_id, id);
+}
+
+/* The node with a command's id, or NONE. The guess is looked at first: it is right nearly always. */
 static inline uint32_t id_find_ahead(struct run *run, const struct order_id *id, const struct ahead *ahead, struct id_spot *spot)
 {
-    const uint32_t at = (uint32_t)ahead->hash & run->id_mask;
-    const struct bucket *bucket = &run->ids[at];
-    const int stands = (bucket->used >> ahead->place & 1) & (bucket->node[ahead->place] == ahead->node);
-    if (__builtin_expect(stands & same_id(&run->nodes[ahead->node].order_id, id), 1)) {
-        *spot = (struct id_spot){.bucket = at, .place = ahead->place};
+    if (__builtin_expect(stands_ahead(run, id, ahead), 1)) {
+        *spot = (struct id_spot){.bucket = (uint32_t)ahead->hash & run->id_mask, .place = ahead->place};
         return ahead->node;
     }
     return id_find(run, id, ahead->hash, spot);

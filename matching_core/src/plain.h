@@ -1,7 +1,8 @@
-/* The PLACE that most are, straight through: a limit order, GTC or IOC, without any option, that is not refused.
+/* The commands that most are, straight through: a PLACE of a limit order, GTC or IOC, without any option, and an AMEND of such an
+ * order to another price, where it trades with nobody; neither refused.
  *
- * `place_plain` looks at everything first and answers 0 before it changes anything; then `place` (commands.h) does the command,
- * refusals included. What it does itself is what `place` would do, event by event.
+ * Both look at everything first and answer 0 before they change anything; then `place` (commands.h) or `amend` does the command,
+ * refusals included. What they do themselves is what these would do, event by event.
  */
 #ifndef MC_PLAIN_H
 #define MC_PLAIN_H
@@ -121,6 +122,67 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     join_queue(run, index, lots, level_index);
     note_rest(run, index);
     return RESTED;
+}
+
+/* What an AMEND asks for: an order without an extra, its new level (or NONE), price and lots. */
+struct plain_move {
+    uint32_t index, level;
+    int64_t price_ticks, lots;
+};
+
+/* Whether the command is a move that trades with nobody and is not refused, of an order that stands where it was guessed. */
+static inline int is_plain_move(struct run *run, const struct command *command, const struct ahead *ahead, struct plain_move *move)
+{
+    const struct node *const node = &run->nodes[ahead->node];
+    const uint64_t most = ((uint64_t)command->price_ticks - 1) | (uint64_t)command->size_lots;
+    if (!stands_ahead(run, &command->order_id, ahead) || (node->flags & NODE_EXTRA) != 0 || most >> 62 != 0 || run->book->mode != OPEN ||
+        command->issued_at_ms < run->fresh_from_ms || command->collar_bp > MC_MAX_COLLAR_BP ||
+        (command->account != 0 && command->account != node->account)) {
+        return 0;
+    }
+    move->index = ahead->node;
+    move->price_ticks = command->price_ticks;
+    move->lots = command->size_lots != 0 ? command->size_lots - node->traded : node->lots;
+    move->level = level_find(run, node->side, command->price_ticks);
+    return move->level != node->level && move->lots > 0 &&
+           !is_outside_band(run, node->side, command->price_ticks, command->collar_bp) &&
+           !is_too_large(command->price_ticks, move->lots + total_at(run, move->level)) &&
+           !would_trade(run, node->side, command->price_ticks);
+}
+
+/* The order joins the queue at its new price, then leaves the old one. Its id stays where it is and names the new node. Answers
+ * whether this was done. */
+static inline int move_plain(struct run *run, const struct command *command, const struct ahead *ahead)
+{
+    struct plain_move move;
+    if (!is_plain_move(run, command, ahead, &move)) {
+        return 0;
+    }
+    mc_book *const book = run->book;
+    const struct node *const from = &run->nodes[move.index];
+    const uint32_t index = next_free_node(run);
+    struct node *const to = &run->nodes[index];
+    emit_order(run, AMENDED, 0, 0, from, move.price_ticks, move.lots, from->lots);
+    emit_order(run, OPENED, 0, 0, from, move.price_ticks, move.lots, 0);
+    const uint64_t opened = book->sequence;
+    book->spare_count--; /* the node of next_free_node */
+    to->order_id = from->order_id;
+    to->account = from->account;
+    to->lots = move.lots;
+    to->opened = opened;
+    to->traded = from->traded;
+    to->meta = from->meta;
+    to->share = plain_hash(ahead->hash, from->account, from->meta, move.price_ticks, move.lots, opened, from->traded);
+    book->order_sum += to->share;
+    run->ids[(uint32_t)ahead->hash & run->id_mask].node[ahead->place] = index;
+    if (move.level == NONE) {
+        move.level = level_add(run, from->side, move.price_ticks);
+    }
+    touch_level(run, &run->levels[move.level]);
+    join_queue(run, index, move.lots, move.level);
+    note_rest(run, index);
+    leave_queue(run, move.index);
+    return 1;
 }
 
 #endif

@@ -103,6 +103,12 @@ CORNERS: dict[str, Batches] = {
     "an order is amended up to a full level": [
         (NOW_MS, [limit("a", 2, BUY, FULL - 9, 100, display_lots=7), limit("b", 2, BUY, 2, 100)]),
         (NOW_MS, [amend("a", size_lots=FULL - 1)]), (NOW_MS, [amend("a", size_lots=FULL - 2)])],
+    "a move stays in its band": [
+        (NOW_MS, [limit("s", 3, SELL, 1, 100), limit("t", 4, BUY, 1, 100, IOC), limit("b", 2, BUY, 1, 90)]),
+        (NOW_MS, [amend("b", price_ticks=111, collar_bp=1000)]), (NOW_MS, [amend("b", price_ticks=110, collar_bp=1000)])],
+    "the makers of all levels count together": [
+        (NOW_MS, [limit(f"m{number:03}", 3, SELL, 1, 100 + number // 399) for number in range(403)]),
+        (NOW_MS, [limit("t", 4, BUY, 403, 101)])],
     "many levels lie far apart": [
         (NOW_MS, [limit(f"o{number:02}", 2, BUY, 1, price_ticks) for number, price_ticks in enumerate(FAR_APART)])],
     "two ids with one hash are two orders": _two_ids(),

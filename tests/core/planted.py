@@ -105,10 +105,31 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "plain.h", "lots + total_at(run, level_index)", "lots + run->levels[level_index].lots"),
     "a plain order that may not rest does": (
         "plain.h", "taker.can_rest = command->time_in_force == GTC;", "taker.can_rest = 1;"),
-    "an order moves quietly though it trades": (
-        "amend.h", " && !would_trade(run, node->side, price_ticks)) {\n        move_quietly", ") {\n        move_quietly"),
-    "a moved order's id names its old node": ("amend.h", "    run->ids[spot.bucket].node[spot.place] = moved;\n", ""),
-    "a moved order keeps its age": ("amend.h", "    to->opened = run->book->sequence;\n", ""),
+    "an order moves straight though it trades": (
+        "plain.h", " &&\n           !would_trade(run, node->side, command->price_ticks);", ";"),
+    "a moved order's id names its old node": (
+        "plain.h", "    run->ids[(uint32_t)ahead->hash & run->id_mask].node[ahead->place] = index;\n", ""),
+    "a moved order is as old as its amend": (
+        "plain.h", "    const uint64_t opened = book->sequence;\n", "    const uint64_t opened = book->sequence - 1;\n"),
+    "an order moves straight out of its band": (
+        "plain.h", "           !is_outside_band(run, node->side, command->price_ticks, command->collar_bp) &&\n", ""),
+    "an iceberg moves straight": ("plain.h", "(node->flags & NODE_EXTRA) != 0 || most", "most"),
+    "anybody moves an order": (
+        "plain.h", " ||\n        (command->account != 0 && command->account != node->account)) {", ") {"),
+    "a guess about an id that has left still holds": ("ids.h", "    return stands & same_id(", "    return same_id("),
+    # a taker's sweep of a level
+    "a sweep trades with the taker's own orders": (
+        "match.h", "(maker->flags & NODE_EXTRA) != 0 || maker->account == order->account", "(maker->flags & NODE_EXTRA) != 0"),
+    "a sweep takes an iceberg for what it shows": (
+        "match.h", "(maker->flags & NODE_EXTRA) != 0 || maker->account == order->account", "maker->account == order->account"),
+    "the makers of earlier sweeps do not count": ("plain.h", "sweep(run, node, *best, MC_MAX_FILLS - touched)",
+                                                  "sweep(run, node, *best, MC_MAX_FILLS)"),
+    "a swept level keeps its total": ("match.h", "    level->lots -= traded;\n", ""),
+    "a swept level's new first order knows one before it": ("match.h", "    run->links[next].prev = NONE;\n", ""),
+    "a swept part keeps its share of the state hash": (
+        "match.h", "            count_again(run, maker, level);\n", ""),
+    "a swept part is not taken back": (
+        "match.h", "            note_undo(run, UNDO_FILL, index, lots, 0);\n            break;", "            break;"),
     # stops
     "stops at one price are triggered youngest first": (
         "stops.h", "return level_at(run, loss)->head;", "return level_at(run, loss)->tail;"),

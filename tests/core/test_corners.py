@@ -74,6 +74,10 @@ EXPECTED: dict[str, list[list[str]]] = {
              f"b{number:02} FILLED 0", f"l{number:02} FILLED 0"))],
         [], ["TRIGGERED l 1 at 95", "l NO_LIQUIDITY 1"]],
     "the lots that wait at one price stay in range": [["PLACE b refused: OVERFLOW", "PLACE d refused: OVERFLOW"]],
+    "a move stays in its band": [["AMEND b refused: OUTSIDE_BAND"], ["AMENDED b 1 at 110", "OPENED b 1 at 110"]],
+    "the makers of all levels count together": [[
+        *(line for number in range(400) for line in (
+            f"t trades 1 at {100 + number // 399} with m{number:03}", f"m{number:03} FILLED 0")), "t FILL_LIMIT 3"]],
     "an order is amended up to a full level": [
         ["AMEND a refused: OVERFLOW"], [f"AMENDED a {FULL - 2} at 100", "OPENED a 7 at 100"]],
 }
