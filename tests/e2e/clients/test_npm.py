@@ -134,6 +134,8 @@ def test_coinbase_api(api: Driver) -> None:
     assert rest.cancelOrder({"order_id": placed["id"]}) == placed["id"]
     eventually(lambda: rest.getOrder({"order_id": placed["id"]})["status"] == "done")
     assert rest.cancelAllOrders({"product_id": MARKET}) == []
+    limits = rest.getUserExchangeLimits({"user_id": "self"})["transfer_limits"]["exchange_withdraw"]
+    assert limits["BTC"]["max"] == limits["BTC"]["remaining"] == "1.00000000"
     with pytest.raises(Refused) as refused:
         rest.postPrivate("/orders", {"body": order | {"size": "100"}})
     assert (refused.value.status, refused.value.message) == (400, "Insufficient funds")

@@ -96,6 +96,8 @@ def test_ccxt_readers_of_the_account(client: ccxt.coinbaseexchange) -> None:
     method, = client.fetch_payment_methods()
     paid = client.withdraw("USD", 20, "none", {"payment_method_id": method["id"]})
     assert paid["id"] in {row["id"] for row in client.fetch_withdrawals("USD")}
+    left = client.privateGetUsersSelfExchangeLimits()["transfer_limits"]["exchange_withdraw"]["USD"]
+    assert Decimal(left["max"]) - Decimal(left["remaining"]) == 20
     profile, = client.privateGetProfiles()
     assert client.privateGetProfilesId({"id": profile["id"]})["id"] == profile["id"]
     assert isinstance(client.privateGetUsersSelfTrailingVolume(), list)
