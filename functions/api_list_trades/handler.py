@@ -19,7 +19,8 @@ def lambda_handler(request: Request) -> Response:
     newer_than, older_than = page.newer_than or 0, FAR if page.older_than is None else page.older_than
     # From a `before` cursor, the page next to it.
     upwards = page.newer_than is not None and page.older_than is None
-    cached = views.trades(market.id)
+    is_newest_page = page.newer_than is None and page.older_than is None
+    cached = views.trades(market.id, page.limit + 1 if is_newest_page else 0)
     rows = [trade_row(market, trade) for trade in cached if newer_than < trade.trade_id < older_than]
     oldest = cached[-1].trade_id if cached else FAR
     if oldest > 1 and newer_than < oldest - 1 and (upwards or len(rows) <= page.limit):

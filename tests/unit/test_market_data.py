@@ -137,6 +137,53 @@ def test_statistics_count_the_last_24_hours_of_the_clock(world, monkeypatch):
             open_, volume, "0.40000000", "100.00")
 
 
+def looked_at(views: MarketViews) -> tuple:
+    ticker = views.ticker(MARKET)
+    return ticker, dict(views.minutes(MARKET)), views.volumes([MARKET, "ETH-USD"]), views.spark_lines([MARKET, "ETH-USD"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_has_looked_before_sees_what_somebody_new_sees(world, redis_url, seed):
+    rng = random.Random(seed)
+    clock = [0]
+    old = [MarketViews(now_ms=lambda: clock[0]) for _ in range(3)]
+    with redis.Redis.from_url(redis_url) as client:
+        for _ in range(60):
+            world.at_ms += rng.choice((0, 1, 900, 40_000, 61_000, 3_700_000, 26 * 3_600_000, 31 * 86_400_000))
+            if rng.random() < 0.8:
+                world.publish(world.run(world.place("sell", "100.00", "1"), world.place("buy", "100.00", "0.4", account=2),
+                                        world.place("buy", "100.00", "0.6", account=3)))
+            elif rng.random() < 0.3:  # as if the views had been rebuilt, with fewer minutes than before
+                first, *_ = client.hkeys(f"feed:{{{MARKET}}}:minutes") or [b"none"]
+                client.hdel(f"feed:{{{MARKET}}}:minutes", first)
+                client.hset(f"feed:{{{MARKET}}}:cursor", "epoch", f"another-{rng.random()}")
+                break
+            clock[0] = world.at_ms + rng.choice((-200_000, -61_000, -1, 0, 5, 61_000, 7_000_000, 50 * 3_600_000))
+            for views in old:
+                if rng.random() < 0.6:
+                    assert looked_at(views) == looked_at(MarketViews(now_ms=lambda: clock[0]))
+        for views in old:
+            assert looked_at(views) == looked_at(MarketViews(now_ms=lambda: clock[0]))
+        client.flushall()
+        assert [looked_at(views)[1:] for views in old] == [
+            ({}, {MARKET: (0, 0), "ETH-USD": (0, 0)}, {MARKET: [], "ETH-USD": []})] * 3
+
+
+def test_a_day_of_trades_is_read_once(world, redis_url):
+    world.publish(world.run(world.place("sell", "100.00", "1"), world.place("buy", "100.00", "0.4", account=2)))
+    views = MarketViews(now_ms=lambda: world.at_ms)
+    with redis.Redis.from_url(redis_url) as client:
+        def whole_hashes() -> int:
+            return client.info("commandstats").get("cmdstat_hgetall", {"calls": 0})["calls"]
+        views.ticker(MARKET)
+        before = whole_hashes()
+        for later_ms in (0, 61_000, 3_600_000):
+            world.at_ms += later_ms
+            looked_at(views)
+        # The other market has no views: it is looked for anew each time, which costs nothing.
+        assert whole_hashes() == before + 3 * 2 * 2
+
+
 def test_volumes_and_spark_lines_of_all_markets_in_one_look(world, redis_url):
     def trade(price: str, size: str, later_ms: int) -> None:
         world.at_ms += later_ms

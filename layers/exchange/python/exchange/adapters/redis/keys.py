@@ -27,8 +27,8 @@ def encode_level(lots: int, orders: int) -> str:
 def decode_levels(found: dict[bytes, bytes]) -> dict[int, tuple[int, int]]:
     levels = {}
     for price, value in found.items():
-        lots, _, orders = value.partition(b":")
-        levels[int(price)] = (int(lots), int(orders))
+        lots, orders = value.split(b":")
+        levels[int(price)] = int(lots), int(orders)
     return levels
 
 
@@ -51,6 +51,10 @@ def encode_bucket(bucket: Bucket) -> str:
 
 def decode_buckets(found: dict[bytes, bytes]) -> dict[int, Bucket]:
     return {int(minute): Bucket._make(map(int, value.split(b","))) for minute, value in found.items()}
+
+
+def decode_hours(found: dict[bytes, bytes]) -> dict[int, int]:
+    return {int(hour): int(lots) for hour, lots in found.items()}
 
 
 def encode_told(told: Told) -> bytes:

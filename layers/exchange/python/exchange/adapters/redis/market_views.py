@@ -8,6 +8,7 @@ import redis
 
 from exchange.adapters.redis import keys
 from exchange.adapters.redis.connection import RedisFault, ViewsUnavailable, client
+from exchange.adapters.redis.windows import Wanted, Windows
 from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.levels import Levels
@@ -49,6 +50,15 @@ class CursorView(NamedTuple):
     last: Trade | None
 
 
+class _Windowed(NamedTuple):
+    """What belongs to a market's figures. `touch` as it is encoded."""
+
+    sequence: int
+    touch: bytes | None
+    last: Trade | None
+    statistics: Statistics
+
+
 class MarketViews:
     """A market without views (no entry yet, or being rebuilt) reads as empty, at sequence 0. ViewsUnavailable when Redis
     does not answer."""
@@ -57,6 +67,7 @@ class MarketViews:
                  now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._given = redis_client
         self._now_ms = now_ms
+        self._windows = Windows()
 
     @property
     def _client(self) -> redis.Redis:
@@ -89,21 +100,15 @@ class MarketViews:
         asks = sorted((order for order in orders if order.side == Side.SELL), key=lambda o: (o.price_ticks, o.opened))
         return BookView(*head, bids, asks)
 
-    def trades(self, market: str) -> list[Trade]:
-        """The last trades, newest first, at most 1000."""
-        found = self._read(lambda: self._client.lrange(keys.key(market, "trades"), 0, -1))
+    def trades(self, market: str, limit: int = 0) -> list[Trade]:
+        """The last trades, newest first, at most 1000, and of these at most `limit` where it is not 0."""
+        found = self._read(lambda: self._client.lrange(keys.key(market, "trades"), 0, limit - 1))
         return [Trade.unpack(record) for record in found]
 
     def ticker(self, market: str) -> TickerView:
-        (sequence, touch), trade, minutes, hours = self._together(
-            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), "sequence", "touch"),
-                              pipeline.lindex(keys.key(market, "trades"), 0),
-                              pipeline.hgetall(keys.key(market, "minutes")),
-                              pipeline.hgetall(keys.key(market, "hours"))])
-        bid, ask = _touch_rows(touch) if touch else (None, None)
-        statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
-        return TickerView(int(sequence or 0), bid, ask, Trade.unpack(trade) if trade else None,
-                          statistics.figures(self._now_ms()))
+        found = self._windowed([market])[market]
+        bid, ask = _touch_rows(found.touch) if found.touch else (None, None)
+        return TickerView(found.sequence, bid, ask, found.last, found.statistics.figures(self._now_ms()))
 
     def position(self, market: str) -> tuple[str, int]:
         """(epoch, seq): which views these are, and the journal entry that they stand at."""
@@ -117,27 +122,23 @@ class MarketViews:
         return int(sequence or 0), keys.decode_told(records)
 
     def minutes(self, market: str) -> dict[int, Bucket]:
-        """The trades of each minute (by its number since the epoch) of the last 24 hours that had any."""
-        return keys.decode_buckets(self._read(lambda: self._client.hgetall(keys.key(market, "minutes"))))
+        """The trades of each minute (by its number since the epoch) of the last 24 hours that had any. Not to be changed."""
+        return self._windowed([market])[market].statistics.minutes
 
     def volumes(self, markets: Iterable[str]) -> dict[str, tuple[int, int]]:
         """(lots of 24 h, lots of 30 days) of each market, in one round trip; what `/products/volume-summary` lists."""
         now_ms = self._now_ms()
-        figures = {}
-        for market, (minutes, hours) in self._each(markets, "minutes", "hours").items():
-            statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
-            found = statistics.figures(now_ms)
-            figures[market] = (found.lots, found.lots_30d)
-        return figures
+        figures = {market: found.statistics.figures(now_ms) for market, found in self._windowed(list(markets)).items()}
+        return {market: (found.lots, found.lots_30d) for market, found in figures.items()}
 
     def spark_lines(self, markets: Iterable[str], step_s: int = 900) -> dict[str, list[tuple[int, int, int, int, int]]]:
         """(start of the step in seconds since the epoch; low, high, open, close in ticks) of each step of the last 24 h
         that had trades, newest first, in one round trip; what `/products/spark-lines` lists. `step_s`: whole minutes."""
         first = self._now_ms() // 60_000 - DAY_MINUTES
         lines = {}
-        for market, (minutes,) in self._each(markets, "minutes").items():
+        for market, found in self._windowed(list(markets)).items():
             steps: dict[int, tuple[int, int, int, int, int]] = {}
-            for minute, bucket in sorted(keys.decode_buckets(minutes).items()):
+            for minute, bucket in found.statistics.minutes.items():
                 if minute > first:
                     at_s = minute * 60 // step_s * step_s
                     _, low, high, opened, _ = steps.get(at_s, (at_s, bucket.low, bucket.high, bucket.open, bucket.close))
@@ -157,18 +158,31 @@ class MarketViews:
         return {market: frozenset(found.decode().split(",")) for market, found in zip(names, self._read(run), strict=True)
                 if found}
 
-    def _each(self, markets: Iterable[str], *parts: str) -> dict[str, list[dict[bytes, bytes]]]:
-        """These hashes of each market. Not as of one moment: markets may live on different nodes."""
-        names = list(markets)
+    def _windowed(self, markets: list[str]) -> dict[str, "_Windowed"]:
+        """Each market with its windows. One round trip, and another where the kept windows do not reach; a market alone is as
+        of one moment, several may live on different nodes."""
+        found: dict[str, _Windowed] = {}
+        while left := [market for market in markets if market not in found]:
+            wanted = {market: self._windows.wanted(market, self._now_ms()) for market in left}
 
-        def run() -> list:
-            pipeline = self._client.pipeline(transaction=False)
-            for market in names:
-                for part in parts:
-                    pipeline.hgetall(keys.key(market, part))
-            return pipeline.execute()
-        found = self._read(run) if names else []
-        return {market: found[number * len(parts):(number + 1) * len(parts)] for number, market in enumerate(names)}
+            def run(left: list[str] = left, wanted: dict[str, Wanted] = wanted) -> list:
+                pipeline = self._client.pipeline(transaction=len(left) == 1)
+                for market in left:
+                    pipeline.hmget(keys.key(market, "cursor"), "epoch", "at_ms", "sequence", "touch")
+                    pipeline.lindex(keys.key(market, "trades"), 0)
+                    for part, fields in (("minutes", wanted[market].minutes), ("hours", wanted[market].hours)):
+                        if fields is None:
+                            pipeline.hgetall(keys.key(market, part))
+                        else:
+                            pipeline.hmget(keys.key(market, part), fields)
+                return pipeline.execute()
+            answers = iter(self._read(run))
+            for market, (epoch, at_ms, sequence, touch), trade, minutes, hours in zip(
+                    left, answers, answers, answers, answers, strict=True):
+                statistics = self._windows.take(market, wanted[market], epoch, int(at_ms or 0), minutes, hours)
+                if statistics is not None:
+                    found[market] = _Windowed(int(sequence or 0), touch, Trade.unpack(trade) if trade else None, statistics)
+        return found
 
     def cursor(self, market: str) -> CursorView:
         (seq, sequence, at_ms, mode), trade = self._together(

@@ -58,7 +58,7 @@ class RedisViewStore:
         state.asks = Levels(Side.SELL, keys.decode_levels(asks))
         state.orders = {order_id: LiveOrder.unpack(order_id, record) for order_id, record in live.items()}
         state.last_trade = Trade.unpack(trade) if trade else None
-        state.statistics = Statistics(keys.decode_buckets(minutes), {int(hour): int(lots) for hour, lots in hours.items()})
+        state.statistics = Statistics(keys.decode_buckets(minutes), keys.decode_hours(hours))
         room.subscribers = {name.decode(): _decode_subscriber(name.decode(), value)
                             for name, value in subscribers.items()}
         room.unsent = [Push(push_id.decode(), *json.loads(value)) for push_id, value in sorted(outbox.items(), key=_order)]

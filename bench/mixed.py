@@ -1,0 +1,119 @@
+"""A day's requests in one stream, open loop, at 100, 250 and 500 requests/s; run by `make bench-mixed`.
+
+What comes is drawn, seeded, from `MIX`: three of four requests read, as where bots watch the market and their orders and trade
+now and then; of what they write half are orders and half cancels of resting ones. Latencies count from when each request was
+due, as in bench.orders, whose markets, accounts and exchange these are. Beside it, in the same run and at the same rate,
+`GET /time`: the gateway and an empty function. The load generator shares the machine; its CPU is listed and is no part of a
+request's.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import aiohttp
+
+from bench.client import Trader
+from bench.cpu import cpu_seconds
+from bench.exchange import RunningExchange
+from bench.orders import ACCOUNTS, MARKETS, open_loop, order_body, own_cpu, row
+from local.user import faucet_limits
+
+RATES = (100, 250, 500)
+# Of a hundred requests; the paths are taken by `Day.path`.
+MIX = {"GET book": 18, "GET ticker": 18, "GET trades": 9, "GET candles": 5, "GET accounts": 7, "GET order": 12,
+       "GET orders": 3, "GET fills": 3, "POST order": 13, "DELETE order": 12}
+
+
+class Day:
+    """Draws requests and sends them; `kinds` counts them. A cancel of an order that has traded meanwhile is an answer like any
+    other."""
+
+    def __init__(self, traders: list[Trader], rng: random.Random) -> None:
+        self._traders = traders
+        self._rng = rng
+        self._resting: list[tuple[Trader, str]] = []
+        self.kinds: dict[str, int] = dict.fromkeys(MIX, 0)
+
+    async def send(self, due: float) -> None:
+        kind, = self._rng.choices(list(MIX), list(MIX.values()))
+        if kind in ("GET order", "DELETE order") and not self._resting:
+            kind = "POST order"
+        self.kinds[kind] += 1
+        if kind == "POST order":
+            trader = self._rng.choice(self._traders)
+            answer = await self._answered(trader, "POST", "/orders", order_body(self._rng))
+            self._resting.append((trader, answer["id"]))
+            return
+        if kind in ("GET order", "DELETE order"):
+            at = self._rng.randrange(len(self._resting))
+            trader, order = self._resting.pop(at) if kind == "DELETE order" else self._resting[at]
+            await self._answered(trader, kind.partition(" ")[0], f"/orders/{order}", gone=True)
+            return
+        await self._answered(self._rng.choice(self._traders), "GET", self.path(kind))
+
+    def path(self, kind: str) -> str:
+        product = self._rng.choice(list(MARKETS))
+        return {"GET book": f"/products/{product}/book?level=2", "GET ticker": f"/products/{product}/ticker",
+                "GET trades": f"/products/{product}/trades?limit=100", "GET accounts": "/accounts",
+                "GET candles": f"/products/{product}/candles?granularity=60", "GET orders": "/orders?status=open",
+                "GET fills": f"/fills?product_id={product}"}[kind]
+
+    async def _answered(self, trader: Trader, method: str, path: str, body: dict | None = None, *, gone: bool = False) -> dict:
+        status, answer = await trader.request(method, path, body)
+        # An order that has traded or is canceled is no longer there to cancel.
+        if status != 200 and not (gone and status in (400, 404)):
+            raise RuntimeError(f"{method} {path}: {status} {answer}")
+        return answer
+
+
+async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -> None:
+    rng = random.Random(1)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
+                                     timeout=aiohttp.ClientTimeout(total=20)) as session:
+        keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
+        day = Day([Trader(session, exchange.trading, key) for key in keys], rng)
+
+        async def ask_time(due: float) -> None:
+            async with session.get(f"{exchange.trading}/time") as answer:
+                await answer.read()
+
+        await open_loop(60, 5, day.send)  # warm
+        print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
+        for rate in rates:
+            latencies, failed = await open_loop(rate, min(seconds, 5), ask_time)
+            row("GET /time", rate, latencies, failed)
+            day.kinds = dict.fromkeys(MIX, 0)
+            before, own = cpu_seconds(exchange.parts()), own_cpu()
+            latencies, failed = await open_loop(rate, seconds, day.send)
+            row("mixed", rate, latencies, failed)
+            used = {name: after - before.get(name, 0.0) for name, after in cpu_seconds(exchange.parts()).items()}
+            sent = len(latencies)
+            print(f"  of it {', '.join(f'{kind} {count}' for kind, count in day.kinds.items())}")
+            parts = ", ".join(f"{name} {value / sent * 1000:.2f}" for name, value in
+                              sorted(used.items(), key=lambda item: -item[1])[:8])
+            print(f"  CPU ms per request: {sum(used.values()) / sent * 1000:.2f} in all ({parts}); load generator"
+                  f" {(own_cpu() - own) / sent * 1000:.2f}", flush=True)
+            await asyncio.to_thread(exchange.wait_until_settled)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=15, help="length of each run")
+    parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
+        exchange = RunningExchange(Path(folder))
+        exchange.start()
+        try:
+            asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
+        finally:
+            exchange.stop()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
