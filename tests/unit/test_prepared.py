@@ -5,7 +5,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from exchange.adapters.prepared import Prepared, array
+from exchange.adapters.prepared import Prepared, Together, array
 
 ECHO = Prepared("SELECT %s::text, %s::bigint, %s::bool, %s::uuid, %s::bytea, %s::text[]")
 BYTES = Prepared("SELECT %s::bytea", binary=True)
@@ -76,3 +76,127 @@ def test_a_lost_connection_is_told_and_known(connection, postgres_dsn: str) -> N
     assert connection.closed
     with psycopg.connect(postgres_dsn, autocommit=True) as new:
         assert DIVIDE.execute(new, (1,)) == [(b"1",)]
+
+
+# --- several in one round trip
+
+ONE = Prepared("SELECT %s::bigint")
+NOTE = Prepared("INSERT INTO noted (number) VALUES (%s)")
+BEGIN, COMMIT = Prepared("BEGIN"), Prepared("COMMIT")
+
+
+@pytest.fixture
+def noted(connection):
+    """The numbers of a table that lasts as long as the connection."""
+    connection.execute("CREATE TEMP TABLE noted (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
+    return lambda: [number for number, in connection.execute("SELECT number FROM noted ORDER BY 1").fetchall()]
+
+
+def test_each_of_several_has_its_answer(connection, noted) -> None:
+    together = Together(connection)
+    places = [together.execute(ONE, (7,)), together.execute(NOTE, (1,)), together.execute(BYTES, (b"\0\xff",)),
+              together.execute(Prepared("SELECT generate_series(1, %s::int)"), (3,)), together.execute(ONE, (8,))]
+    assert places == [0, 1, 2, 3, 4]
+    assert together.answers() == [[(b"7",)], [], [(b"\0\xff",)], [(b"1",), (b"2",), (b"3",)], [(b"8",)]]
+    assert noted() == [1] and together.answers() == []
+
+
+def test_the_first_that_fails_undoes_all_and_the_connection_is_good(connection, noted) -> None:
+    together = Together(connection)
+    for statement, value in ((NOTE, 1), (DIVIDE, 0), (NOTE, 2)):
+        together.execute(statement, (value,))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        together.answers()
+    assert noted() == [] and ONE.execute(connection, (5,)) == [(b"5",)]
+    together.execute(ONE, (6,))
+    assert together.answers() == [[(b"6",)]]
+
+
+def test_a_transaction_over_two_round_trips_and_a_commit_that_is_refused(connection, noted) -> None:
+    together = Together(connection)
+    together.execute(BEGIN)
+    together.execute(NOTE, (1,))
+    together.answers()
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+    together.execute(NOTE, (1,))
+    together.execute(COMMIT)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        together.answers()
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE and noted() == []
+    with connection.transaction():
+        together.execute(NOTE, (2,))
+        together.answers()
+    assert noted() == [2]
+
+
+def test_what_cannot_be_prepared_leaves_nothing_behind(connection, noted) -> None:
+    together = Together(connection)
+    together.execute(NOTE, (1,))
+    together.execute(Prepared("SELECT * FROM no_such_table"))
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        together.answers()
+    assert noted() == [] and together.answers() == []
+
+
+@pytest.mark.parametrize("again", [(), (DIVIDE,), (ONE,), (BEGIN, COMMIT)])
+def test_several_are_prepared_again_when_they_were_dropped(connection, noted, again) -> None:
+    """Whichever of them others have prepared again meanwhile."""
+    together = Together(connection)
+    for statement, *values in ((ONE, 1), (NOTE, 1), (DIVIDE, 1), (BEGIN,), (COMMIT,)):
+        together.execute(statement, values)
+    together.answers()
+    connection.execute("DEALLOCATE ALL")
+    for statement in again:
+        statement.execute(connection, (2,) if statement in (DIVIDE, ONE) else ())
+    together.execute(NOTE, (2,))
+    together.execute(BEGIN)
+    together.execute(ONE, (2,))
+    together.execute(COMMIT)
+    assert together.answers()[2] == [(b"2",)] and noted() == [1, 2]
+    assert DIVIDE.execute(connection, (1,)) == [(b"1",)]
+
+
+def test_dropped_in_a_transaction_they_fail_and_are_there_for_the_next_try(connection, noted) -> None:
+    together = Together(connection)
+    for _ in range(2):
+        together.execute(BEGIN)
+        together.execute(NOTE, (1,))
+        together.answers()
+        connection.execute("DEALLOCATE ALL")
+        together.execute(NOTE, (2,))
+        together.execute(COMMIT)
+        with pytest.raises(psycopg.OperationalError):
+            together.answers()
+        connection.pgconn.exec_(b"ROLLBACK")
+        assert noted() == []
+
+
+def test_a_server_that_goes_away_in_the_middle(connection, postgres_dsn) -> None:
+    together = Together(connection)
+    together.execute(ONE, (1,))
+    together.execute(Prepared("SELECT pg_terminate_backend(pg_backend_pid())"))
+    together.execute(ONE, (2,))
+    with pytest.raises(psycopg.OperationalError):
+        together.answers()
+    assert connection.closed
+    together.execute(ONE, (2,))
+    with pytest.raises(psycopg.OperationalError):
+        together.answers()
+
+
+def test_large_values_go_through(connection) -> None:
+    """More than fits the socket's buffers, with a large answer at the end."""
+    together = Together(connection)
+    length, echo = Prepared("SELECT length(%s::text)"), Prepared("SELECT %s::text")
+    for _ in range(20):
+        together.execute(length, ("x" * 1_000_000,))
+    together.execute(echo, ("y" * 5_000_000,))
+    answers = together.answers()
+    assert answers[:20] == [[(b"1000000",)]] * 20 and answers[20] == [(b"y" * 5_000_000,)]
+
+
+def test_arrays_of_everything(connection) -> None:
+    name = uuid4()
+    for kind, values in (("text", [*ODD_TEXTS, None, "null"]), ("bigint", [1, None, -(2**62)]), ("bool", [True, False, None]),
+                         ("uuid", [name, None])):
+        assert connection.execute(f"SELECT %s::{kind}[]", (array(values),)).fetchone()[0] == values

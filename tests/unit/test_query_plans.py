@@ -19,7 +19,7 @@ import exchange.adapters.postgres
 from bench.ledger_cases import Case, Ledger, cases
 from bench.ledger_data import make_ledger
 from exchange.adapters.postgres import connection as ledger_connection
-from exchange.adapters.prepared import Prepared
+from exchange.adapters.prepared import Prepared, Together
 from exchange.markets import listing
 
 ADAPTERS = Path(exchange.adapters.postgres.__file__).parent
@@ -79,7 +79,7 @@ def watch(module_ledger_dsn):
     make_ledger(module_ledger_dsn, listing(), orders=ORDERS, accounts=2000)
     watching = Watch()
     with pytest.MonkeyPatch.context() as patch:
-        for kind in (psycopg.Connection, psycopg.Cursor, Prepared):
+        for kind in (psycopg.Connection, psycopg.Cursor, Prepared, Together):
             for name in CALLS & set(dir(kind)):
                 patch.setattr(kind, name, _watched(getattr(kind, name), watching))
         connection = ledger_connection.connection()

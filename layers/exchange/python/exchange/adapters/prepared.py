@@ -20,7 +20,8 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, Transact
 Parameter = str | int | bool | UUID | bytes | None
 _UNKNOWN_NAME = b"26000"
 _numbers = count(1)
-_names: WeakKeyDictionary[psycopg.Connection, set[bytes]] = WeakKeyDictionary()
+# What a connection has prepared; None where some of it was dropped: psycopg drops all after a rollback.
+_names: WeakKeyDictionary[psycopg.Connection, set[bytes] | None] = WeakKeyDictionary()
 
 
 class Prepared:
@@ -42,37 +43,113 @@ class Prepared:
         values = [*map(_encode, parameters)]
         self._prepare(connection)
         result = pgconn.exec_prepared(self._name, values, formats, self._format)
-        if result.error_field(DiagnosticField.SQLSTATE) == _UNKNOWN_NAME:
-            # psycopg drops all prepared statements of a connection after a rollback.
-            _names.pop(connection)
+        if _is_unknown(result):
+            _names[connection] = None
             self._prepare(connection)
             result = pgconn.exec_prepared(self._name, values, formats, self._format)
-        self._check(pgconn, result)
-        columns = range(result.nfields)
-        return [tuple([result.get_value(row, column) for column in columns]) for row in range(result.ntuples)]
+        _check(pgconn, result)
+        return _rows(result)
 
     def _prepare(self, connection: psycopg.Connection) -> None:
         names = _names.setdefault(connection, set())
+        if names is None:
+            names = _names[connection] = _names_at_the_server(connection.pgconn)
         if self._name not in names:
-            self._check(connection.pgconn, connection.pgconn.prepare(self._name, self._text))
+            _check(connection.pgconn, connection.pgconn.prepare(self._name, self._text))
             names.add(self._name)
 
-    @staticmethod
-    def _check(pgconn: psycopg.pq.abc.PGconn, result: psycopg.pq.abc.PGresult) -> None:
-        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            return
-        if pgconn.status != ConnStatus.OK:
-            raise psycopg.OperationalError(pgconn.get_error_message())
-        raise psycopg.errors.error_from_result(result)
+
+class Together:
+    """Statements that go to the server in one round trip. `execute` notes one, `answers` sends them all and waits.
+
+    Without a BEGIN among them, or a transaction that is open already, they are one transaction by themselves. What they answer
+    must fit the socket's buffers while the statements behind are still being sent: few rows, or rows of the last one."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._noted: list[tuple[Prepared, list[bytes | None], list[Format]]] = []
+
+    def execute(self, statement: Prepared, parameters: Sequence[Parameter] = ()) -> int:
+        """Its place among the answers."""
+        formats = [Format.BINARY if isinstance(value, bytes) else Format.TEXT for value in parameters]
+        self._noted.append((statement, [*map(_encode, parameters)], formats))
+        return len(self._noted) - 1
+
+    def answers(self) -> list[list[tuple[bytes | None, ...]]]:
+        """The rows of each. Raises the first statement's exception that fails; those behind it are not run, and an open
+        transaction has failed with it."""
+        pgconn, noted, self._noted = self._connection.pgconn, self._noted, []
+        results = self._run(noted)
+        if any(map(_is_unknown, results)):
+            _names[self._connection] = None
+            if pgconn.transaction_status != TransactionStatus.IDLE:
+                raise psycopg.OperationalError("prepared statements were dropped in a transaction")
+            results = self._run(noted)
+        for result in results:
+            _check(pgconn, result)
+        return [_rows(result) for result in results]
+
+    def _run(self, noted: list[tuple[Prepared, list[bytes | None], list[Format]]]) -> list[psycopg.pq.abc.PGresult]:
+        pgconn = self._connection.pgconn
+        for statement, _, _ in noted:
+            statement._prepare(self._connection)
+        pgconn.enter_pipeline_mode()
+        try:
+            for statement, values, formats in noted:
+                pgconn.send_query_prepared(statement._name, values, formats, statement._format)
+            pgconn.pipeline_sync()
+            results = [_next_of_pipeline(pgconn) for _ in noted]
+            pgconn.get_result()  # that of the synchronisation
+        finally:
+            if pgconn.status == ConnStatus.OK:
+                pgconn.exit_pipeline_mode()
+        return results
 
 
-def array(values: Sequence[str | int]) -> str:
+def _is_unknown(result: psycopg.pq.abc.PGresult) -> bool:
+    return result.error_field(DiagnosticField.SQLSTATE) == _UNKNOWN_NAME
+
+
+def _names_at_the_server(pgconn: psycopg.pq.abc.PGconn) -> set[bytes]:
+    result = pgconn.exec_(b"SELECT name FROM pg_prepared_statements")
+    _check(pgconn, result)
+    return {name for name, in _rows(result)}
+
+
+def _next_of_pipeline(pgconn: psycopg.pq.abc.PGconn) -> psycopg.pq.abc.PGresult:
+    result = pgconn.get_result()
+    if result is None or pgconn.status != ConnStatus.OK:
+        raise psycopg.OperationalError(pgconn.get_error_message())
+    pgconn.get_result()  # None: the end of this statement's
+    return result
+
+
+def _check(pgconn: psycopg.pq.abc.PGconn, result: psycopg.pq.abc.PGresult) -> None:
+    if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        return
+    if pgconn.status != ConnStatus.OK:
+        raise psycopg.OperationalError(pgconn.get_error_message())
+    raise psycopg.errors.error_from_result(result)
+
+
+def _rows(result: psycopg.pq.abc.PGresult) -> list[tuple[bytes | None, ...]]:
+    columns = range(result.nfields)
+    return [tuple([result.get_value(row, column) for column in columns]) for row in range(result.ntuples)]
+
+
+def array(values: Sequence[str | int | bool | UUID | None]) -> str:
     """A PostgreSQL array of these, as its text."""
-    return "{" + ",".join([str(value) if isinstance(value, int) else _quoted(value) for value in values]) + "}"
+    return "{" + ",".join([_element(value) for value in values]) + "}"
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _element(value: str | int | bool | UUID | None) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return str(value)
 
 
 def _encode(value: Parameter) -> bytes | None:

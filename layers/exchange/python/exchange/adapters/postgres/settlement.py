@@ -24,8 +24,10 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from exchange.adapters.postgres.connection import once, repeatable
+from exchange.adapters.prepared import Prepared, Together, array
 from exchange.commands import Command, Side
 from exchange.events import Event
 from exchange.follower import StaleCursor
@@ -33,11 +35,16 @@ from exchange.journal import JournalEntry
 from exchange.markets import MAX_SCALE, Listing, Market
 from exchange.settlement import Fill, OrderState, Plan, SettlementBroken, accounts_in, orders_in, plan_settlement
 
-_LOCK_BALANCES = """SELECT b.account_no, b.asset FROM balances b
-    WHERE b.account_no = ANY(%s) AND b.asset = ANY(%s) ORDER BY b.account_no, b.asset FOR UPDATE"""
+_BEGIN, _COMMIT = Prepared("BEGIN"), Prepared("COMMIT")
+_NO_FLUSH = Prepared("SET LOCAL synchronous_commit = off")
+_CURSOR = Prepared("SELECT seq, hash FROM settle_cursors WHERE market = %s FOR UPDATE", binary=True)
+_MOVE_CURSOR = Prepared("UPDATE settle_cursors SET seq = %s, hash = %b WHERE market = %s")
 
-_ORDERS = """SELECT id, command, status, hold::text, filled_size::text, executed_value::text, fill_fees::text,
-    fee_numerator::text, reduced::text, amend_requested_at IS NOT NULL FROM orders WHERE id = ANY(%s)"""
+_LOCK_BALANCES = Prepared("""SELECT b.account_no, b.asset FROM balances b
+    WHERE b.account_no = ANY(%s) AND b.asset = ANY(%s) ORDER BY b.account_no, b.asset FOR UPDATE""")
+
+_ORDERS = Prepared("""SELECT id, command, status, hold::text, filled_size::text, executed_value::text, fill_fees::text,
+    fee_numerator::text, reduced::text, amend_requested_at IS NOT NULL FROM orders WHERE id = ANY(%s)""", binary=True)
 
 _MOVE = """UPDATE balances b SET available = b.available + d.available, held = b.held + d.held
     FROM unnest(%s::bigint[], %s::text[], %s::text[]::numeric[], %s::text[]::numeric[])
@@ -45,8 +52,10 @@ _MOVE = """UPDATE balances b SET available = b.available + d.available, held = b
     WHERE b.account_no = d.account_no AND b.asset = d.asset
     RETURNING b.account_no, b.asset, b.available + b.held AS total"""
 
+_MOVE_ONLY = Prepared(_MOVE)
+
 # `later`: what the same balance still moves by in this run after the posting, so total - later is the balance after it.
-_MOVE_AND_POST = f"""WITH moved AS ({_MOVE}),
+_MOVE_AND_POST = Prepared(f"""WITH moved AS ({_MOVE}),
     entry AS (INSERT INTO ledger_entries (kind, market, journal_seq, created_at)
               SELECT 'settlement', %s, e.seq, to_timestamp(e.at_ms::float8 / 1000)
                 FROM unnest(%s::bigint[], %s::bigint[]) AS e (seq, at_ms) ORDER BY e.seq
@@ -58,9 +67,9 @@ _MOVE_AND_POST = f"""WITH moved AS ({_MOVE}),
                   %s::uuid[], %s::bigint[]) WITH ORDINALITY
            AS p (seq, account_no, asset, amount, later, type, order_id, trade_id, position)
       JOIN moved ON moved.account_no = p.account_no AND moved.asset = p.asset
-      JOIN entry ON entry.journal_seq = p.seq ORDER BY p.position"""
+      JOIN entry ON entry.journal_seq = p.seq ORDER BY p.position""")
 
-_FILLS = """INSERT INTO fills (market, trade_id, side, order_id, account_no, liquidity, price, size, value, fee,
+_FILLS = Prepared("""INSERT INTO fills (market, trade_id, side, order_id, account_no, liquidity, price, size, value, fee,
                                journal_seq, created_at)
     SELECT %s, f.trade_id, f.side, f.order_id, f.account_no, f.liquidity, f.price, f.size, f.value, f.fee, f.seq,
            to_timestamp(f.at_ms::float8 / 1000)
@@ -68,9 +77,9 @@ _FILLS = """INSERT INTO fills (market, trade_id, side, order_id, account_no, liq
                   %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[])
            WITH ORDINALITY
            AS f (seq, at_ms, trade_id, side, order_id, account_no, liquidity, price, size, value, fee, position)
-     ORDER BY f.position"""
+     ORDER BY f.position""")
 
-_UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled_size = u.filled_size,
+_UPDATE_ORDERS = Prepared("""UPDATE orders o SET status = u.status, hold = u.hold, filled_size = u.filled_size,
         executed_value = u.executed_value, fill_fees = u.fill_fees, fee_numerator = u.fee_numerator, reduced = u.reduced,
         done_reason = u.done_reason, reject_reason = u.reject_reason,
         price = coalesce(u.price, o.price), size = coalesce(u.size, o.size),
@@ -83,14 +92,14 @@ _UPDATE_ORDERS = """UPDATE orders o SET status = u.status, hold = u.hold, filled
                 %s::bigint[], %s::bool[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[]::numeric[], %s::text[])
         AS u (id, status, hold, filled_size, executed_value, fill_fees, fee_numerator, reduced, done_reason, reject_reason,
               done_at_ms, amending, price, size, display_size, command)
-    WHERE o.id = u.id"""
+    WHERE o.id = u.id""")
 
-_VOLUMES = """INSERT INTO trading_volumes (account_no, market, day, value, size)
+_VOLUMES = Prepared("""INSERT INTO trading_volumes (account_no, market, day, value, size)
     SELECT v.account_no, %s, v.day, v.value, v.size
       FROM unnest(%s::bigint[], %s::date[], %s::text[]::numeric[], %s::text[]::numeric[])
         AS v (account_no, day, value, size) ORDER BY v.account_no, v.day
     ON CONFLICT (account_no, day, market) DO UPDATE
-       SET value = trading_volumes.value + EXCLUDED.value, size = trading_volumes.size + EXCLUDED.size"""
+       SET value = trading_volumes.value + EXCLUDED.value, size = trading_volumes.size + EXCLUDED.size""")
 
 
 class PostgresLedger:
@@ -131,37 +140,54 @@ class PostgresLedger:
         market = self._listing.markets[entries[0].market]
         run = [(entry, entry.unpack_events()) for entry in entries]
         try:
-            with connection.pipeline(), connection.transaction():
-                orders, balances = self._read(connection, run, market)
-                plans = [plan_settlement(entry, events, market, orders, self._fee_accounts[market.id]) for entry, events in run]
-                for plan in plans:
-                    if missing := plan.balances.keys() - balances:
-                        raise SettlementBroken(f"{market.id}/{plan.entry.seq}: I2: no balance rows {sorted(missing)}")
-                write_plans(connection, plans)
+            orders, balances = self._read(connection, run, market)
+            plans = [plan_settlement(entry, events, market, orders, self._fee_accounts[market.id]) for entry, events in run]
+            for plan in plans:
+                if missing := plan.balances.keys() - balances:
+                    raise SettlementBroken(f"{market.id}/{plan.entry.seq}: I2: no balance rows {sorted(missing)}")
+            write_plans(connection, plans)
         except psycopg.IntegrityError as error:
             raise SettlementBroken(f"{market.id}/{entries[-1].seq}: refused by the database: {error}") from error
+        finally:
+            _roll_back(connection)
 
     def _read(self, connection: psycopg.Connection, run: list[tuple[JournalEntry, list[Event]]],
               market: Market) -> tuple[dict[bytes, OrderState], set[tuple[int, str]]]:
-        """The run's orders by id, and the balance rows that are locked now; one round trip."""
-        connection.execute("SET LOCAL synchronous_commit = off")
-        cursor = connection.execute("SELECT seq, hash FROM settle_cursors WHERE market = %s FOR UPDATE", (market.id,))
+        """The run's orders by id, and the balance rows that are locked now; one round trip, which begins the transaction."""
+        together = Together(connection)
+        together.execute(_BEGIN)
+        together.execute(_NO_FLUSH)
+        cursor = together.execute(_CURSOR, (market.id,))
         accounts = set().union(*(accounts_in(events) for _, events in run))
         ids = set().union(*(orders_in(events) for _, events in run))
         balances = orders = None
         if accounts:
             accounts.add(self._fee_accounts[market.id])
-            balances = connection.execute(_LOCK_BALANCES, (sorted(accounts), [market.base.id, market.quote.id]))
+            balances = together.execute(_LOCK_BALANCES, (array(sorted(accounts)), array([market.base.id, market.quote.id])))
         if ids:
-            orders = connection.execute(_ORDERS, ([UUID(bytes=order_id) for order_id in ids],))
-        seq, prev_hash = cursor.fetchone()
-        first = run[0][0]
+            orders = together.execute(_ORDERS, (array([UUID(bytes=order_id) for order_id in ids]),))
+        answers = together.answers()
+        (number, prev_hash), = answers[cursor]
+        seq, first = int.from_bytes(number, "big", signed=True), run[0][0]
         if seq != first.seq - 1:
             raise StaleCursor(f"{market.id}: settled up to {seq}, asked to settle {first.seq}")
-        if bytes(prev_hash) != first.prev_hash:
+        if prev_hash != first.prev_hash:
             raise SettlementBroken(f"{market.id}/{first.seq}: I4: does not chain to what was settled as {seq}")
-        return ({row[0].bytes: order_state(row, market) for row in orders} if orders else {},
-                set(balances) if balances else set())
+        found = [_decoded(row) for row in answers[orders]] if orders is not None else []
+        return ({row[0]: order_state(row, market) for row in found},
+                {(int(account), asset.decode()) for account, asset in answers[balances]} if balances is not None else set())
+
+
+def _decoded(row: tuple[bytes | None, ...]) -> tuple:
+    """A row of `_ORDERS`, its id as bytes."""
+    order_id, command, *texts, amending = row
+    return order_id, command, *[text.decode() for text in texts], amending == b"\x01"
+
+
+def _roll_back(connection: psycopg.Connection) -> None:
+    """Ends a transaction that is still open; one that was committed, or lost with its connection, is not."""
+    if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        connection.pgconn.exec_(b"ROLLBACK")
 
 
 def order_state(row: tuple, market: Market) -> OrderState:
@@ -179,36 +205,39 @@ def order_state(row: tuple, market: Market) -> OrderState:
 
 
 def write_plans(connection: psycopg.Connection, plans: list[Plan]) -> None:
-    """Sends the statements of a run's plans in the open transaction; their errors come with the commit."""
+    """Runs the statements of a run's plans in the open transaction and commits it; one round trip."""
     last, market = plans[-1].entry, plans[-1].market
-    _write_money(connection, plans)
+    together = Together(connection)
+    _write_money(together, plans)
     orders = [(UUID(bytes=order_id), order) for order_id, order in plans[-1].orders.items() if order.changed]
     if orders:
-        connection.execute(_UPDATE_ORDERS, _order_columns(market, orders))
+        together.execute(_UPDATE_ORDERS, _order_columns(market, orders))
     if fills := [(plan.entry, fill) for plan in plans for fill in plan.fills]:
-        _write_fills(connection, market, fills)
-    connection.execute("UPDATE settle_cursors SET seq = %s, hash = %b WHERE market = %s", (last.seq, last.hash, market.id))
+        _write_fills(together, market, fills)
+    together.execute(_MOVE_CURSOR, (last.seq, last.hash, market.id))
+    together.execute(_COMMIT)
+    together.answers()
 
 
-def _write_fills(connection: psycopg.Connection, market: Market, fills: list[tuple[JournalEntry, Fill]]) -> None:
+def _write_fills(together: Together, market: Market, fills: list[tuple[JournalEntry, Fill]]) -> None:
     value = market.quote.format
-    connection.execute(_FILLS, (
-        market.id, [entry.seq for entry, _ in fills], [entry.at_ms for entry, _ in fills], [f.trade_id for _, f in fills],
+    together.execute(_FILLS, (market.id, *map(array, (
+        [entry.seq for entry, _ in fills], [entry.at_ms for entry, _ in fills], [f.trade_id for _, f in fills],
         ["buy" if f.side == Side.BUY else "sell" for _, f in fills], [f.order_id for _, f in fills],
         [f.account for _, f in fills], [f.liquidity for _, f in fills],
         [market.format_price(f.price_ticks) for _, f in fills], [market.format_size(f.size_lots) for _, f in fills],
-        [value(f.value_units) for _, f in fills], [value(f.fee_units) for _, f in fills]))
+        [value(f.value_units) for _, f in fills], [value(f.fee_units) for _, f in fills]))))
     volumes: dict[tuple[int, date], list[int]] = {}
     for entry, fill in fills:
         traded = volumes.setdefault((fill.account, datetime.fromtimestamp(entry.at_ms / 1000, UTC).date()), [0, 0])
         traded[0] += fill.value_units
         traded[1] += fill.size_lots
-    connection.execute(_VOLUMES, (
-        market.id, [account for account, _ in volumes], [day for _, day in volumes],
-        [value(units) for units, _ in volumes.values()], [market.format_size(lots) for _, lots in volumes.values()]))
+    together.execute(_VOLUMES, (market.id, *map(array, (
+        [account for account, _ in volumes], [day.isoformat() for _, day in volumes],
+        [value(units) for units, _ in volumes.values()], [market.format_size(lots) for _, lots in volumes.values()]))))
 
 
-def _write_money(connection: psycopg.Connection, plans: list[Plan]) -> None:
+def _write_money(together: Together, plans: list[Plan]) -> None:
     market = plans[-1].market
     postings = [(plan.entry, posting) for plan in plans for posting in plan.postings]
     deltas: dict[tuple[int, str], list[int]] = {}
@@ -221,10 +250,11 @@ def _write_money(connection: psycopg.Connection, plans: list[Plan]) -> None:
     if not moved:
         return
     text = {asset.id: asset.format for asset in (market.base, market.quote)}
-    columns = ([key[0] for key, _ in moved], [key[1] for key, _ in moved],
-               [text[key[1]](delta[0]) for key, delta in moved], [text[key[1]](delta[1]) for key, delta in moved])
+    columns = [*map(array, (
+        [key[0] for key, _ in moved], [key[1] for key, _ in moved], [text[key[1]](delta[0]) for key, delta in moved],
+        [text[key[1]](delta[1]) for key, delta in moved]))]
     if not postings:
-        connection.execute(_MOVE, columns)
+        together.execute(_MOVE_ONLY, columns)
         return
     later: list[int] = []
     behind: dict[tuple[int, str], int] = {}
@@ -234,14 +264,14 @@ def _write_money(connection: psycopg.Connection, plans: list[Plan]) -> None:
         behind[key] = later[-1] + posting.units
     later.reverse()
     entries = {entry.seq: entry.at_ms for entry, _ in postings}
-    connection.execute(_MOVE_AND_POST, (
-        *columns, market.id, list(entries), list(entries.values()), [entry.seq for entry, _ in postings],
-        [p.account for _, p in postings], [p.asset for _, p in postings], [text[p.asset](p.units) for _, p in postings],
+    together.execute(_MOVE_AND_POST, (*columns, market.id, *map(array, (
+        list(entries), list(entries.values()), [entry.seq for entry, _ in postings], [p.account for _, p in postings],
+        [p.asset for _, p in postings], [text[p.asset](p.units) for _, p in postings],
         [text[p.asset](units) for (_, p), units in zip(postings, later, strict=True)], [p.type for _, p in postings],
-        [p.order_id for _, p in postings], [p.trade_id for _, p in postings]))
+        [p.order_id for _, p in postings], [p.trade_id for _, p in postings]))))
 
 
-def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tuple[list, ...]:
+def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tuple[str, ...]:
     base, quote = market.base, market.quote
     rows = []
     for order_id, order in orders:
@@ -252,7 +282,7 @@ def _order_columns(market: Market, orders: list[tuple[UUID, OrderState]]) -> tup
             quote.format(order.fees_paid), str(order.fee_numerator),
             market.format_value(order.reduced) if by_funds else market.format_size(order.reduced), order.done_reason,
             order.reject_reason, order.done_at_ms, order.amending, *_terms(market, order)))
-    return tuple(list(column) for column in zip(*rows, strict=True))
+    return tuple(array(column) for column in zip(*rows, strict=True))
 
 
 def _terms(market: Market, order: OrderState) -> tuple[str | None, ...]:
