@@ -71,6 +71,10 @@ bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU ea
 bench-fanout: setup ## the feed to 10 and 100 listeners: messages/s, latency from order to message, CPU per 1,000 messages
 	@$(PY) -m bench.fanout $(ARGS)
 
+.PHONY: bench-mixed
+bench-mixed: setup ## a day's mixed requests, three of four reads, at 100, 250 and 500 requests/s
+	@$(PY) -m bench.mixed $(ARGS)
+
 .PHONY: bench-core
 bench-core: setup ## the matching core beside its peers
 	@$(PY) -m bench.core $(ARGS)

@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -134,3 +137,15 @@ class RunningExchange:
                 if time.monotonic() > deadline:
                     raise TimeoutError("orders are still pending")
                 time.sleep(0.05)
+
+
+@contextmanager
+def exchange_for_a_run() -> Iterator[RunningExchange]:
+    """One in a folder of its own, with its durability on, that leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
+        exchange = RunningExchange(Path(folder))
+        exchange.start()
+        try:
+            yield exchange
+        finally:
+            exchange.stop()

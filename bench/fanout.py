@@ -13,17 +13,14 @@ import argparse
 import asyncio
 import json
 import random
-import sys
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import aiohttp
 
 from bench.client import Trader
 from bench.cpu import cpu_seconds
-from bench.exchange import RunningExchange
+from bench.exchange import RunningExchange, exchange_for_a_run
 from bench.orders import open_loop, own_cpu, percentile
 from local.user import faucet_limits
 
@@ -132,18 +129,12 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=RATE, help="orders a second")
     parser.add_argument("--listeners", type=lambda text: [int(part) for part in text.split(",")], default=list(LISTENERS))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
-        exchange = RunningExchange(Path(folder))
-        exchange.start()
-        try:
-            print(f"{'channel':<7} {'listeners':>9} {'orders':>7} {'failed':>6} {'messages':>9} {'/s':>8} {'p50 ms':>8}"
-                  f" {'p99 ms':>8} {'push ms/1000':>12} {'publish ms/o':>12} {'own/1000':>10}")
-            for channel in ("level2", "full"):
-                for count in arguments.listeners:
-                    asyncio.run(measure(exchange, channel, count, arguments.rate, arguments.seconds))
-        finally:
-            exchange.stop()
-    sys.exit(0)
+    with exchange_for_a_run() as exchange:
+        print(f"{'channel':<7} {'listeners':>9} {'orders':>7} {'failed':>6} {'messages':>9} {'/s':>8} {'p50 ms':>8}"
+              f" {'p99 ms':>8} {'push ms/1000':>12} {'publish ms/o':>12} {'own/1000':>10}")
+        for channel in ("level2", "full"):
+            for count in arguments.listeners:
+                asyncio.run(measure(exchange, channel, count, arguments.rate, arguments.seconds))
 
 
 if __name__ == "__main__":

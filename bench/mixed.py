@@ -2,25 +2,31 @@
 
 What comes is drawn, seeded, from `MIX`: three of four requests read, as where bots watch the market and their orders and trade
 now and then; of what they write half are orders and half cancels of resting ones. Latencies count from when each request was
-due, as in bench.orders, whose markets, accounts and exchange these are. Beside it, in the same run and at the same rate,
-`GET /time`: the gateway and an empty function. The load generator shares the machine; its CPU is listed and is no part of a
-request's.
+due, as in bench.orders, whose markets, accounts and exchange these are; the views look as after a month of trades. Beside it,
+in the same run and at the same rate, `GET /time`: the gateway and an empty function. The load generator shares the machine; its
+CPU is listed and is no part of a request's.
 """
 
 import argparse
 import asyncio
 import random
-import sys
-import tempfile
-from pathlib import Path
+import time
+from decimal import Decimal
 
 import aiohttp
+import redis
 
 from bench.client import Trader
 from bench.cpu import cpu_seconds
-from bench.exchange import RunningExchange
+from bench.exchange import RunningExchange, exchange_for_a_run
 from bench.orders import ACCOUNTS, MARKETS, open_loop, order_body, own_cpu, row
+from local.addresses import find_domain
 from local.user import faucet_limits
+
+find_domain()
+
+from exchange.adapters.redis import keys  # noqa: E402
+from exchange.feed.statistics import DAY_MINUTES, MONTH_HOURS, Bucket  # noqa: E402
 
 RATES = (100, 250, 500)
 # Of a hundred requests; the paths are taken by `Day.path`.
@@ -70,6 +76,19 @@ class Day:
         return answer
 
 
+def add_a_month_of_trades(exchange: RunningExchange) -> None:
+    """To the minutes and hours of the views, before those that the run itself fills."""
+    now_minute = time.time_ns() // 60_000_000_000
+    with redis.Redis.from_url(exchange.redis) as client:
+        for market, (middle, tick, _) in MARKETS.items():
+            ticks = int(Decimal(middle) / Decimal(tick))
+            client.hset(keys.key(market, "minutes"), mapping={
+                now_minute - back: keys.encode_bucket(Bucket(ticks, ticks + back, ticks - back, ticks, 1000 + back, 20))
+                for back in range(2, DAY_MINUTES)})
+            client.hset(keys.key(market, "hours"), mapping={
+                now_minute // 60 - back: 60_000 + back for back in range(1, MONTH_HOURS)})
+
+
 async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -> None:
     rng = random.Random(1)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
@@ -82,6 +101,7 @@ async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -
                 await answer.read()
 
         await open_loop(60, 5, day.send)  # warm
+        await asyncio.to_thread(add_a_month_of_trades, exchange)
         print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
         for rate in rates:
             latencies, failed = await open_loop(rate, min(seconds, 5), ask_time)
@@ -105,14 +125,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="length of each run")
     parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
-        exchange = RunningExchange(Path(folder))
-        exchange.start()
-        try:
-            asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
-        finally:
-            exchange.stop()
-    sys.exit(0)
+    with exchange_for_a_run() as exchange:
+        asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
 
 
 if __name__ == "__main__":

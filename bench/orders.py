@@ -15,16 +15,13 @@ import json
 import random
 import resource
 import statistics
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import aiohttp
 
 from bench.client import Trader
 from bench.cpu import cpu_seconds
-from bench.exchange import RunningExchange
+from bench.exchange import RunningExchange, exchange_for_a_run
 from local.user import faucet_limits
 
 RATES = (100, 200, 400)
@@ -167,14 +164,8 @@ def main() -> None:
     parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
     parser.add_argument("--single", action="store_true", help="a listener that wants each message in a frame of its own")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lambda-exchange-bench-", ignore_cleanup_errors=True) as folder:
-        exchange = RunningExchange(Path(folder))
-        exchange.start()
-        try:
-            asyncio.run(measure(exchange, arguments.rates, arguments.seconds, not arguments.single))
-        finally:
-            exchange.stop()
-    sys.exit(0)
+    with exchange_for_a_run() as exchange:
+        asyncio.run(measure(exchange, arguments.rates, arguments.seconds, not arguments.single))
 
 
 if __name__ == "__main__":
