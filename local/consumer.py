@@ -6,6 +6,7 @@ batch that it held when it died is given back by the supervisor, by `--consumer`
 """
 
 import argparse
+import hashlib
 import os
 import signal
 import sys
@@ -114,18 +115,22 @@ class Consumer:
 def first_failure(answer: Any, messages: list[Message]) -> int:
     """Where a partial batch answer says that the failures begin. FIFO: what comes after a failure counts as failed."""
     failures = (answer or {}).get("batchItemFailures") or []
+    if not failures:
+        return len(messages)
     identifiers = [message_id(message) for message in messages]
     positions = []
     for failure in failures:
         identifier = failure.get("itemIdentifier")
         # As the service: an unknown or empty identifier fails the whole batch.
         positions.append(identifiers.index(identifier) if identifier in identifiers else 0)
-    return min(positions, default=len(messages))
+    return min(positions)
 
 
 def message_id(message: Message) -> str:
-    """Stable over deliveries, as SQS's."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{message.queue}/{message.group}/{message.sequence}"))
+    """Stable over deliveries, as SQS's, and in its form."""
+    name = f"{message.queue}/{message.group}/{message.sequence}"
+    digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
 def sqs_event(mapping: MappingPlan, messages: list[Message]) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 A group of the push queue is a market's shard of connections; a batch's messages are posted connection by connection.
 """
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+import orjson
 
 from exchange.adapters.aws.posts import POSTS_AT_ONCE, disconnect, post
 from exchange.adapters.aws.pusher import Pusher
@@ -45,6 +46,6 @@ pusher = Pusher(post=lambda connection, text: post(connection, text), disconnect
 def lambda_handler(event: dict, context: object) -> dict:
     """An SQS batch of the push queue. Answers no failures, or raises and fails all."""
     records = event["Records"]
-    pusher.push([json.loads(record["body"]) for record in records], name=records[0]["messageId"],
+    pusher.push([orjson.loads(record["body"]) for record in records], name=records[0]["messageId"],
                 receives=max(int(record["attributes"].get("ApproximateReceiveCount", 1)) for record in records))
     return {"batchItemFailures": []}

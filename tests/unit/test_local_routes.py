@@ -1,6 +1,8 @@
 """Routes as the HTTP API takes them, bodies, answers, CORS, and partial batch answers."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -80,6 +82,14 @@ def test_what_comes_after_a_failure_counts_as_failed(failed: list[Any], position
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}])
 def test_an_answer_without_failures_is_success(answer: Any) -> None:
     assert first_failure(answer, MESSAGES) == 3
+
+
+def test_a_message_has_the_same_name_at_each_delivery_and_no_other_has_it() -> None:
+    again = [replace(message, receipt="another", receive_count=7) for message in MESSAGES]
+    assert [message_id(message) for message in again] == [message_id(message) for message in MESSAGES]
+    others = [replace(MESSAGES[0], queue="q2"), replace(MESSAGES[0], group="g2"), replace(MESSAGES[0], sequence=10**9)]
+    names = [message_id(message) for message in [*MESSAGES, *others]]
+    assert len(set(names)) == len(names) and [str(UUID(name)) for name in names] == names
 
 
 def test_the_sqs_event() -> None:

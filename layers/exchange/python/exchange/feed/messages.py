@@ -9,6 +9,7 @@ it shows: the rest is added for the owner, and never changes what a book is buil
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -35,7 +36,12 @@ CANCEL_REASONS = {
 def iso(at_ms: int) -> str:
     """ISO 8601 with six digits and `Z`, as all times of the feed."""
     seconds, ms = divmod(at_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03}000Z"
+    return f"{_second(seconds)}.{ms:03}000Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def dump(message: dict) -> str:

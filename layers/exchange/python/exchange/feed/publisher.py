@@ -13,10 +13,11 @@ Called by `functions/feed_publish`, one market's messages at a time, in order.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import orjson
 
 from exchange.faults import RetryableFault
 from exchange.feed import messages, routing
@@ -392,7 +393,7 @@ def _digest(body: str) -> str:
 def parse_body(text: str) -> dict | None:
     """The JSON object of a feed message that names a market, or None for a message that is not ours."""
     try:
-        body = json.loads(text)
+        body = orjson.loads(text)
     except ValueError:
         return None
     return body if isinstance(body, dict) and isinstance(body.get("market"), str) else None
