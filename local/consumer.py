@@ -21,9 +21,9 @@ import psycopg
 from exchange.adapters.embedded.queue import PostgresQueue
 from exchange.ports import Message
 from local.plan import MappingPlan, read_plan
-from local.processes import report_ready
+from local.processes import freeze_memory, report_ready
 from local.servers import REGION
-from local.worker import Handlers, freeze_memory
+from local.worker import Handlers
 
 WAIT_S = 1.0
 # After a failed delivery, by how often it was delivered. SQS would wait for the visibility timeout each time; here a fault

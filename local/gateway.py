@@ -20,7 +20,7 @@ from local.internal_door import InternalDoor
 from local.invoker import Invoker
 from local.jwt_check import JwtAuthorizer
 from local.plan import Plan, read_plan
-from local.processes import report_ready
+from local.processes import freeze_memory, report_ready
 from local.schedules import Schedules
 from local.screen import Screen
 from local.websocket_door import Limits, WebSocketDoor
@@ -88,6 +88,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await gateway.start(listeners)
+    freeze_memory()
     report_ready(arguments.ready)
     await gateway.run(stop)
 

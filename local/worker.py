@@ -7,7 +7,6 @@ runs, the process has that function's environment variables and no other functio
 """
 
 import argparse
-import gc
 import importlib.util
 import json
 import os
@@ -26,7 +25,7 @@ import orjson
 
 from local.nursery import PID
 from local.plan import FunctionPlan, Plan, read_plan
-from local.processes import die_with_parent, report_ready
+from local.processes import die_with_parent, freeze_memory, report_ready
 
 _LENGTH = struct.Struct("<I")
 
@@ -121,13 +120,6 @@ def _import_handler(function: FunctionPlan) -> Callable[[Any, Any], Any]:
     except BaseException:
         del sys.modules[unique]
         raise
-
-
-def freeze_memory() -> None:
-    """Takes what is loaded out of the garbage collector's rounds: modules stay for good, and walking through them again
-    and again was a sixth of all CPU under load."""
-    gc.collect()
-    gc.freeze()
 
 
 def serve(channel: socket.socket, handlers: Handlers) -> None:
