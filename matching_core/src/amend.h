@@ -144,8 +144,7 @@ static inline enum reject_code check_amend(struct run *run, const struct command
 
 /* Whether the order may come to its new price and size. */
 static enum reject_code check_move(struct run *run, const struct command *command, const struct node *node,
-                                   int64_t from_price, int64_t price_ticks, int64_t left, int64_t old_left,
-                                   uint32_t *own_level)
+                                   int64_t from_price, int64_t price_ticks, int64_t left, int64_t old_left)
 {
     if (price_ticks != from_price && is_outside_band(run, node->side, price_ticks, command->collar_bp)) {
         return OUTSIDE_BAND;
@@ -153,8 +152,8 @@ static enum reject_code check_move(struct run *run, const struct command *comman
     if (command->size_lots > MC_MAX_NOTIONAL || price_ticks > MC_MAX_NOTIONAL) {
         return TOO_LARGE;
     }
-    *own_level = price_ticks == from_price ? node->level : level_find(run, node->side, price_ticks);
-    const int64_t others = total_at(run, *own_level) - (price_ticks == from_price ? old_left : 0);
+    const uint32_t own_level = price_ticks == from_price ? node->level : level_find(run, node->side, price_ticks);
+    const int64_t others = total_at(run, own_level) - (price_ticks == from_price ? old_left : 0);
     if (is_too_large(price_ticks, left + others)) {
         return TOO_LARGE;
     }
@@ -213,8 +212,7 @@ __attribute__((noinline)) static void amend(struct run *run, const struct comman
         emit_order(run, AMENDED, 0, FLAG_RESTED, node, price_ticks, left, old_left);
         return;
     }
-    uint32_t own_level;
-    code = check_move(run, command, node, from_price, price_ticks, left, old_left, &own_level);
+    code = check_move(run, command, node, from_price, price_ticks, left, old_left);
     if (code != NOT_REJECTED) {
         emit_rejected(run, command, code);
         return;

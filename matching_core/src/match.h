@@ -179,9 +179,7 @@ static inline uint32_t finish_first(struct run *run, uint32_t index, const struc
     REQUIRE(run->links[index].prev == NONE);
     emit_order(run, DONE, FILLED, FLAG_RESTED, node, level->price_ticks, 0, 0);
     id_remove(run, index, hash_of_id, id_spot_of(run, index, hash_of_id));
-    note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
-    *run->next_removed++ = index; /* as many at most as undos */
-    run->book->order_sum -= node->share;
+    note_removal(run, index, level);
     run->links[next].prev = NONE;
     return next;
 }
@@ -198,7 +196,7 @@ __attribute__((noinline)) static uint32_t sweep(struct run *run, struct node *or
     uint32_t taken = 0;
     touch_level(run, level);
     while (left > 0 && index != NONE && met < most && has_room(run)) {
-        struct node *const maker = node_at(run, index);
+        const struct node *const maker = node_at(run, index);
         if ((maker->flags & NODE_EXTRA) != 0 || maker->account == order->account) {
             break;
         }
@@ -208,10 +206,7 @@ __attribute__((noinline)) static uint32_t sweep(struct run *run, struct node *or
         left -= lots;
         met++;
         if (lots < maker->lots) {
-            maker->lots -= lots;
-            maker->traded += lots;
-            count_again(run, maker, level);
-            note_undo(run, UNDO_FILL, index, lots, 0);
+            fill_node(run, index, level, lots);
             break;
         }
         index = finish_first(run, index, level);

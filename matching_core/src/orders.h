@@ -289,15 +289,20 @@ static inline uint32_t rest_order(struct run *run, const struct order *order, ui
     return index;
 }
 
+/* Notes that an order leaves the book, and takes it out of the sum. */
+__attribute__((always_inline)) static inline void note_removal(struct run *run, uint32_t index, const struct level *level)
+{
+    note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
+    *run->next_removed++ = index; /* as many at most as undos */
+    run->book->order_sum -= run->nodes[index].share;
+}
+
 /* Takes an order off; its id is the caller's. */
 __attribute__((always_inline)) static inline void leave_queue(struct run *run, uint32_t index)
 {
-    const struct node *node = &run->nodes[index];
-    struct level *level = &run->levels[node->level];
+    struct level *level = &run->levels[run->nodes[index].level];
     touch_level(run, level);
-    note_undo(run, UNDO_REMOVE, index, level->price_ticks, level->side);
-    *run->next_removed++ = index; /* as many at most as undos */
-    run->book->order_sum -= node->share;
+    note_removal(run, index, level);
     unlink_node(run, index);
 }
 
@@ -326,18 +331,24 @@ static void reduce_order(struct run *run, uint32_t index, int64_t lots)
     note_undo(run, UNDO_REDUCE, index, lots - hidden, hidden);
 }
 
+/* An order shows `lots` less because they have traded; its level's are the caller's. */
+static inline void fill_node(struct run *run, uint32_t index, const struct level *level, int64_t lots)
+{
+    struct node *node = &run->nodes[index];
+    REQUIRE(lots > 0 && lots < node->lots);
+    node->lots -= lots;
+    node->traded += lots;
+    count_again(run, node, level);
+    note_undo(run, UNDO_FILL, index, lots, 0);
+}
+
 /* A resting order trades `lots`, less than it shows. */
 static inline void fill_part(struct run *run, uint32_t index, int64_t lots)
 {
-    struct node *node = node_at(run, index);
-    struct level *level = level_at(run, node->level);
-    REQUIRE(lots > 0 && lots < node->lots);
+    struct level *level = level_at(run, node_at(run, index)->level);
     touch_level(run, level);
-    node->lots -= lots;
-    node->traded += lots;
     level->lots -= lots;
-    count_again(run, node, level);
-    note_undo(run, UNDO_FILL, index, lots, 0);
+    fill_node(run, index, level, lots);
 }
 
 /* An iceberg has traded all that it showed: its next part goes behind the queue, as old as the event `opened`. */

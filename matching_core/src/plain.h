@@ -124,24 +124,22 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     return RESTED;
 }
 
-/* What an AMEND asks for: an order without an extra, its new level (or NONE), price and lots. */
+/* What a move comes to: its new level, or NONE, and the lots that are left of it. */
 struct plain_move {
-    uint32_t index, level;
-    int64_t price_ticks, lots;
+    uint32_t level;
+    int64_t lots;
 };
 
-/* Whether the command is a move that trades with nobody and is not refused, of an order that stands where it was guessed. */
+/* Whether an AMEND moves an order without an extra, which stands where it was guessed, trades with nobody and is not refused. */
 static inline int is_plain_move(struct run *run, const struct command *command, const struct ahead *ahead, struct plain_move *move)
 {
     const struct node *const node = &run->nodes[ahead->node];
     const uint64_t most = ((uint64_t)command->price_ticks - 1) | (uint64_t)command->size_lots;
-    if (!stands_ahead(run, &command->order_id, ahead) || (node->flags & NODE_EXTRA) != 0 || most >> 62 != 0 || run->book->mode != OPEN ||
-        command->issued_at_ms < run->fresh_from_ms || command->collar_bp > MC_MAX_COLLAR_BP ||
+    if (!stands_ahead(run, &command->order_id, ahead) || (node->flags & NODE_EXTRA) != 0 || most >> 62 != 0 ||
+        run->book->mode != OPEN || command->issued_at_ms < run->fresh_from_ms || command->collar_bp > MC_MAX_COLLAR_BP ||
         (command->account != 0 && command->account != node->account)) {
         return 0;
     }
-    move->index = ahead->node;
-    move->price_ticks = command->price_ticks;
     move->lots = command->size_lots != 0 ? command->size_lots - node->traded : node->lots;
     move->level = level_find(run, node->side, command->price_ticks);
     return move->level != node->level && move->lots > 0 &&
@@ -159,11 +157,12 @@ static inline int move_plain(struct run *run, const struct command *command, con
         return 0;
     }
     mc_book *const book = run->book;
-    const struct node *const from = &run->nodes[move.index];
+    const int64_t price_ticks = command->price_ticks;
+    const struct node *const from = &run->nodes[ahead->node];
     const uint32_t index = next_free_node(run);
     struct node *const to = &run->nodes[index];
-    emit_order(run, AMENDED, 0, 0, from, move.price_ticks, move.lots, from->lots);
-    emit_order(run, OPENED, 0, 0, from, move.price_ticks, move.lots, 0);
+    emit_order(run, AMENDED, 0, 0, from, price_ticks, move.lots, from->lots);
+    emit_order(run, OPENED, 0, 0, from, price_ticks, move.lots, 0);
     const uint64_t opened = book->sequence;
     book->spare_count--; /* the node of next_free_node */
     to->order_id = from->order_id;
@@ -172,16 +171,16 @@ static inline int move_plain(struct run *run, const struct command *command, con
     to->opened = opened;
     to->traded = from->traded;
     to->meta = from->meta;
-    to->share = plain_hash(ahead->hash, from->account, from->meta, move.price_ticks, move.lots, opened, from->traded);
+    to->share = plain_hash(ahead->hash, from->account, from->meta, price_ticks, move.lots, opened, from->traded);
     book->order_sum += to->share;
     run->ids[(uint32_t)ahead->hash & run->id_mask].node[ahead->place] = index;
     if (move.level == NONE) {
-        move.level = level_add(run, from->side, move.price_ticks);
+        move.level = level_add(run, from->side, price_ticks);
     }
     touch_level(run, &run->levels[move.level]);
     join_queue(run, index, move.lots, move.level);
     note_rest(run, index);
-    leave_queue(run, move.index);
+    leave_queue(run, ahead->node);
     return 1;
 }
 

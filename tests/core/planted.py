@@ -25,7 +25,7 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "orders.h", "hidden_lots(run, index) < lots ? hidden_lots(run, index) : lots;",
         "lots < node->lots ? 0 : lots - node->lots + 1;"),
     "the level's total misses partial fills": (
-        "orders.h", "node->traded += lots;\n    level->lots -= lots;", "node->traded += lots;"),
+        "orders.h", "    level->lots -= lots;\n    fill_node(", "    fill_node("),
     "a stop that waits hides its lots": (
         "orders.h", "extra->display < node->lots && side <= SELL", "extra->display < node->lots"),
     "extras of orders that are gone are still counted": (
@@ -126,10 +126,9 @@ PLANTED: dict[str, tuple[str, str, str]] = {
                                                   "sweep(run, node, *best, MC_MAX_FILLS)"),
     "a swept level keeps its total": ("match.h", "    level->lots -= traded;\n", ""),
     "a swept level's new first order knows one before it": ("match.h", "    run->links[next].prev = NONE;\n", ""),
-    "a swept part keeps its share of the state hash": (
-        "match.h", "            count_again(run, maker, level);\n", ""),
-    "a swept part is not taken back": (
-        "match.h", "            note_undo(run, UNDO_FILL, index, lots, 0);\n            break;", "            break;"),
+    "a filled part keeps its share of the state hash": (
+        "orders.h", "    count_again(run, node, level);\n    note_undo(run, UNDO_FILL", "    note_undo(run, UNDO_FILL"),
+    "a filled part is not taken back": ("orders.h", "    note_undo(run, UNDO_FILL, index, lots, 0);\n", ""),
     # stops
     "stops at one price are triggered youngest first": (
         "stops.h", "return level_at(run, loss)->head;", "return level_at(run, loss)->tail;"),
