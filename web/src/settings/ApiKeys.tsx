@@ -1,4 +1,4 @@
-import { Button, Checkbox, CopyButton, Group, TextInput } from "@mantine/core";
+import { Button, Checkbox, CopyButton, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
@@ -7,6 +7,7 @@ import { call } from "../api/client";
 import { useApiKeys } from "../api/queries";
 import type { ApiKeyRow } from "../api/types";
 import { words } from "../api/words";
+import { Confirm } from "../app/Confirm";
 import { Dialog } from "../app/Dialog";
 import { Card } from "../app/Page";
 import classes from "../app/page.module.css";
@@ -75,17 +76,15 @@ export function ApiKeys() {
       />
       {making && <NewKey onClose={() => setMaking(false)} />}
       {deleting !== null && (
-        <Dialog onClose={() => setDeleting(null)} title={`Delete the key ${deleting.label || deleting.key}?`}>
-          <p style={{ marginTop: 0 }}>What signs with it is refused within seconds. Its open orders stay.</p>
-          <Group justify="flex-end" gap="sm">
-            <Button variant="default" onClick={() => setDeleting(null)}>
-              Keep it
-            </Button>
-            <Button color="red" onClick={() => void remove(deleting)}>
-              Delete
-            </Button>
-          </Group>
-        </Dialog>
+        <Confirm
+          title={`Delete the key ${deleting.label || deleting.key}?`}
+          keep="Keep it"
+          action="Delete"
+          onClose={() => setDeleting(null)}
+          onConfirm={() => void remove(deleting)}
+        >
+          What signs with it is refused within seconds. Its open orders stay.
+        </Confirm>
       )}
     </Card>
   );

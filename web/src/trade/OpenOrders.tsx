@@ -1,11 +1,11 @@
-import { ActionIcon, Button, Group } from "@mantine/core";
+import { ActionIcon, Button } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 import { call } from "../api/client";
 import { ownStateChanged, useOpenOrders } from "../api/queries";
 import type { OrderRow } from "../api/types";
 import { words } from "../api/words";
-import { Dialog } from "../app/Dialog";
+import { Confirm } from "../app/Confirm";
 import { IconClose, IconEdit } from "../app/icons";
 import { Table } from "../app/Table";
 import { When } from "../app/When";
@@ -124,17 +124,16 @@ export function CancelAll({ count }: { count: number }) {
         Cancel all
       </Button>
       {asking && (
-        <Dialog onClose={() => setAsking(false)} title="Cancel all orders?">
-          <p style={{ marginTop: 0 }}>All {count} open orders, in every market.</p>
-          <Group justify="flex-end" gap="sm">
-            <Button variant="default" onClick={() => setAsking(false)}>
-              Keep them
-            </Button>
-            <Button color="red" loading={busy} onClick={() => void cancel()}>
-              Cancel all
-            </Button>
-          </Group>
-        </Dialog>
+        <Confirm
+          title="Cancel all orders?"
+          keep="Keep them"
+          action="Cancel all"
+          busy={busy}
+          onClose={() => setAsking(false)}
+          onConfirm={() => void cancel()}
+        >
+          All {count} open orders, in every market.
+        </Confirm>
       )}
     </>
   );

@@ -1,12 +1,12 @@
-import { Button, Group } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useState } from "react";
 import { queries } from "../api/cache";
 import { call } from "../api/client";
 import { useAddresses } from "../api/queries";
 import type { AddressRow } from "../api/types";
-import { Dialog } from "../app/Dialog";
+import { Confirm } from "../app/Confirm";
 import { Card } from "../app/Page";
-import { Refused, useSending } from "../app/Sending";
+import { useSending } from "../app/Sending";
 import { Table } from "../app/Table";
 import { shortTime } from "../app/times";
 import { When } from "../app/When";
@@ -70,20 +70,17 @@ function RemoveDialog({ row, onClose }: { row: AddressRow; onClose: () => void }
       onClose();
     });
   return (
-    <Dialog onClose={onClose} title={`Remove ${row.label || "this address"}?`}>
-      <p style={{ marginTop: 0, overflowWrap: "anywhere" }}>
-        {row.currency} cannot be withdrawn to {row.address} any more. Added again, it has its waiting time anew. A withdrawal
-        that is under way goes on.
-      </p>
-      <Refused style={{ marginBottom: 12 }}>{refused}</Refused>
-      <Group justify="flex-end" gap="sm">
-        <Button variant="default" onClick={onClose}>
-          Keep it
-        </Button>
-        <Button color="red" loading={busy} onClick={() => void remove()}>
-          Remove
-        </Button>
-      </Group>
-    </Dialog>
+    <Confirm
+      title={`Remove ${row.label || "this address"}?`}
+      keep="Keep it"
+      action="Remove"
+      busy={busy}
+      refused={refused}
+      onClose={onClose}
+      onConfirm={() => void remove()}
+    >
+      {row.currency} cannot be withdrawn to {row.address} any more. Added again, it has its waiting time anew. A withdrawal that is
+      under way goes on.
+    </Confirm>
   );
 }
