@@ -13,20 +13,15 @@ import random
 import time
 from decimal import Decimal
 
-import aiohttp
 import redis
 
 from bench.client import Trader
 from bench.cpu import cpu_seconds
 from bench.exchange import RunningExchange, exchange_for_a_run
-from bench.orders import ACCOUNTS, MARKETS, open_loop, order_body, own_cpu, row
+from bench.orders import MARKETS, measure_time, open_loop, order_body, own_cpu, print_cpu, row, trading_session
 from local.addresses import find_domain
-from local.user import faucet_limits
 
 find_domain()
-
-from exchange.adapters.redis import keys  # noqa: E402
-from exchange.feed.statistics import DAY_MINUTES, MONTH_HOURS, Bucket  # noqa: E402
 
 RATES = (100, 250, 500)
 # Of a hundred requests; the paths are taken by `Day.path`.
@@ -78,6 +73,9 @@ class Day:
 
 def add_a_month_of_trades(exchange: RunningExchange) -> None:
     """To the minutes and hours of the views, before those that the run itself fills."""
+    from exchange.adapters.redis import keys
+    from exchange.feed.statistics import DAY_MINUTES, MONTH_HOURS, Bucket
+
     now_minute = time.time_ns() // 60_000_000_000
     with redis.Redis.from_url(exchange.redis) as client:
         for market, (middle, tick, _) in MARKETS.items():
@@ -90,33 +88,19 @@ def add_a_month_of_trades(exchange: RunningExchange) -> None:
 
 
 async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -> None:
-    rng = random.Random(1)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
-                                     timeout=aiohttp.ClientTimeout(total=20)) as session:
-        keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
-        day = Day([Trader(session, exchange.trading, key) for key in keys], rng)
-
-        async def ask_time(due: float) -> None:
-            async with session.get(f"{exchange.trading}/time") as answer:
-                await answer.read()
-
+    async with trading_session(exchange) as (session, traders):
+        day = Day(traders, random.Random(1))
         await open_loop(60, 5, day.send)  # warm
         await asyncio.to_thread(add_a_month_of_trades, exchange)
         print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
         for rate in rates:
-            latencies, failed = await open_loop(rate, min(seconds, 5), ask_time)
-            row("GET /time", rate, latencies, failed)
+            await measure_time(session, exchange.trading, rate, seconds)
             day.kinds = dict.fromkeys(MIX, 0)
             before, own = cpu_seconds(exchange.parts()), own_cpu()
             latencies, failed = await open_loop(rate, seconds, day.send)
             row("mixed", rate, latencies, failed)
-            used = {name: after - before.get(name, 0.0) for name, after in cpu_seconds(exchange.parts()).items()}
-            sent = len(latencies)
             print(f"  of it {', '.join(f'{kind} {count}' for kind, count in day.kinds.items())}")
-            parts = ", ".join(f"{name} {value / sent * 1000:.2f}" for name, value in
-                              sorted(used.items(), key=lambda item: -item[1])[:8])
-            print(f"  CPU ms per request: {sum(used.values()) / sent * 1000:.2f} in all ({parts}); load generator"
-                  f" {(own_cpu() - own) / sent * 1000:.2f}", flush=True)
+            print_cpu("request", len(latencies), exchange, before, own)
             await asyncio.to_thread(exchange.wait_until_settled)
 
 

@@ -16,6 +16,8 @@ import random
 import resource
 import statistics
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -92,13 +94,26 @@ async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:
     return latencies, failed
 
 
+@asynccontextmanager
+async def trading_session(exchange: RunningExchange) -> AsyncIterator[tuple[aiohttp.ClientSession, list[Trader]]]:
+    """As many connections as are wanted at once, and ACCOUNTS with all that the faucet gives."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
+                                     timeout=aiohttp.ClientTimeout(total=20)) as session:
+        keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
+        yield session, [Trader(session, exchange.trading, key) for key in keys]
+
+
+async def measure_time(session: aiohttp.ClientSession, trading: str, rate: int, seconds: float) -> None:
+    """Prints the row of `GET /time` at this rate."""
+    async def ask_time(due: float) -> None:
+        async with session.get(f"{trading}/time") as answer:
+            await answer.read()
+    row("GET /time", rate, *await open_loop(rate, min(seconds, 5), ask_time))
+
+
 async def measure(exchange: RunningExchange, rates: list[int], seconds: float, batch: bool) -> None:
     rng = random.Random(1)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
-        keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
-        trading = exchange.trading
-        traders = [Trader(session, trading, key) for key in keys]
+    async with trading_session(exchange) as (session, traders):
         listener = Listener(batch=batch)
         listening = asyncio.ensure_future(listener.run(session, exchange.websocket))
         await asyncio.wait_for(listener.ready.wait(), 20)
@@ -111,16 +126,11 @@ async def measure(exchange: RunningExchange, rates: list[int], seconds: float, b
                 raise RuntimeError(f"{status} {answer}")
             sent[answer["id"]] = due
 
-        async def ask_time(due: float) -> None:
-            async with session.get(f"{trading}/time") as answer:
-                await answer.read()
-
         await open_loop(100, 3, place)  # warm
         print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}"
               f" {'feed p50':>9} {'feed p99':>9} {'drain s':>8}")
         for rate in rates:
-            latencies, failed = await open_loop(rate, min(seconds, 5), ask_time)
-            row("GET /time", rate, latencies, failed)
+            await measure_time(session, exchange.trading, rate, seconds)
             sent.clear()
             before, own = cpu_seconds(exchange.parts()), own_cpu()
             latencies, failed = await open_loop(rate, seconds, place)
@@ -135,12 +145,7 @@ async def measure(exchange: RunningExchange, rates: list[int], seconds: float, b
             if lost:
                 print(f"  {lost} orders were not seen on the feed within 60 s")
             await asyncio.to_thread(exchange.wait_until_settled)
-            used = {name: after - before.get(name, 0.0) for name, after in cpu_seconds(exchange.parts()).items()}
-            used["load generator"] = own_cpu() - own
-            total = sum(value for name, value in used.items() if name != "load generator")
-            parts = ", ".join(f"{name} {value / len(sent) * 1000:.2f}" for name, value in
-                              sorted(used.items(), key=lambda item: -item[1]) if value / len(sent) > 0.00002)
-            print(f"  CPU ms per order: {total / len(sent) * 1000:.2f} in all ({parts})")
+            print_cpu("order", len(sent), exchange, before, own)
         listening.cancel()
 
 
@@ -151,6 +156,16 @@ def row(name: str, rate: int, latencies: list[float], failed: int, feed: list[fl
     if feed is not None:
         line += f" {percentile(feed, 0.5):>9.1f} {percentile(feed, 0.99):>9.1f} {drained:>8.2f}"
     print(line, flush=True)
+
+
+def print_cpu(what: str, count: int, exchange: RunningExchange, before: dict[str, float], own: float) -> None:
+    """What each part of the exchange used since `before`, and the load generator since `own`, for each of so many."""
+    used = {name: after - before.get(name, 0.0) for name, after in cpu_seconds(exchange.parts()).items()}
+    total = sum(used.values())
+    used["load generator"] = own_cpu() - own
+    parts = ", ".join(f"{name} {value / count * 1000:.2f}" for name, value in
+                      sorted(used.items(), key=lambda item: -item[1]) if value / count > 0.00002)
+    print(f"  CPU ms per {what}: {total / count * 1000:.2f} in all ({parts})", flush=True)
 
 
 def own_cpu() -> float:
