@@ -5,10 +5,11 @@ from exchange.adapters.postgres.audit import settled
 from exchange.adapters.postgres.audit_runs import findings, last_runs
 from exchange.adapters.postgres.ledger_sums import sums
 from exchange.api.door import operation
-from exchange.api.render import at_scale, iso_time
+from exchange.api.render import at_scale
 from exchange.api.request import Request
 from exchange.journal import HASH_SIZE
 from exchange.markets import listing
+from exchange.times import iso
 
 FINDINGS_SHOWN = 50
 
@@ -18,7 +19,7 @@ def lambda_handler(request: Request) -> dict:
     """`holds`: whether the invariant does, row by row. Nothing is halted here; the audits do that."""
     rows = [(row, listing().assets[row["asset"]].scale) for row in sums() if row["asset"] in listing().assets]
     return {
-        "checked_at": iso_time(request.received_at_ms),
+        "checked_at": iso(request.received_at_ms),
         "I1": [{"currency": row["asset"], "holds": not row["sum"].strip("-0.")}
                | {name: at_scale(row[name], scale) for name in ("traders", "fees", "custody", "sum")} for row, scale in rows],
         "I2": [{"currency": row["asset"], "negative_balances": row["negative"], "holds": row["negative"] == 0}

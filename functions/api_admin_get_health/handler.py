@@ -13,10 +13,10 @@ from exchange.adapters.postgres.withdrawals import under_way
 from exchange.adapters.queue_depths import queue_rows, queue_urls
 from exchange.adapters.service_faults import SERVICE_FAULTS
 from exchange.api.door import operation
-from exchange.api.render import iso_time
 from exchange.api.request import Request
 from exchange.health import troubles
 from exchange.markets import listing
+from exchange.times import iso
 
 IN_THE_CLOUD = os.environ["EXCHANGE_PORTS"] == "aws"
 
@@ -39,7 +39,7 @@ def lambda_handler(request: Request) -> dict:
     audits = part("audits", lambda: [_given(row) for row in last_runs()])
     withdrawals = part("withdrawals", under_way)
     found = troubles(markets=markets, queues=queues, audits=audits, withdrawals=withdrawals, now=datetime.now(UTC))
-    answer = {"time": iso_time(request.received_at_ms), "healthy": not found and not unreachable, "troubles": found,
+    answer = {"time": iso(request.received_at_ms), "healthy": not found and not unreachable, "troubles": found,
               "unreachable": unreachable, "markets": markets, "queues": queues, "audits": audits,
               "withdrawals": withdrawals}
     return answer | ({"functions": part("functions", _functions)} if IN_THE_CLOUD else {})

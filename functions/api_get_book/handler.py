@@ -4,8 +4,8 @@ from exchange.adapters.redis.market_views import MarketViews
 from exchange.api.door import operation
 from exchange.api.products import product_of
 from exchange.api.request import Request
-from exchange.feed.messages import iso
 from exchange.feed.rows import level_rows, order_rows
+from exchange.times import iso
 
 views = MarketViews()
 

@@ -2,7 +2,7 @@
 
 from exchange.api.door import operation
 from exchange.api.request import Request
-from exchange.feed.messages import iso
+from exchange.times import iso
 
 
 @operation(public=True)

@@ -18,9 +18,9 @@ from exchange.events import (
     EventKind,
     RejectCode,
 )
-from exchange.feed.messages import iso
 from exchange.journal import GENESIS_HASH, JournalEntry
 from exchange.markets import Market
+from exchange.times import iso
 
 _FLAGS = {FLAG_RESTED: "rested", FLAG_BY_FUNDS: "by_funds", FLAG_STOP: "stop", FLAG_AUCTION: "auction"}
 _STPS = {Stp.DECREASE_AND_CANCEL: "dc", Stp.CANCEL_OLDEST: "co", Stp.CANCEL_NEWEST: "cn", Stp.CANCEL_BOTH: "cb"}

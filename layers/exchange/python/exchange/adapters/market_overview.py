@@ -10,11 +10,11 @@ from exchange.adapters.ports import journal
 from exchange.adapters.postgres.audit import settled
 from exchange.adapters.redis.market_views import MarketViews
 from exchange.events import Mode
-from exchange.feed.messages import iso
 from exchange.feed.rows import trade_row
 from exchange.journal import JournalEntry, decode_entry
 from exchange.market_modes import LastHalt, Status
 from exchange.markets import Market
+from exchange.times import iso
 
 MODE_NAMES = {Mode.OPEN: "open", Mode.HALTED: "halted", Mode.AUCTION: "auction", Mode.UNCROSSING: "uncrossing"}
 

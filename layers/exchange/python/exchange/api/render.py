@@ -4,10 +4,9 @@ Money is a decimal string at the listed scale of its asset, prices at the market
 never null.
 """
 
-from datetime import UTC, datetime
-
 from exchange.markets import Asset, listing
 from exchange.orders import NewOrder
+from exchange.times import iso
 
 
 def at_scale(text: str, places: int) -> str:
@@ -16,11 +15,6 @@ def at_scale(text: str, places: int) -> str:
     if digits[places:].strip("0"):
         raise ValueError(f"{text} has more than {places} digits")
     return f"{whole}.{digits[:places].ljust(places, '0')}" if places else whole
-
-
-def iso_time(at_ms: int) -> str:
-    """Milliseconds since 1970 as ISO 8601 in UTC with six fraction digits."""
-    return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03}000Z"
 
 
 def order_object(row: dict, profile_id: str) -> dict:
@@ -62,8 +56,8 @@ def placed_order(order: NewOrder, profile_id: str) -> dict:
         "specified_funds": specified_funds, "client_oid": str(terms.client_oid) if terms.client_oid else None,
         "filled_size": zero, "executed_value": zero, "fill_fees": zero, "status": "pending", "done_at": None,
         "done_reason": None, "reject_reason": None, "stop": terms.stop, "stop_price": stop_price,
-        "display_size": display_size, "expire_at": iso_time(expire_at_ms) if expire_at_ms else None,
-        "created_at": iso_time(order.created_at_ms)}, profile_id)
+        "display_size": display_size, "expire_at": iso(expire_at_ms) if expire_at_ms else None,
+        "created_at": iso(order.created_at_ms)}, profile_id)
 
 
 def fill_object(row: dict, user_id: str, profile_id: str) -> dict:

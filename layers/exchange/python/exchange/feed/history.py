@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable
 from exchange import commands
 from exchange.commands import CommandKind, OrderType
 from exchange.events import FLAG_BY_FUNDS, FLAG_RESTED, FLAG_STOP, Event, EventKind
-from exchange.feed.messages import iso, public_message
+from exchange.feed.messages import public_message
 from exchange.feed.orders import LiveOrder
 from exchange.feed.state import Published, Told
 from exchange.journal import JournalEntry, decode_entry
 from exchange.markets import Market
 from exchange.ports import Journal
+from exchange.times import iso
 
 _SILENT = frozenset((EventKind.LEVEL, EventKind.HALTED, EventKind.RESUMED, EventKind.COLLECTING))
 # Of these the event, and whether the order is a market order, say all; a market order never rests.

@@ -8,9 +8,6 @@ Each public event is one message, whoever gets it. Of a stop order that waits th
 it shows: the rest is added for the owner, and never changes what a book is built from.
 """
 
-from datetime import UTC, datetime
-from functools import lru_cache
-
 import orjson
 
 from exchange.commands import NIL, Side
@@ -20,6 +17,7 @@ from exchange.feed.orders import Trade, uuid_text
 from exchange.feed.state import MarketState, Published
 from exchange.markets import Market
 from exchange.money import format_units
+from exchange.times import iso
 
 SIDE_NAMES = {Side.BUY: "buy", Side.SELL: "sell"}
 OTHER_SIDE = {Side.BUY: "sell", Side.SELL: "buy"}
@@ -31,17 +29,6 @@ CANCEL_REASONS = {
     DoneReason.CANCELED: "canceled", DoneReason.IOC_REMAINDER: "time in force", DoneReason.NO_LIQUIDITY: "no liquidity",
     DoneReason.SELF_TRADE: "self trade prevention", DoneReason.FILL_LIMIT: "fill limit", DoneReason.EXPIRED: "expired",
     DoneReason.LEVEL_FULL: "level full"}
-
-
-def iso(at_ms: int) -> str:
-    """ISO 8601 with six digits and `Z`, as all times of the feed."""
-    seconds, ms = divmod(at_ms, 1000)
-    return f"{_second(seconds)}.{ms:03}000Z"
-
-
-@lru_cache(maxsize=64)
-def _second(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def dump(message: dict) -> str:

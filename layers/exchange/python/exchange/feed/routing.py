@@ -18,6 +18,7 @@ from exchange.events import EventKind, RejectCode
 from exchange.feed import messages
 from exchange.feed.state import MarketState, Published, is_rejected_amend
 from exchange.markets import Market
+from exchange.times import iso
 
 LEVEL_CHANNELS = frozenset(("level2", "level2_batch"))
 EVENT_CHANNELS = frozenset(("full", "matches", "user"))
@@ -174,7 +175,6 @@ class _Writer:
         self._texts: dict[int, str] = {}
         self._ticker: list[str] | None = None
         self._levels: list[str] | None = None
-        self._times: dict[int, str] = {}
 
     def texts(self, channels: frozenset[str], signed_in: Subscriber | None = None) -> list[str]:
         texts: list[str] = []
@@ -202,10 +202,7 @@ class _Writer:
         message = self._public.get(index)
         if message is None:
             item = self._buffered.events[index]
-            time = self._times.get(item.at_ms)
-            if time is None:
-                time = self._times[item.at_ms] = messages.iso(item.at_ms)
-            message = self._public[index] = messages.public_message(self._market, item, time)
+            message = self._public[index] = messages.public_message(self._market, item, iso(item.at_ms))
         return message
 
     def _text(self, index: int) -> str:

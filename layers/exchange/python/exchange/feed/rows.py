@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 from exchange.commands import Side
-from exchange.feed.messages import SIDE_NAMES, iso
+from exchange.feed.messages import SIDE_NAMES
 from exchange.feed.orders import LiveOrder, Trade
 from exchange.markets import Asset, Market
 from exchange.money import format_units
+from exchange.times import iso
 
 
 def product_row(market: Market, *, halted: bool, collecting: bool = False) -> dict:

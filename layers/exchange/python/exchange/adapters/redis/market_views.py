@@ -163,26 +163,30 @@ class MarketViews:
         of one moment, several may live on different nodes."""
         found: dict[str, _Windowed] = {}
         while left := [market for market in markets if market not in found]:
-            wanted = {market: self._windows.wanted(market, self._now_ms()) for market in left}
-
-            def run(left: list[str] = left, wanted: dict[str, Wanted] = wanted) -> list:
-                pipeline = self._client.pipeline(transaction=len(left) == 1)
-                for market in left:
-                    pipeline.hmget(keys.key(market, "cursor"), "epoch", "at_ms", "sequence", "touch")
-                    pipeline.lindex(keys.key(market, "trades"), 0)
-                    for part, fields in (("minutes", wanted[market].minutes), ("hours", wanted[market].hours)):
-                        if fields is None:
-                            pipeline.hgetall(keys.key(market, part))
-                        else:
-                            pipeline.hmget(keys.key(market, part), fields)
-                return pipeline.execute()
-            answers = iter(self._read(run))
-            for market, (epoch, at_ms, sequence, touch), trade, minutes, hours in zip(
-                    left, answers, answers, answers, answers, strict=True):
-                statistics = self._windows.take(market, wanted[market], epoch, int(at_ms or 0), minutes, hours)
+            now_ms = self._now_ms()
+            wanted = {market: self._windows.wanted(market, now_ms) for market in left}
+            answers = iter(self._read_windows(wanted))
+            for (market, fields), (epoch, at_ms, sequence, touch), trade, minutes, hours in zip(
+                    wanted.items(), answers, answers, answers, answers, strict=True):
+                statistics = self._windows.take(market, fields, epoch, int(at_ms or 0), minutes, hours)
                 if statistics is not None:
                     found[market] = _Windowed(int(sequence or 0), touch, Trade.unpack(trade) if trade else None, statistics)
         return found
+
+    def _read_windows(self, wanted: dict[str, Wanted | None]) -> list:
+        """Of each market its cursor, last trade, minutes and hours, one after the other."""
+        def run() -> list:
+            pipeline = self._client.pipeline(transaction=len(wanted) == 1)
+            for market, fields in wanted.items():
+                pipeline.hmget(keys.key(market, "cursor"), "epoch", "at_ms", "sequence", "touch")
+                pipeline.lindex(keys.key(market, "trades"), 0)
+                for part in ("minutes", "hours"):
+                    if fields is None:
+                        pipeline.hgetall(keys.key(market, part))
+                    else:
+                        pipeline.hmget(keys.key(market, part), getattr(fields, part))
+            return pipeline.execute()
+        return self._read(run)
 
     def cursor(self, market: str) -> CursorView:
         (seq, sequence, at_ms, mode), trade = self._together(

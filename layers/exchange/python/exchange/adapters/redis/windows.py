@@ -9,17 +9,17 @@ is good up to that minute, and the next read begins there: two or three fields i
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from exchange.adapters.redis import keys
 from exchange.feed.statistics import DAY_MINUTES, HOUR_MS, MINUTE_MS, Statistics
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The buckets to read of a market; None: all."""
+class Wanted(NamedTuple):
+    """The buckets to read of a market, where not all."""
 
-    minutes: range | None = None
-    hours: range | None = None
+    minutes: range
+    hours: range
 
 
 @dataclass(slots=True)
@@ -37,23 +37,23 @@ class Windows:
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
 
-    def wanted(self, market: str, now_ms: int) -> Wanted:
-        """What to read of the market, so that `take` knows all of its buckets."""
+    def wanted(self, market: str, now_ms: int) -> Wanted | None:
+        """What to read of the market, so that `take` knows all of its buckets; None: all."""
         kept = self._kept.get(market)
         if kept is None or now_ms // MINUTE_MS - kept.at_ms // MINUTE_MS >= DAY_MINUTES:
-            return Wanted()
+            return None
         # The engine's clock may be ahead of ours.
         return Wanted(*(range(kept.at_ms // span_ms, max(now_ms, kept.at_ms) // span_ms + 2)
                         for span_ms in (MINUTE_MS, HOUR_MS)))
 
-    def take(self, market: str, wanted: Wanted, epoch: bytes | None, at_ms: int, minutes: dict | list,
+    def take(self, market: str, wanted: Wanted | None, epoch: bytes | None, at_ms: int, minutes: dict | list,
              hours: dict | list) -> Statistics | None:
         """The market's statistics with what was read: hashes where all was wanted, else the values of the fields. None where
         that does not reach: then all has to be read. Not to be changed."""
         if epoch is None:
             self._kept.pop(market, None)
             return Statistics()
-        if wanted.minutes is None or wanted.hours is None:
+        if wanted is None:
             statistics = Statistics(keys.decode_buckets(minutes), keys.decode_hours(hours))
             self._kept[market] = _Kept(epoch, at_ms, statistics)
             return statistics
