@@ -220,5 +220,5 @@ clients: .venv-clients/.ready $(NODE_CLIENTS)/node_modules/.ready
 
 $(NODE_CLIENTS)/node_modules/.ready: $(NODE_CLIENTS)/package.json $(NODE_CLIENTS)/package-lock.json | tools
 	@echo "installing the npm clients (once)"
-	@cd $(NODE_CLIENTS) && npm ci --no-audit --no-fund --loglevel=error
+	@cd $(NODE_CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -20,7 +20,7 @@ SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 EXAMPLES = {name: re.findall(r"^```(python|javascript)\n(.*?)^```", text, re.M | re.S) for name, text in SECTIONS.items()}
 OF_THE_MAIN_ENVIRONMENT = {"ccxt", "ccxt.pro"}
 PRINTED = dict.fromkeys(("coinbasepro", "cbpro", "copra", "coinbase-pro-node", "coinbase-api"), "10.00000000\n") | {
-    "ccxt": "100000.0\n", "ccxt.pro": "BTC/USD [", "coinbase-pro": "10.00000000\nsubscriptions\n"}
+    "ccxt": "100000.0\n", "ccxt.pro": "BTC/USD [", "ccxt.js": "100000\n", "coinbase-pro": "10.00000000\nsubscriptions\n"}
 
 
 @pytest.fixture(scope="module")

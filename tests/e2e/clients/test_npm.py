@@ -1,4 +1,4 @@
-"""Clients from npm: coinbase-pro-node (REST, feed), coinbase-pro (REST, feed) and coinbase-api (REST)."""
+"""Clients from npm: coinbase-pro-node (REST, feed), coinbase-pro (REST, feed), coinbase-api (REST) and ccxt (REST, feed)."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,6 +13,7 @@ from bench.exchange import RunningExchange as Exchange
 pytestmark = pytest.mark.slow
 
 MARKET = "BTC-USD"
+SYMBOL = "BTC/USD"
 UNKNOWN = "3f1a1de9-7c6b-4d2b-8d6f-3a5f2f3c9c11"
 
 
@@ -24,6 +25,11 @@ def pro_node(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
 @pytest.fixture(scope="module")
 def pro(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
     return drive("node/coinbase_pro.mjs", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+
+
+@pytest.fixture(scope="module")
+def ccxt(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
+    return drive("node/ccxt.mjs", settings_of(exchange, exchange.funded_key(RICH)))
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +145,37 @@ def test_coinbase_api(api: Driver) -> None:
     with pytest.raises(Refused) as refused:
         rest.postPrivate("/orders", {"body": order | {"size": "100"}})
     assert (refused.value.status, refused.value.message) == (400, "Insufficient funds")
+
+
+# --- ccxt in JavaScript: generated from the same source as the Python one, whose methods test_ccxt_methods.py goes through
+
+def test_ccxt_trades(ccxt: Driver) -> None:
+    bot = ccxt["bot"]
+    assert SYMBOL in bot.loadMarkets()
+    placed = bot.createOrder(SYMBOL, "limit", "buy", 0.5, 10000)
+    eventually(lambda: bot.fetchOrder(placed["id"])["status"] == "open")
+    assert [row["id"] for row in bot.fetchOpenOrders(SYMBOL)] == [placed["id"]]
+    usd = bot.fetchBalance()["USD"]
+    assert (usd["free"], usd["used"], usd["total"]) == (94970, 5030, 100000)  # with the taker's fee of 0.6 %
+    book = bot.watchOrderBook(SYMBOL)
+    assert [10000, 0.5] in [level[:2] for level in book["bids"]]
+    assert bot.cancelOrder(placed["id"], SYMBOL)["info"] == f'"{placed["id"]}"'  # it reads objects and lists only
+    eventually(lambda: bot.fetchOrder(placed["id"])["status"] == "canceled")
+    with pytest.raises(Refused) as refused:
+        bot.createOrder(SYMBOL, "limit", "buy", 100, 50000)
+    assert refused.value.kind == "InsufficientFunds"
+    with pytest.raises(Refused) as refused:
+        bot.fetchOrder(UNKNOWN)
+    assert refused.value.kind == "OrderNotFound"
+
+
+def test_ccxt_fills(ccxt: Driver, pro: Driver) -> None:
+    bot = ccxt["bot"]
+    offer = pro["rest"].placeOrder({"product_id": MARKET, "type": "limit", "side": "sell", "price": "50000", "size": "0.3"})
+    bought = bot.createOrder(SYMBOL, "market", "buy", 0.2)
+    filled = eventually(lambda: (row := bot.fetchOrder(bought["id"]))["status"] == "closed" and row)
+    assert (filled["filled"], filled["cost"], filled["fee"]["cost"]) == (0.2, 10000, 60)
+    (mine,) = bot.fetchOrderTrades(bought["id"])
+    assert (mine["takerOrMaker"], mine["price"], mine["amount"]) == ("taker", 50000, 0.2)
+    assert bot.fetchTicker(SYMBOL)["last"] == bot.fetchTrades(SYMBOL)[-1]["price"] == 50000
+    pro["rest"].cancelOrder(offer["id"])
