@@ -12,13 +12,16 @@ import asyncio
 import random
 import time
 from decimal import Decimal
+from itertools import accumulate
 
+import orjson
 import redis
+import uvloop
 
-from bench.client import Trader
 from bench.cpu import cpu_seconds
 from bench.exchange import RunningExchange, exchange_for_a_run
-from bench.orders import MARKETS, measure_time, open_loop, order_body, own_cpu, print_cpu, row, trading_session
+from bench.orders import MARKETS, measure_time, open_loop, order_body, own_cpu, print_cpu, row, trading_wire
+from bench.wire import QuickTrader
 from local.addresses import find_domain
 
 find_domain()
@@ -27,27 +30,28 @@ RATES = (100, 250, 500)
 # Of a hundred requests; the paths are taken by `Day.path`.
 MIX = {"GET book": 18, "GET ticker": 18, "GET trades": 9, "GET candles": 5, "GET accounts": 7, "GET order": 12,
        "GET orders": 3, "GET fills": 3, "POST order": 13, "DELETE order": 12}
+_KINDS, _UP_TO = list(MIX), list(accumulate(MIX.values()))
 
 
 class Day:
     """Draws requests and sends them; `kinds` counts them. A cancel of an order that has traded meanwhile is an answer like any
     other."""
 
-    def __init__(self, traders: list[Trader], rng: random.Random) -> None:
+    def __init__(self, traders: list[QuickTrader], rng: random.Random) -> None:
         self._traders = traders
         self._rng = rng
-        self._resting: list[tuple[Trader, str]] = []
+        self._resting: list[tuple[QuickTrader, str]] = []
         self.kinds: dict[str, int] = dict.fromkeys(MIX, 0)
 
     async def send(self, due: float) -> None:
-        kind, = self._rng.choices(list(MIX), list(MIX.values()))
+        kind, = self._rng.choices(_KINDS, cum_weights=_UP_TO)
         if kind in ("GET order", "DELETE order") and not self._resting:
             kind = "POST order"
         self.kinds[kind] += 1
         if kind == "POST order":
             trader = self._rng.choice(self._traders)
             answer = await self._answered(trader, "POST", "/orders", order_body(self._rng))
-            self._resting.append((trader, answer["id"]))
+            self._resting.append((trader, orjson.loads(answer)["id"]))
             return
         if kind in ("GET order", "DELETE order"):
             at = self._rng.randrange(len(self._resting))
@@ -63,7 +67,8 @@ class Day:
                 "GET candles": f"/products/{product}/candles?granularity=60", "GET orders": "/orders?status=open",
                 "GET fills": f"/fills?product_id={product}"}[kind]
 
-    async def _answered(self, trader: Trader, method: str, path: str, body: dict | None = None, *, gone: bool = False) -> dict:
+    async def _answered(self, trader: QuickTrader, method: str, path: str, body: dict | None = None, *,
+                        gone: bool = False) -> bytes:
         status, answer = await trader.request(method, path, body)
         # An order that has traded or is canceled is no longer there to cancel.
         if status != 200 and not (gone and status in (400, 404)):
@@ -88,13 +93,13 @@ def add_a_month_of_trades(exchange: RunningExchange) -> None:
 
 
 async def measure(exchange: RunningExchange, rates: list[int], seconds: float) -> None:
-    async with trading_session(exchange) as (session, traders):
+    async with trading_wire(exchange) as (wire, traders):
         day = Day(traders, random.Random(1))
         await open_loop(60, 5, day.send)  # warm
         await asyncio.to_thread(add_a_month_of_trades, exchange)
         print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
         for rate in rates:
-            await measure_time(session, exchange.trading, rate, seconds)
+            await measure_time(wire, rate, seconds)
             day.kinds = dict.fromkeys(MIX, 0)
             before, own = cpu_seconds(exchange.parts()), own_cpu()
             latencies, failed = await open_loop(rate, seconds, day.send)
@@ -110,7 +115,7 @@ def main() -> None:
     parser.add_argument("--rates", type=lambda text: [int(part) for part in text.split(",")], default=list(RATES))
     arguments = parser.parse_args()
     with exchange_for_a_run() as exchange:
-        asyncio.run(measure(exchange, arguments.rates, arguments.seconds))
+        uvloop.run(measure(exchange, arguments.rates, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ match, journal, publisher and push. The listener takes several messages in one f
 
 import argparse
 import asyncio
-import json
 import random
 import resource
 import statistics
@@ -20,10 +19,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import orjson
+import uvloop
 
-from bench.client import Trader
 from bench.cpu import cpu_seconds
 from bench.exchange import RunningExchange, exchange_for_a_run
+from bench.wire import QuickTrader, Wire
 from local.user import faucet_limits
 
 RATES = (100, 200, 400)
@@ -61,7 +62,7 @@ class Listener:
                                     "batch": self.batch})
             async for message in socket:
                 now = time.perf_counter()
-                frame = json.loads(message.data)
+                frame = orjson.loads(message.data)
                 for body in frame if isinstance(frame, list) else [frame]:
                     if body["type"] == "received":
                         self.seen[body["order_id"]] = now
@@ -79,41 +80,42 @@ async def open_loop(rate: int, seconds: float, send) -> tuple[list[float], int]:
         nonlocal failed
         try:
             await send(due)
-        except (RuntimeError, aiohttp.ClientError, TimeoutError):
+        except (RuntimeError, aiohttp.ClientError, OSError):
             failed += 1
         latencies.append((time.perf_counter() - due) * 1000)
 
-    start = time.perf_counter() + 0.05
+    loop, start = asyncio.get_running_loop(), time.perf_counter() + 0.05
     for number in range(int(rate * seconds)):
         due = start + number / rate
         if (pause := due - time.perf_counter()) > 0:
             await asyncio.sleep(pause)
-        tasks.add(task := asyncio.ensure_future(one(due)))
+        tasks.add(task := loop.create_task(one(due)))
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)
     return latencies, failed
 
 
 @asynccontextmanager
-async def trading_session(exchange: RunningExchange) -> AsyncIterator[tuple[aiohttp.ClientSession, list[Trader]]]:
-    """As many connections as are wanted at once, and ACCOUNTS with all that the faucet gives."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
-                                     timeout=aiohttp.ClientTimeout(total=20)) as session:
+async def trading_wire(exchange: RunningExchange) -> AsyncIterator[tuple[Wire, list[QuickTrader]]]:
+    """The trading API, and ACCOUNTS on it with all that the faucet gives."""
+    wire = Wire(exchange.trading)
+    try:
         keys = [await asyncio.to_thread(exchange.funded_key, faucet_limits()) for _ in range(ACCOUNTS)]
-        yield session, [Trader(session, exchange.trading, key) for key in keys]
+        yield wire, [QuickTrader(wire, key) for key in keys]
+    finally:
+        wire.close()
 
 
-async def measure_time(session: aiohttp.ClientSession, trading: str, rate: int, seconds: float) -> None:
+async def measure_time(wire: Wire, rate: int, seconds: float) -> None:
     """Prints the row of `GET /time` at this rate."""
     async def ask_time(due: float) -> None:
-        async with session.get(f"{trading}/time") as answer:
-            await answer.read()
+        await wire.request("GET", "/time")
     row("GET /time", rate, *await open_loop(rate, min(seconds, 5), ask_time))
 
 
 async def measure(exchange: RunningExchange, rates: list[int], seconds: float, batch: bool) -> None:
     rng = random.Random(1)
-    async with trading_session(exchange) as (session, traders):
+    async with trading_wire(exchange) as (wire, traders), aiohttp.ClientSession() as session:
         listener = Listener(batch=batch)
         listening = asyncio.ensure_future(listener.run(session, exchange.websocket))
         await asyncio.wait_for(listener.ready.wait(), 20)
@@ -124,13 +126,13 @@ async def measure(exchange: RunningExchange, rates: list[int], seconds: float, b
             status, answer = await trader.request("POST", "/orders", order_body(rng))
             if status != 200:
                 raise RuntimeError(f"{status} {answer}")
-            sent[answer["id"]] = due
+            sent[orjson.loads(answer)["id"]] = due
 
         await open_loop(100, 3, place)  # warm
         print(f"{'request':<12} {'rate/s':>6} {'sent':>6} {'failed':>6} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}"
               f" {'feed p50':>9} {'feed p99':>9} {'drain s':>8}")
         for rate in rates:
-            await measure_time(session, exchange.trading, rate, seconds)
+            await measure_time(wire, rate, seconds)
             sent.clear()
             before, own = cpu_seconds(exchange.parts()), own_cpu()
             latencies, failed = await open_loop(rate, seconds, place)
@@ -180,7 +182,7 @@ def main() -> None:
     parser.add_argument("--single", action="store_true", help="a listener that wants each message in a frame of its own")
     arguments = parser.parse_args()
     with exchange_for_a_run() as exchange:
-        asyncio.run(measure(exchange, arguments.rates, arguments.seconds, not arguments.single))
+        uvloop.run(measure(exchange, arguments.rates, arguments.seconds, not arguments.single))
 
 
 if __name__ == "__main__":
