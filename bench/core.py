@@ -19,11 +19,12 @@ call and the differences are added up. An empty call with the clock around it ta
 and more of a batch of 1,000, a quarter of the figure with batches of 10.
 Peers with a C interface are timed in the same way, 1,000 operations per reading, by a loop in C (bench/core_loop.c); the
 others by a loop in Python that is a part of their figure. Peers do less: no accounts, no self-trade prevention, no state
-hash, no taking back of a batch; the column "writes" says what they tell about what happened. Ratios are of floors, to the core
-in C in batches of 1,000 on the same workload. Repeats go in turns, so that a noisy minute hits all. The column "floor" adds up,
-over readings of 1,000 operations, the fastest of all repeats: nearly what the machine does when nobody else uses it. The column
-"thread" is the median of the time that the thread ran. Each book is filled anew, in batches, before the clock starts. The lots
-that a peer traded are compared with the reference book's.
+hash, no taking back of a batch; the column "writes" says what they tell about what happened. The row "bare sketch" is no
+engine: it is what the same commands and events cost without any rule (bench/core_sketch.c), timed as the core is.
+Ratios are of floors, to the core in C in batches of 1,000 on the same workload. Repeats go in turns, so that a noisy minute
+hits all. The column "floor" adds up, over readings of 1,000 operations, the fastest of all repeats: nearly what the machine
+does when nobody else uses it. The column "thread" is the median of the time that the thread ran. Each book is filled anew, in
+batches, before the clock starts. The lots that a peer traded are compared with the reference book's.
 """
 
 import argparse
@@ -91,11 +92,8 @@ def amends() -> bool:
     return not (events["kind"] == EventKind.REJECTED).any()
 
 
-def core_in_c(stream: Stream, batch: int) -> list[float]:
-    book = filled(stream.fill)
-    capacity = 40 * batch + 2700
-    book._make_room_for_events(capacity)  # the facade knows how large the buffers must be; they are used without it
-    block_of_book, events, work, apply = book._block, book._events, book._work, lib.mc_apply
+def in_c(stream: Stream, batch: int, apply: Callable[[object, int], int]) -> list[float]:
+    """The time of `apply(command records, count)`, a call into C."""
     hot = ffi.new("uint64_t[]", batch * COMMAND_BYTES // 8)
     clock, readings, total = time.perf_counter_ns, [], 0
     step = max(batch, BLOCK // batch * batch)
@@ -106,14 +104,47 @@ def core_in_c(stream: Stream, batch: int) -> list[float]:
             count = min(batch, len(block) - at)
             ffi.memmove(hot, source + at * COMMAND_BYTES, count * COMMAND_BYTES)
             before = clock()
-            written = apply(block_of_book, NOW_MS, hot, count, events, capacity, work)
+            answer = apply(hot, count)
             total += clock() - before
-            if written < 0:
-                raise RuntimeError(f"mc_apply answered {written}")
+            if answer < 0:
+                raise RuntimeError(f"a batch was answered {answer}")
             if (at + batch) % READING == 0:
                 readings.append(total)
                 total = 0
     return [*readings, total]
+
+
+def core_in_c(stream: Stream, batch: int) -> list[float]:
+    book = filled(stream.fill)
+    capacity = most_events(batch)
+    book._make_room_for_events(capacity)  # the facade knows how large the buffers must be; they are used without it
+    block, events, work, apply = book._block, book._events, book._work, lib.mc_apply
+    return in_c(stream, batch, lambda commands, count: apply(block, NOW_MS, commands, count, events, capacity, work))
+
+
+def sketch_in_c(stream: Stream, batch: int) -> list[float]:
+    sketch = core_peers.BareSketch(2 * len(stream.fill) + 4096, most_events(batch))
+    run = ffi.cast("int64_t (*)(void *, const void *, int64_t)", sketch.batch_address)  # as cheap a call as the core's
+    book = ffi.cast("void *", sketch.book)
+    traded = 0
+
+    def apply(commands: object, count: int) -> int:
+        nonlocal traded
+        lots = run(book, commands, count)
+        traded += lots
+        return lots
+    try:
+        for commands in packed(stream.fill, batch):
+            apply(ffi.from_buffer(commands), len(commands) // COMMAND_BYTES)
+        readings = in_c(stream, batch, apply)
+    finally:
+        sketch.close()
+    check(sketch.title, traded, stream.measured)
+    return readings
+
+
+def most_events(batch: int) -> int:
+    return 40 * batch + 2700
 
 
 def leave(events: bytes, kinds: np.ndarray) -> int:
@@ -204,6 +235,8 @@ def workload_rows(name: str, stream: Stream) -> Iterator[Row]:
     count = len(stream.measured)
     for batch in (1000, 100, 10) if name == "mix10k" else (1000,):
         yield Row(name, f"core in C, batches of {batch:,}", count, "all events", lambda batch=batch: core_in_c(stream, batch))
+    sketch = core_peers.BareSketch
+    yield Row(name, f"{sketch.title}, batches of 1,000", count, sketch.writes, lambda: sketch_in_c(stream, 1000))
     kinds = core_peers.IN_C + (core_peers.IN_PYTHON if name == "mix10k" else ())
     for kind in kinds:
         if kind.installed() and (name != "moves" or kind.moves):

@@ -25,7 +25,8 @@ import numpy as np
 from bench.core_workloads import CANCEL, REST, TAKE
 from matching_core.records import Side
 
-SOURCE = Path(__file__).with_name("core_loop.c")
+SOURCES = [Path(__file__).with_name(name) for name in ("core_loop.c", "core_sketch.c")]
+RECORDS = Path(__file__).parents[1] / "matching_core" / "src" / "records.h"
 BUILD = Path(__file__).parents[1] / "build" / "bench"
 _Row = tuple[int, int, int, int, int]  # kind, side, number, price_ticks, lots
 
@@ -36,14 +37,31 @@ def compiler() -> list[str]:
 
 def _loops() -> ctypes.CDLL:
     command = [*compiler(), "-std=gnu11", "-O3", "-fPIC", "-shared"]
-    stamp = hashlib.sha256(" ".join(command).encode() + SOURCE.read_bytes()).hexdigest()[:16]
-    library = BUILD / f"core_loop-{stamp}.so"
+    read = b"".join(source.read_bytes() for source in (*SOURCES, RECORDS))
+    stamp = hashlib.sha256(" ".join(command).encode() + read).hexdigest()[:16]
+    library = BUILD / f"core_peers-{stamp}.so"
     if not library.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         scratch = library.with_suffix(f".{os.getpid()}")
-        subprocess.run([*command, str(SOURCE), "-o", str(scratch)], check=True)
+        subprocess.run([*command, *map(str, SOURCES), "-o", str(scratch)], check=True)
         scratch.replace(library)
     return ctypes.CDLL(str(library))
+
+
+class BareSketch:
+    """No engine: what a workload costs without any rule (core_sketch.c). It is fed with the core's commands."""
+
+    title, writes = "bare sketch, no rules", "no LEVEL events"
+
+    def __init__(self, most_orders: int, most_events: int) -> None:
+        self._library = _loops()
+        self._library.sketch_new.restype = ctypes.c_void_p
+        self._library.sketch_free.argtypes = [ctypes.c_void_p]
+        self.book = self._library.sketch_new(ctypes.c_uint32(most_orders), ctypes.c_uint32(most_events))
+        self.batch_address = _address(self._library.sketch_batch)
+
+    def close(self) -> None:
+        self._library.sketch_free(self.book)
 
 
 def _address(function: object) -> int:

@@ -143,8 +143,9 @@ def test_a_short_run_prints_every_row() -> None:
     command = [sys.executable, "-m", "bench.core", "--operations", "2000", "--repeats", "1", "--million", "2000"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
-    for title in ("core in C, batches of 1,000", "core in C, batches of 10 ", "dict book", "naive core", "events read by numpy",
-                  "events read as tuples", "snapshot of 2,000 orders", "restore of 2,000 orders", "million commands/s"):
+    for title in ("core in C, batches of 1,000", "core in C, batches of 10 ", "bare sketch, no rules", "dict book",
+                  "naive core", "events read by numpy", "events read as tuples", "snapshot of 2,000 orders",
+                  "restore of 2,000 orders", "million commands/s"):
         assert title in result.stdout
     assert ("moves: SKIPPED" in result.stdout) != core.amends()
     if core_peers.ObookInC.installed():
