@@ -167,6 +167,7 @@ class Supervisor:
             step("AWS emulator", self._add(Part("emulator", emulator.start)), emulator.url),
             step("template", synthesis, "from cdk/"))
         self._environment = self._function_environment()
+        self._redis_url = valkey.socket_url
         run.markets = assembly.write_markets(data / "markets.json")
         await step("resources", asyncio.to_thread(self._resolve, synthesis.result()), "users, tables, keys, queues")
         for name in assembly.deploy_functions(self._plan):
@@ -202,7 +203,7 @@ class Supervisor:
     def _resolve(self, folder: Path) -> None:
         run = self._run
         plan = self._plan = assembly.resolve(
-            folder, data=self._folder.path, emulator_url=run.emulator, database_dsn=run.dsn, redis_url=run.redis,
+            folder, data=self._folder.path, emulator_url=run.emulator, database_dsn=run.dsn, redis_url=self._redis_url,
             connections_url=run.connections,
             endpoints={"application": run.application, "trading": run.trading, "websocket": run.websocket})
         plan.screen = config_document(

@@ -27,6 +27,7 @@ BUDGETS = [
     ("engine_match_orders", 600, {"boto3", "pydantic", "redis"}),
     ("ledger_settle_fills", 560, {"boto3", "pydantic", "redis", "matching_core"}),
     ("feed_push", 260, {"boto3", "pynamodb", "pydantic", "redis", "psycopg", "matching_core"}),
+    ("api_get_book", 200, {"boto3", "botocore", "pydantic", "redis", "psycopg", "pynamodb", "matching_core"}),
     ("api_get_time", 170, {"boto3", "botocore", "pydantic", "redis", "psycopg", "pynamodb", "matching_core"}),
 ]
 

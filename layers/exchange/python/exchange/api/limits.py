@@ -16,7 +16,7 @@ of now by as much as the bucket holds.
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from exchange.api.errors import RateLimited
@@ -31,10 +31,12 @@ class Limit:
 
     per_s: float
     burst: int
+    interval_us: int = field(init=False)
+    capacity_us: int = field(init=False)
 
-    @property
-    def interval_us(self) -> int:
-        return int(1_000_000 / self.per_s)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interval_us", int(1_000_000 / self.per_s))
+        object.__setattr__(self, "capacity_us", self.burst * self.interval_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Budget:
     cost: int
 
     def headers(self) -> dict[str, str]:
-        left = (self.limit.burst * self.limit.interval_us - self.full_in_us) // self.limit.interval_us
+        left = (self.limit.capacity_us - self.full_in_us) // self.limit.interval_us
         return {"ratelimit-limit": str(self.limit.burst), "ratelimit-remaining": str(max(0, left)),
                 "ratelimit-reset": str(-(-self.full_in_us // 1_000_000))}
 
@@ -68,7 +70,7 @@ class LocalBuckets:
         now_us = time.monotonic_ns() // 1000
         full_in_us = max(0, self._full_at_us.get(key, 0) - now_us)
         after_us = full_in_us + cost * limit.interval_us
-        if after_us > limit.burst * limit.interval_us:
+        if after_us > limit.capacity_us:
             return False, full_in_us
         if len(self._full_at_us) >= BUCKETS_KEPT:
             self._full_at_us = {kept: at for kept, at in self._full_at_us.items() if at > now_us}
@@ -87,9 +89,9 @@ def parse_limits(text: str) -> dict[str, Limit]:
     for part in filter(None, text.split(",")):
         name, _, numbers = part.partition("=")
         per_s, _, burst = numbers.partition("/")
+        if not 0 < float(per_s) <= 1_000_000 or int(burst) < 1:
+            raise ValueError(f"RATE_LIMITS {text!r}: rates up to 1000000 a second, bursts of 1 and more")
         limits[name.strip()] = Limit(float(per_s), int(burst))
-    if any(not 0 < limit.per_s <= 1_000_000 or limit.burst < 1 for limit in limits.values()):
-        raise ValueError(f"RATE_LIMITS {text!r}: rates from 1 to 1000000 a second, bursts of 1 and more")
     return limits
 
 
@@ -118,7 +120,7 @@ def _take(key: str, limit: Limit, cost: int) -> tuple[bool, int]:
         from exchange.adapters.redis.buckets import BucketsUnavailable, take_shared
 
         try:
-            return take_shared(key, limit.interval_us, limit.burst * limit.interval_us, cost)
+            return take_shared(key, limit.interval_us, limit.capacity_us, cost)
         except BucketsUnavailable:
             _pause_until_s = time.monotonic() + PAUSE_S
     return _local.take(key, limit, cost)

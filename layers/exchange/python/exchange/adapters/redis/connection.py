@@ -1,16 +1,24 @@
-"""The one Redis client of a process, for REDIS_URL. `rediss:` is ElastiCache serverless: the cluster protocol."""
+"""How a process reaches Redis, at REDIS_URL. `rediss:` is ElastiCache serverless: the cluster protocol.
+
+`client` is the complete client, for who writes; `read` is for reads, which most requests need: one node is asked straight (see
+`node`), a cluster by its client.
+"""
 
 import os
+import time
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
-
+from exchange.adapters.redis.node import Command, Refused, node
 from exchange.faults import RetryableFault
 
-# What a caller may treat as "the service failed, try again".
-RedisFault = redis.RedisError
+if TYPE_CHECKING:
+    import redis
+
+READ_TIMEOUT_S = 3
+# A server that starts again is away for a moment.
+_PAUSES_S = (0.02, 0.04)
 
 
 class ViewsUnavailable(RetryableFault):
@@ -18,14 +26,51 @@ class ViewsUnavailable(RetryableFault):
 
 
 @lru_cache(maxsize=1)
-def client() -> redis.Redis:
+def client() -> "redis.Redis":
     """Values are bytes. Short timeouts: a view that does not answer is rebuilt or asked again, never waited for long."""
     return connect(os.environ["REDIS_URL"])
 
 
-def connect(url: str) -> redis.Redis:
-    options = {"socket_timeout": 3, "socket_connect_timeout": 2, "health_check_interval": 30}
+def connect(url: str) -> "redis.Redis":
+    # Costs more to import than all else that most functions need.
+    import redis
+    from redis.backoff import ExponentialBackoff
+    from redis.retry import Retry
+
+    options = {"socket_timeout": READ_TIMEOUT_S, "socket_connect_timeout": 2, "health_check_interval": 30}
     if url.startswith("rediss://"):
         return redis.RedisCluster.from_url(url, **options)
     return redis.Redis.from_url(url, retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
                                 retry_on_error=[redis.ConnectionError, redis.TimeoutError], **options)
+
+
+def read(commands: Sequence[Command], *, together: bool = False) -> list:
+    """The answers of commands that only read, in one round trip; hashes as lists of names and values. `together`: as of one
+    moment, all keys with one tag. Raises ViewsUnavailable."""
+    if os.environ["REDIS_URL"].startswith("rediss://"):
+        return read_by(client(), commands, together=together)
+    redis = node("views", READ_TIMEOUT_S)
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return redis.run(commands, together=together)
+        except OSError as fault:
+            if pause_s is None:
+                raise ViewsUnavailable(str(fault)) from fault
+            time.sleep(pause_s)
+        except Refused as refused:
+            raise ViewsUnavailable(str(refused)) from refused
+    raise AssertionError
+
+
+def read_by(client: "redis.Redis", commands: Sequence[Command], *, together: bool = False) -> list:
+    """`read` by this client."""
+    from redis import RedisError
+
+    try:
+        pipeline = client.pipeline(transaction=together)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return [[part for pair in answer.items() for part in pair] if isinstance(answer, dict) else answer
+                for answer in pipeline.execute()]
+    except RedisError as fault:
+        raise ViewsUnavailable(str(fault)) from fault

@@ -1,6 +1,7 @@
 """Names and small encodings of the views' keys; see the package's head."""
 
 import struct
+from collections.abc import Iterable, Iterator
 
 from exchange.feed.levels import Levels
 from exchange.feed.orders import Trade
@@ -24,11 +25,18 @@ def encode_level(lots: int, orders: int) -> str:
     return f"{lots}:{orders}"
 
 
-def decode_levels(found: dict[bytes, bytes]) -> dict[int, tuple[int, int]]:
-    levels = {}
-    for price, value in found.items():
-        lots, orders = value.split(b":")
-        levels[int(price)] = int(lots), int(orders)
+def pairs(answer: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Name and value of each field of a hash that was answered as a list."""
+    parts = iter(answer)
+    return zip(parts, parts, strict=True)
+
+
+def decode_levels(found: Iterable[tuple[bytes, bytes]]) -> list[tuple[int, int, int]]:
+    """(price in ticks, lots, orders), in no order."""
+    levels = []
+    for price, value in found:
+        lots, _, orders = value.partition(b":")
+        levels.append((int(price), int(lots), int(orders)))
     return levels
 
 
@@ -49,12 +57,12 @@ def encode_bucket(bucket: Bucket) -> str:
     return ",".join(map(str, bucket))
 
 
-def decode_buckets(found: dict[bytes, bytes]) -> dict[int, Bucket]:
-    return {int(minute): Bucket._make(map(int, value.split(b","))) for minute, value in found.items()}
+def decode_buckets(found: Iterable[tuple[bytes | int, bytes]]) -> dict[int, Bucket]:
+    return {int(minute): Bucket._make(map(int, value.split(b","))) for minute, value in found}
 
 
-def decode_hours(found: dict[bytes, bytes]) -> dict[int, int]:
-    return {int(hour): int(lots) for hour, lots in found.items()}
+def decode_hours(found: Iterable[tuple[bytes | int, bytes]]) -> dict[int, int]:
+    return {int(hour): int(lots) for hour, lots in found}
 
 
 def encode_told(told: Told) -> bytes:

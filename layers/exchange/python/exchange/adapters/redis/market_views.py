@@ -1,20 +1,21 @@
 """Reading the views: what the public REST operations and the order's price band need. One round trip each."""
 
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
-
-import redis
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from exchange.adapters.redis import keys
-from exchange.adapters.redis.connection import RedisFault, ViewsUnavailable, client
+from exchange.adapters.redis.connection import read, read_by
+from exchange.adapters.redis.node import Command
 from exchange.adapters.redis.windows import Wanted, Windows
 from exchange.commands import Side
 from exchange.events import Mode
-from exchange.feed.levels import Levels
 from exchange.feed.orders import LiveOrder, Trade
 from exchange.feed.state import Told
 from exchange.feed.statistics import DAY_MINUTES, Bucket, Figures, Statistics
+
+if TYPE_CHECKING:
+    import redis
 
 Row = tuple[int, int, int]  # price in ticks, lots, orders
 
@@ -63,19 +64,18 @@ class MarketViews:
     """A market without views (no entry yet, or being rebuilt) reads as empty, at sequence 0. ViewsUnavailable when Redis
     does not answer."""
 
-    def __init__(self, redis_client: redis.Redis | None = None,
+    def __init__(self, redis_client: "redis.Redis | None" = None,
                  now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._given = redis_client
         self._now_ms = now_ms
         self._windows = Windows()
 
-    @property
-    def _client(self) -> redis.Redis:
-        return self._given or client()
+    def _read(self, commands: Sequence[Command], *, together: bool = False) -> list:
+        return read(commands, together=together) if self._given is None else read_by(self._given, commands, together=together)
 
     def best(self, market: str) -> tuple[int | None, int | None, int | None]:
         """(best bid, best ask, last trade), in ticks."""
-        touch = self._read(lambda: self._client.hget(keys.key(market, "cursor"), "touch"))
+        touch, = self._read([("HGET", keys.key(market, "cursor"), "touch")])
         if not touch:
             return None, None, None
         bid, _, _, ask, _, _, last = keys.decode_touch(touch)
@@ -83,26 +83,26 @@ class MarketViews:
 
     def book(self, market: str, level: int) -> BookView:
         """Level 1: the touch; 2: all price levels; 3: all resting orders."""
+        cursor = keys.key(market, "cursor")
         if level == 1:
-            *head, touch = self._read(lambda: self._client.hmget(keys.key(market, "cursor"), *_HEAD, "touch"))
+            (*head, touch), = self._read([("HMGET", cursor, *_HEAD, "touch")])
             bid, ask = _touch_rows(touch) if touch else (None, None)
             return BookView(*_head(*head), [bid] if bid else [], [ask] if ask else [])
         parts = ("bids", "asks") if level == 2 else ("live",)
-        cursor, *found = self._together(
-            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), *_HEAD),
-                              *(pipeline.hgetall(keys.key(market, part)) for part in parts)])
-        head = _head(*cursor)
+        found_head, *found = self._read([("HMGET", cursor, *_HEAD), *(("HGETALL", keys.key(market, part)) for part in parts)],
+                                        together=True)
+        head = _head(*found_head)
         if level == 2:
-            return BookView(*head, Levels(Side.BUY, keys.decode_levels(found[0])).best(),
-                            Levels(Side.SELL, keys.decode_levels(found[1])).best())
-        orders = [order for order in (LiveOrder.unpack(*item) for item in found[0].items()) if order.opened]
+            bids, asks = (keys.decode_levels(keys.pairs(side)) for side in found)
+            return BookView(*head, sorted(bids, reverse=True), sorted(asks))
+        orders = [order for order in (LiveOrder.unpack(*item) for item in keys.pairs(found[0])) if order.opened]
         bids = sorted((order for order in orders if order.side == Side.BUY), key=lambda o: (-o.price_ticks, o.opened))
         asks = sorted((order for order in orders if order.side == Side.SELL), key=lambda o: (o.price_ticks, o.opened))
         return BookView(*head, bids, asks)
 
     def trades(self, market: str, limit: int = 0) -> list[Trade]:
         """The last trades, newest first, at most 1000, and of these at most `limit` where it is not 0."""
-        found = self._read(lambda: self._client.lrange(keys.key(market, "trades"), 0, limit - 1))
+        found, = self._read([("LRANGE", keys.key(market, "trades"), 0, limit - 1)])
         return [Trade.unpack(record) for record in found]
 
     def ticker(self, market: str) -> TickerView:
@@ -112,17 +112,18 @@ class MarketViews:
 
     def position(self, market: str) -> tuple[str, int]:
         """(epoch, seq): which views these are, and the journal entry that they stand at."""
-        epoch, seq = self._read(lambda: self._client.hmget(keys.key(market, "cursor"), "epoch", "seq"))
+        (epoch, seq), = self._read([("HMGET", keys.key(market, "cursor"), "epoch", "seq")])
         return (epoch or b"").decode(), int(seq or 0)
 
     def told(self, market: str) -> tuple[int, dict[int, Told]]:
         """(sequence, what the journal does not say of events up to it, by sequence)."""
-        sequence, records = self._together(lambda pipeline: [pipeline.hget(keys.key(market, "cursor"), "sequence"),
-                                                             pipeline.lrange(keys.key(market, "told"), 0, -1)])
+        sequence, records = self._read([("HGET", keys.key(market, "cursor"), "sequence"),
+                                        ("LRANGE", keys.key(market, "told"), 0, -1)], together=True)
         return int(sequence or 0), keys.decode_told(records)
 
     def minutes(self, market: str) -> dict[int, Bucket]:
-        """The trades of each minute (by its number since the epoch) of the last 24 hours that had any. Not to be changed."""
+        """The trades of each minute (by its number since the epoch) of the last 24 hours that had any, in order of time.
+        Not to be changed."""
         return self._windowed([market])[market].statistics.minutes
 
     def volumes(self, markets: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -149,14 +150,8 @@ class MarketViews:
     def listening(self, markets: Iterable[str]) -> dict[str, frozenset[str]]:
         """The channels moved by the clock that anybody has, of each market that has any; one round trip."""
         names = list(markets)
-
-        def run() -> list:
-            pipeline = self._client.pipeline(transaction=False)
-            for market in names:
-                pipeline.hget(keys.key(market, "cursor"), "listening")
-            return pipeline.execute()
-        return {market: frozenset(found.decode().split(",")) for market, found in zip(names, self._read(run), strict=True)
-                if found}
+        answers = self._read([("HGET", keys.key(market, "cursor"), "listening") for market in names])
+        return {market: frozenset(found.decode().split(",")) for market, found in zip(names, answers, strict=True) if found}
 
     def _windowed(self, markets: list[str]) -> dict[str, "_Windowed"]:
         """Each market with its windows. One round trip, and another where the kept windows do not reach; a market alone is as
@@ -175,40 +170,20 @@ class MarketViews:
 
     def _read_windows(self, wanted: dict[str, Wanted | None]) -> list:
         """Of each market its cursor, last trade, minutes and hours, one after the other."""
-        def run() -> list:
-            pipeline = self._client.pipeline(transaction=len(wanted) == 1)
-            for market, fields in wanted.items():
-                pipeline.hmget(keys.key(market, "cursor"), "epoch", "at_ms", "sequence", "touch")
-                pipeline.lindex(keys.key(market, "trades"), 0)
-                for part in ("minutes", "hours"):
-                    if fields is None:
-                        pipeline.hgetall(keys.key(market, part))
-                    else:
-                        pipeline.hmget(keys.key(market, part), getattr(fields, part))
-            return pipeline.execute()
-        return self._read(run)
+        commands: list[Command] = []
+        for market, fields in wanted.items():
+            commands += [("HMGET", keys.key(market, "cursor"), "epoch", "at_ms", "sequence", "touch"),
+                         ("LINDEX", keys.key(market, "trades"), 0)]
+            for part in ("minutes", "hours"):
+                name = keys.key(market, part)
+                commands.append(("HGETALL", name) if fields is None else ("HMGET", name, *getattr(fields, part)))
+        return self._read(commands, together=len(wanted) == 1)
 
     def cursor(self, market: str) -> CursorView:
-        (seq, sequence, at_ms, mode), trade = self._together(
-            lambda pipeline: [pipeline.hmget(keys.key(market, "cursor"), "seq", *_HEAD),
-                              pipeline.lindex(keys.key(market, "trades"), 0)])
+        (seq, sequence, at_ms, mode), trade = self._read(
+            [("HMGET", keys.key(market, "cursor"), "seq", *_HEAD), ("LINDEX", keys.key(market, "trades"), 0)], together=True)
         return CursorView(int(seq or 0), int(sequence or 0), int(at_ms or 0), Mode(int(mode or 0)),
                           Trade.unpack(trade) if trade else None)
-
-    def _together(self, add: Callable[[redis.client.Pipeline], list]) -> list:
-        """Several reads as of one moment."""
-        def run() -> list:
-            pipeline = self._client.pipeline(transaction=True)
-            add(pipeline)
-            return pipeline.execute()
-        return self._read(run)
-
-    @staticmethod
-    def _read(read: Callable[[], object]) -> object:
-        try:
-            return read()
-        except RedisFault as fault:
-            raise ViewsUnavailable(str(fault)) from fault
 
 
 _HEAD = ("sequence", "at_ms", "mode")

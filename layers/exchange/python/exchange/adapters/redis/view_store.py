@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from exchange.adapters.redis import keys
-from exchange.adapters.redis.connection import RedisFault, ViewsUnavailable
+from exchange.adapters.redis.connection import ViewsUnavailable
 from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.levels import Levels
@@ -45,7 +45,7 @@ class RedisViewStore:
             if cursor and cursor.get(b"format") != FORMAT:
                 self._client.delete(*keys.keys(market))
                 cursor = None
-        except RedisFault as fault:
+        except redis.RedisError as fault:
             raise ViewsUnavailable(str(fault)) from fault
         room = Room(MarketState(market))
         if not cursor:
@@ -54,11 +54,11 @@ class RedisViewStore:
         room.epoch, room.revision = cursor[b"epoch"].decode(), int(cursor[b"revision"])
         state.seq, state.hash = int(cursor[b"seq"]), cursor[b"hash"]
         state.sequence, state.at_ms, state.mode = int(cursor[b"sequence"]), int(cursor[b"at_ms"]), Mode(int(cursor[b"mode"]))
-        state.bids = Levels(Side.BUY, keys.decode_levels(bids))
-        state.asks = Levels(Side.SELL, keys.decode_levels(asks))
+        state.bids = _levels(Side.BUY, bids)
+        state.asks = _levels(Side.SELL, asks)
         state.orders = {order_id: LiveOrder.unpack(order_id, record) for order_id, record in live.items()}
         state.last_trade = Trade.unpack(trade) if trade else None
-        state.statistics = Statistics(keys.decode_buckets(minutes), keys.decode_hours(hours))
+        state.statistics = Statistics(keys.decode_buckets(minutes.items()), keys.decode_hours(hours.items()))
         room.subscribers = {name.decode(): _decode_subscriber(name.decode(), value)
                             for name, value in subscribers.items()}
         room.unsent = [Push(push_id.decode(), *json.loads(value)) for push_id, value in sorted(outbox.items(), key=_order)]
@@ -81,7 +81,7 @@ class RedisViewStore:
                                       for part in (push.id, json.dumps((push.group, push.body)))])
         try:
             done = self._script(keys=keys.keys(state.market), args=arguments)
-        except RedisFault as fault:
+        except redis.RedisError as fault:
             raise ViewsUnavailable(str(fault)) from fault
         if not done:
             raise StaleCursor(f"{state.market}: the views are not at revision {save.revision} of {save.epoch}")
@@ -89,13 +89,13 @@ class RedisViewStore:
     def clear_sent(self, market: str, pushes: list[Push]) -> None:
         try:
             self._client.hdel(keys.key(market, "outbox"), *[push.id for push in pushes])
-        except RedisFault as fault:
+        except redis.RedisError as fault:
             raise ViewsUnavailable(str(fault)) from fault
 
     def forget(self, market: str) -> None:
         try:
             self._client.delete(*keys.keys(market))
-        except RedisFault as fault:
+        except redis.RedisError as fault:
             raise ViewsUnavailable(str(fault)) from fault
 
     def new_epoch(self) -> str:
@@ -148,3 +148,7 @@ def _decode_subscriber(name: str, value: bytes) -> Subscriber:
 def _order(item: tuple[bytes, bytes]) -> list[int]:
     """Push ids are `epoch:revision:part:digest`; the outbox is sent in their order."""
     return [int(number) for number in item[0].split(b":")[1:3]]
+
+
+def _levels(side: Side, found: dict[bytes, bytes]) -> Levels:
+    return Levels(side, {price: (lots, orders) for price, lots, orders in keys.decode_levels(found.items())})

@@ -46,15 +46,15 @@ class Windows:
         return Wanted(*(range(kept.at_ms // span_ms, max(now_ms, kept.at_ms) // span_ms + 2)
                         for span_ms in (MINUTE_MS, HOUR_MS)))
 
-    def take(self, market: str, wanted: Wanted | None, epoch: bytes | None, at_ms: int, minutes: dict | list,
-             hours: dict | list) -> Statistics | None:
+    def take(self, market: str, wanted: Wanted | None, epoch: bytes | None, at_ms: int, minutes: list[bytes | None],
+             hours: list[bytes | None]) -> Statistics | None:
         """The market's statistics with what was read: hashes where all was wanted, else the values of the fields. None where
         that does not reach: then all has to be read. Not to be changed."""
         if epoch is None:
             self._kept.pop(market, None)
             return Statistics()
         if wanted is None:
-            statistics = Statistics(keys.decode_buckets(minutes), keys.decode_hours(hours))
+            statistics = Statistics(keys.decode_buckets(keys.pairs(minutes)), keys.decode_hours(keys.pairs(hours)))
             self._kept[market] = _Kept(epoch, at_ms, statistics)
             return statistics
         kept = self._kept[market]
@@ -67,5 +67,5 @@ class Windows:
         return kept.statistics
 
 
-def _present(fields: range, values: list[bytes | None]) -> dict[int, bytes]:
-    return {number: value for number, value in zip(fields, values, strict=True) if value is not None}
+def _present(fields: range, values: list[bytes | None]) -> list[tuple[int, bytes]]:
+    return [(number, value) for number, value in zip(fields, values, strict=True) if value is not None]
