@@ -19,7 +19,8 @@ def lambda_handler(request: Request) -> Response:
     to the newest trade are in the views, what is older in the ledger's database, asked only where the range reaches it."""
     market, wanted = product_of(request), candle_range(request)
     minutes = views.minutes(market.id)
-    cached_from_s = (max(minutes) - DAY_MINUTES + 1) * 60 if minutes else NEVER_S
+    oldest, newest = (next(iter(minutes)), next(reversed(minutes))) if minutes else (0, -1)  # in order of time
+    cached_from_s = (newest - DAY_MINUTES + 1) * 60 if minutes else NEVER_S
     parts = []
     old_to_s = min(cached_from_s, wanted.to_s)
     if wanted.from_s < old_to_s:
@@ -31,6 +32,6 @@ def lambda_handler(request: Request) -> Response:
         else:
             parts += read_candles(market, stored_s=60, granularity_s=wanted.granularity_s, from_s=wanted.from_s,
                                   to_s=old_to_s)
-    parts += [(minute * 60, bucket) for minute, bucket in sorted(minutes.items())
-              if wanted.from_s <= minute * 60 < wanted.to_s]
+    within = range(max(oldest, -(-wanted.from_s // 60)), min(newest, (wanted.to_s - 1) // 60) + 1)
+    parts += [(minute * 60, minutes[minute]) for minute in within if minute in minutes]
     return Response(candle_rows(market, regroup(parts, wanted.granularity_s)))

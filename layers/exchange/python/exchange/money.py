@@ -8,6 +8,7 @@ Called by the order rules, the ledger and every handler that reads or prints an 
 """
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 # Larger than any balance the ledger can hold (NUMERIC(32,8)); keeps a hostile exponent from becoming a huge integer.
 MAX_DIGITS = 24
@@ -72,6 +73,8 @@ def parse_units(value: object, scale: int) -> int:
     return -whole if sign else whole
 
 
+# The same prices and sizes are shown again and again: a book's levels, the closed minutes of a day.
+@lru_cache(maxsize=1 << 14)
 def format_units(units: int, scale: int) -> str:
     """`units` of 10^-scale as a decimal string in fixed notation with exactly `scale` digits after the point."""
     if scale == 0:

@@ -46,6 +46,7 @@ class Request:
     received_at_ms: int
     claims: dict[str, str] | None = None
     caller: Caller | None = None
+    _queried: dict[str, list[str]] | None = None
 
     def query(self, name: str, default: str | None = None) -> str | None:
         """The last value of a query parameter; an empty one counts as absent."""
@@ -54,12 +55,14 @@ class Request:
 
     def query_all(self, name: str) -> list[str]:
         """All values of a repeatable query parameter, in order, empty ones left out."""
-        if not self.query_string:
-            return []
-        try:
-            return [value for key, value in parse_qsl(self.query_string, max_num_fields=100) if key == name]
-        except ValueError:
-            raise BadRequest("the query string has more than 100 parameters", "bad_query") from None
+        if self._queried is None:
+            self._queried = {}
+            try:
+                for key, value in parse_qsl(self.query_string, max_num_fields=100):
+                    self._queried.setdefault(key, []).append(value)
+            except ValueError:
+                raise BadRequest("the query string has more than 100 parameters", "bad_query") from None
+        return self._queried.get(name, [])
 
     def query_int(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from the query within low..high; BadRequest otherwise."""

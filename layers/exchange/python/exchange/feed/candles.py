@@ -11,12 +11,14 @@ Called by `functions/feed_record_candles` and, for reading, `functions/api_list_
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from exchange.events import CORE_VERSION, RECORD, SIZE, EventKind
 from exchange.feed.statistics import Bucket
 from exchange.journal import JournalEntry, check_core, check_follows, decode_entry
 from exchange.markets import Market
+from exchange.money import format_units
 from exchange.ports import Journal
 
 GRANULARITIES_S = (60, 300, 900, 3600, 21600, 86400)
@@ -81,6 +83,8 @@ def add_trades(candles: Candles, entry: JournalEntry) -> None:
 
 def regroup(parts: Iterable[tuple[int, Bucket]], granularity_s: int) -> dict[int, Bucket]:
     """Coarser candles by their start; `parts` (start in seconds, bucket) in order of time, of any finer granularities."""
+    if granularity_s == STORED_S[0]:  # there are no finer ones
+        return dict(parts)
     whole: dict[int, Bucket] = {}
     for at_s, part in parts:
         start_s = at_s - at_s % granularity_s
@@ -94,11 +98,18 @@ def regroup(parts: Iterable[tuple[int, Bucket]], granularity_s: int) -> dict[int
 def candle_rows(market: Market, candles: dict[int, Bucket]) -> bytes:
     """`[[time, low, high, open, close, volume], ...]` as JSON, newest first, at most MAX_ROWS. The numbers are JSON numbers and
     yet exact: written out from whole ticks and lots, never through a float."""
-    price, rows = market.format_price, []
-    for start_s, bucket in sorted(candles.items(), reverse=True)[:MAX_ROWS]:
-        numbers = [_number(price(ticks)) for ticks in (bucket.low, bucket.high, bucket.open, bucket.close)]
-        rows.append(f"[{start_s},{','.join(numbers)},{_number(market.format_size(bucket.lots))}]")
+    newest = sorted(candles.items(), reverse=True)[:MAX_ROWS]
+    rows = [_row(start_s, bucket, market.tick_step, market.quote_places, market.units_per_lot, market.base.scale)
+            for start_s, bucket in newest]
     return f"[{','.join(rows)}]".encode("ascii")
+
+
+# All but the newest candle stay as they are, and the newest 300 are what most ask for.
+@lru_cache(maxsize=1 << 13)
+def _row(start_s: int, bucket: Bucket, tick_step: int, quote_places: int, units_per_lot: int, base_scale: int) -> str:
+    prices = [_number(format_units(ticks * tick_step, quote_places))
+              for ticks in (bucket.low, bucket.high, bucket.open, bucket.close)]
+    return f"[{start_s},{','.join(prices)},{_number(format_units(bucket.lots * units_per_lot, base_scale))}]"
 
 
 def _number(text: str) -> str:

@@ -35,7 +35,8 @@ def currency_row(asset: Asset, sort_order: int) -> dict:
 
 def level_rows(market: Market, levels: list[tuple[int, int, int]]) -> list[list]:
     """`[price, size, number of orders]`, as level 1 and 2 list them."""
-    return [[market.format_price(price), market.format_size(lots), orders] for price, lots, orders in levels]
+    price, size = market.format_price, market.format_size
+    return [[price(ticks), size(lots), orders] for ticks, lots, orders in levels]
 
 
 def order_rows(market: Market, orders: list[LiveOrder]) -> list[list]:
