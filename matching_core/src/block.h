@@ -225,7 +225,6 @@ static void open_run(struct run *run, void *block)
     unsigned char *bytes = block;
     mc_book *book = block;
     const struct layout at = layout_for(book->capacity);
-    memset(run, 0, offsetof(struct run, broken));
     run->book = book;
     run->nodes = (struct node *)(void *)(bytes + at.nodes);
     run->links = (struct links *)(void *)(bytes + at.links);
@@ -237,6 +236,8 @@ static void open_run(struct run *run, void *block)
     run->leaves = (uint32_t *)(void *)(bytes + at.leaves);
     run->ids = (struct bucket *)(void *)(bytes + at.ids);
     run->id_mask = book->id_buckets - 1;
+    run->index_bits = 0;
+    run->fresh_from_ms = 0;
 }
 
 static int is_book(const mc_book *book)

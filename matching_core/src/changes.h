@@ -147,11 +147,14 @@ __attribute__((noinline)) static void emit_level_changes(struct run *run)
 {
     const int64_t count = run->touch - run->touches;
     REQUIRE(count <= run->entries);
-    if (count == 0) {
+    run->index_bits = 0;
+    if (count == 1) {
+        emit_change(run, run->touches);
+    }
+    if (count <= 1) {
         return;
     }
     const struct order_of_events order = find_order(run);
-    run->index_bits = 0;
     if (count > FEW_TOUCHES && order.last < FAR_APART * (uint64_t)run->entries) {
         emit_by_place(run, &order);
     } else {

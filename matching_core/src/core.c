@@ -144,27 +144,48 @@ LOOKS struct ahead *ahead_of(struct ahead *aheads, int64_t i)
     return &aheads[(uint64_t)i % AHEAD];
 }
 
-/* Looks at the command `i` for the first time, and at three before it again. No group of commands at a time: a branch that is
+/* Looks at the command `i` for the first time, and at those before it again. No group of commands at a time: a branch that is
  * taken each fourth time is guessed wrong each fourth time, since what else happens comes at random. */
-LOOKS void look_ahead(const struct run *run, const struct command *commands, int64_t count, int64_t i, struct ahead *aheads)
+LOOKS void look_ahead(const struct run *run, const struct command *commands, int64_t count, int64_t i, struct ahead *aheads,
+                      int further)
 {
     const int64_t second = i - LOOK_AHEAD;
     const int64_t third = i - 2 * LOOK_AHEAD;
     if (i < count) {
         look_at_bucket(run, &commands[i], ahead_of(aheads, i));
     }
-    if (second >= 0 && second < count) {
+    if (second < count) {
         look_at_node(run, ahead_of(aheads, second));
     }
     look_at_spare(run);
-    if (run->book->order_count < LOOK_FURTHER_FROM) {
+    if (!further) {
         return;
     }
-    if (second >= 0 && second < count) {
+    if (second < count) {
         look_at_level(run, &commands[second], ahead_of(aheads, second));
     }
-    if (third >= 0 && third < count) {
+    if (third < count) {
         look_at_neighbours(run, ahead_of(aheads, third));
+    }
+}
+
+/* The first commands of a batch, as far as `look_ahead` takes them to have been looked at. */
+LOOKS void look_at_first(const struct run *run, const struct command *commands, int64_t count, struct ahead *aheads, int further)
+{
+    const int64_t first = count < 3 * LOOK_AHEAD ? count : 3 * LOOK_AHEAD;
+    const int64_t second = count < 2 * LOOK_AHEAD ? count : 2 * LOOK_AHEAD;
+    const int64_t third = count < LOOK_AHEAD ? count : LOOK_AHEAD;
+    for (int64_t i = 0; i < first; i++) {
+        look_at_bucket(run, &commands[i], &aheads[i]);
+    }
+    for (int64_t i = 0; i < second; i++) {
+        look_at_node(run, &aheads[i]);
+    }
+    for (int64_t i = 0; i < second && further; i++) {
+        look_at_level(run, &commands[i], &aheads[i]);
+    }
+    for (int64_t i = 0; i < third && further; i++) {
+        look_at_neighbours(run, &aheads[i]);
     }
 }
 
@@ -173,16 +194,15 @@ __attribute__((noinline)) static int64_t run_batch(struct run *run, int64_t at_m
                                                    int64_t command_count)
 {
     const mc_book before = *run->book;
-    struct ahead aheads[AHEAD] = {{0}};
+    const int further = before.order_count >= LOOK_FURTHER_FROM;
+    struct ahead aheads[AHEAD];
     int quiet = is_quiet(&before) && before.low_ticks == before.high_ticks;
     run->book->batch++;
     run->book->at_ms = at_ms;
     run->fresh_from_ms = at_ms < MC_STALE_AFTER_MS ? 0 : at_ms - MC_STALE_AFTER_MS;
-    for (int64_t i = 0; i < 3 * LOOK_AHEAD; i++) {
-        look_ahead(run, commands, command_count, i, aheads);
-    }
+    look_at_first(run, commands, command_count, aheads, further);
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
-        look_ahead(run, commands, command_count, i + 3 * LOOK_AHEAD, aheads);
+        look_ahead(run, commands, command_count, i + 3 * LOOK_AHEAD, aheads, further);
         run->index_bits = (uint64_t)i << 32;
         quiet = run_command(run, &commands[i], ahead_of(aheads, i), quiet);
     }
