@@ -3,9 +3,16 @@
 Receives from the embedded queues, builds the SQS event, calls the handler in this process, acknowledges what succeeded and
 gives back the rest (FIFO: everything from the first failure on). With nothing to do it waits to be woken by a sender. A
 batch that it held when it died is given back by the supervisor, by `--consumer`; at the latest its visibility ends.
+
+    woken -> [acknowledge the batch before, receive: one call] -> handler -> no more notices? -> wait a little
+
+A batch that succeeded is acknowledged with the call that receives the next one, and a queue is not asked for more than its
+senders gave notice of: a message costs one call of the server and not two. A crash in between delivers the batch once more,
+which at-least-once allows (docs/adr/0018).
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import signal
@@ -19,13 +26,16 @@ from typing import Any
 import psycopg
 
 from exchange.adapters.embedded.queue import PostgresQueue
+from exchange.adapters.embedded.wake import UNCOUNTED
 from exchange.ports import Message
 from local.plan import MappingPlan, read_plan
 from local.processes import freeze_memory, report_ready
 from local.servers import REGION
 from local.worker import Handlers
 
+# A queue is looked through at this interval, whatever notice was given: one may have been lost.
 WAIT_S = 1.0
+ACKNOWLEDGE_WITHIN_S = 0.2
 # After a failed delivery, by how often it was delivered. SQS would wait for the visibility timeout each time; here a fault
 # that has passed costs little, and ten deliveries still outlast a fault of a minute or two before the dead letters.
 RETRY_PAUSES_S = (0.05, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
@@ -46,6 +56,11 @@ class Consumer:
         self._queue = queue
         self._timeout_s = timeout_s
         self._queues = [mapping.queue for mapping in mappings]
+        # By queue: how often a look may still find a batch, when it was last looked through, and the batch that succeeded and
+        # is not acknowledged yet.
+        self._notices = dict.fromkeys(self._queues, UNCOUNTED)
+        self._looked_through_at = dict.fromkeys(self._queues, 0.0)
+        self._done: dict[str, list[Message]] = {}
         self._retry_at = 0.0
         self.stopping = False
 
@@ -58,38 +73,81 @@ class Consumer:
                 if lost_connection:
                     # The acknowledgement may have been lost with it: that batch comes again at once, not after its
                     # visibility timeout.
+                    self._done.clear()
                     self._queue.release_consumer(self._id)
+                    self._notices = dict.fromkeys(self._queues, UNCOUNTED)
                     lost_connection = False
                 if purge and time.monotonic() - purged_at > PURGE_EVERY_S:
                     purged_at = time.monotonic()
                     self._queue.purge_dedup()
-                # Every mapping gets its turn, so that a busy queue does not starve another of the same function.
-                if not any([self._turn(mapping) for mapping in self._mappings]) and not self.stopping:
-                    self._queue.wait(self._wait_s(), self._queues)
+                self._round()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 lost_connection = True
                 print(f"the database is away: {str(error).strip()}", flush=True)
                 time.sleep(0.2)
+        with contextlib.suppress(psycopg.OperationalError, psycopg.InterfaceError):  # then it is delivered once more
+            self._acknowledge_all()
 
-    def _turn(self, mapping: MappingPlan) -> bool:
-        """Some batches of one queue; True if there may be more."""
-        messages = self._queue.receive(queue=mapping.queue, max_messages=mapping.batch_size)
-        for left in reversed(range(BATCHES_A_TURN)):
+    def _round(self) -> None:
+        """Every queue with a notice gets its turn, so that a busy one does not starve another of the same function; waits when
+        there is none."""
+        for mapping in self._mappings:
+            if self._notices[mapping.queue]:
+                self._turn(mapping)
+        if any(self._notices.values()) or self.stopping:
+            return
+        found = self._queue.wait(min(self._wait_s(), ACKNOWLEDGE_WITHIN_S) if self._done else self._wait_s(), self._queues)
+        now = time.monotonic()
+        for queue in self._queues:
+            if now - self._looked_through_at[queue] >= WAIT_S or 0 < self._retry_at <= now:
+                self._notices[queue] = UNCOUNTED
+            else:
+                self._notices[queue] = found.get(queue, 0)
+        if self._retry_at <= now:
+            self._retry_at = 0.0
+        if not found:
+            self._acknowledge_all()
+
+    def _turn(self, mapping: MappingPlan) -> None:
+        """Some batches of one queue."""
+        queue = mapping.queue
+        for _ in range(BATCHES_A_TURN):
+            messages = self._next(mapping)
             if not messages:
-                return False
+                self._notices[queue] = 0
+                self._looked_through_at[queue] = time.monotonic()
+                return
+            # Each notice was of one group, and a batch is of one group; one that is full may have left some behind.
+            if len(messages) < mapping.batch_size and self._notices[queue] != UNCOUNTED:
+                self._notices[queue] -= 1
             failed_from = self._call(mapping, messages)
-            if failed_from < len(messages) or self.stopping or not left:
-                break
-            messages = self._queue.acknowledge_and_receive(messages, queue=mapping.queue, max_messages=mapping.batch_size)
+            if failed_from < len(messages):
+                self._give_back(messages, failed_from)
+                self._notices[queue] = UNCOUNTED
+                return
+            self._done[queue] = messages
+            if self.stopping or not self._notices[queue]:
+                return
+
+    def _next(self, mapping: MappingPlan) -> list[Message]:
+        """The next batch of a queue, none if there is none; acknowledges the one before."""
+        if done := self._done.pop(mapping.queue, None):
+            return self._queue.acknowledge_and_receive(done, queue=mapping.queue, max_messages=mapping.batch_size)
+        return self._queue.receive(queue=mapping.queue, max_messages=mapping.batch_size)
+
+    def _give_back(self, messages: list[Message], failed_from: int) -> None:
         if failed_from > 0:
             self._queue.acknowledge(messages[:failed_from])
-        if failed_from < len(messages):
-            failed = messages[failed_from:]
-            pause_s = RETRY_PAUSES_S[min(failed[0].receive_count, len(RETRY_PAUSES_S)) - 1]
-            # Still in flight meanwhile: nothing of the group may overtake it, the other groups go on.
-            self._queue.postpone(failed, pause_s)
-            self._retry_at = time.monotonic() + pause_s
-        return True
+        failed = messages[failed_from:]
+        pause_s = RETRY_PAUSES_S[min(failed[0].receive_count, len(RETRY_PAUSES_S)) - 1]
+        # Still in flight meanwhile: nothing of the group may overtake it, the other groups go on.
+        self._queue.postpone(failed, pause_s)
+        self._retry_at = time.monotonic() + pause_s
+
+    def _acknowledge_all(self) -> None:
+        while self._done:
+            _, messages = self._done.popitem()
+            self._queue.acknowledge(messages)
 
     def _wait_s(self) -> float:
         """Until the next look: a postponed batch gives no notice when its pause ends."""

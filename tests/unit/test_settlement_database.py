@@ -281,3 +281,22 @@ def test_random_flow_keeps_the_books(exchange, database, seed):
                                  ).fetchall()) == total
     assert database.execute("SELECT count(*) > 20 FROM fills").fetchone() == (True,)
     assert check_whole().findings == []
+
+
+def test_a_young_ledger_is_settled_by_its_keys(exchange, database):
+    """The planner would read a small table through, and keep that plan while the table grows."""
+    def read_through() -> int:
+        ledger_connection.connection().execute("SELECT pg_stat_force_next_flush()")
+        return database.execute("SELECT sum(seq_scan) FROM pg_stat_user_tables"
+                                " WHERE relname IN ('orders', 'balances')").fetchone()[0]
+
+    seller, buyer = exchange.account(BTC="1"), exchange.account(USD="1000")
+    sides = [(seller, "sell"), (buyer, "buy")]
+    placed = [exchange.place(account, side, "0.01", "100") for _ in range(8) for account, side in sides]
+    exchange.settle(placed[0])
+    before = read_through()
+    for order in placed[1:]:
+        exchange.settle(order)
+    assert read_through() == before
+    assert ledger_connection.connection().execute("SHOW enable_seqscan").fetchone() == ("on",)
+    check_books(database)

@@ -53,7 +53,7 @@ class PostgresQueue:
         self._connection_for(flush=not with_batch).run(
             _SEND_ALL, array(names), array([message.group for message in ordered]),
             array([message.dedup_id for message in ordered]), array([message.body for message in ordered]))
-        for name in dict.fromkeys(names):
+        for name, _ in dict.fromkeys((queue_name(message.queue), message.group) for message in ordered):
             self._waker.wake(name)
 
     def _connection_for(self, *, flush: bool) -> Connection:
@@ -80,8 +80,9 @@ class PostgresQueue:
         return _messages(name, receipt, self._deliveries.run(
             _NEXT, name, group, old_receipt, array(sequences), max_messages, self._consumer_id, receipt))
 
-    def wait(self, timeout_s: float, queues: list[str]) -> bool:
-        """Blocks until one of these queues may have got a message or time is up; True if one may have."""
+    def wait(self, timeout_s: float, queues: list[str]) -> dict[str, int]:
+        """Blocks until one of these queues may have got a message or time is up. By queue that may have, in how many groups at
+        most; as `wake.Sleeper.wait`."""
         return self._sleeper.wait(timeout_s, queues)
 
     def acknowledge(self, messages: list[Message]) -> None:

@@ -4,8 +4,9 @@
     commit ── datagram ──>  [socket buffer]  ──> receive, which finds the message
 
 It carries nothing and owes nothing: a lost one costs the consumer its next look (a second). It is sent after the commit, so
-who is woken finds the message; one that comes between a look and the wait is kept by the socket. Why not LISTEN/NOTIFY:
-PostgreSQL lets commits that notify wait for each other, and wakes a second backend for each (docs/adr/0005).
+who is woken finds the message; one that comes between a look and the wait is kept by the socket. There is one for each group
+that got a message, so a consumer that counts them knows when it need not look again. Why not LISTEN/NOTIFY: PostgreSQL lets
+commits that notify wait for each other, and wakes a second backend for each (docs/adr/0005).
 
 The names are abstract (Linux): no file, gone with the process. One consumer per queue gets the datagrams; another that waits
 for the same queue looks every `POLL_S`.
@@ -17,6 +18,10 @@ import select
 import socket
 
 POLL_S = 0.05
+# The shortest a socket's buffer can be told to be is longer.
+FULL = 8
+# As many notices as nobody has counted: look until nothing is there.
+UNCOUNTED = 1_000_000
 _NOBODY = (errno.ECONNREFUSED, errno.ENOENT, errno.EAGAIN, errno.ENOBUFS)
 
 
@@ -55,19 +60,18 @@ class Sleeper:
         self._dsn = dsn
         self._sockets: dict[str, socket.socket | None] = {}  # None: another consumer has the name
 
-    def wait(self, timeout_s: float, queues: list[str]) -> bool:
-        """Blocks until a datagram for one of these queues has come or time is up; True if there may be a message. The first
-        call for a queue returns at once: what was sent before it was bound woke nobody."""
+    def wait(self, timeout_s: float, queues: list[str]) -> dict[str, int]:
+        """Blocks until a datagram for one of these queues has come or time is up. How many came, by queue; without those that
+        got none. UNCOUNTED for a queue's first call, which returns at once, because what was sent before it was bound woke
+        nobody; and for one whose datagrams another consumer gets."""
         missing = [queue for queue in queues if queue not in self._sockets]
         if missing:
             self._sockets.update({queue: self._bind(queue) for queue in missing})
-            return True
-        own = [found for queue in queues if (found := self._sockets[queue]) is not None]
-        shared = len(own) < len(queues)
+            return dict.fromkeys(missing, UNCOUNTED)
+        own = {found: queue for queue in queues if (found := self._sockets[queue]) is not None}
+        shared = [queue for queue in queues if self._sockets[queue] is None]
         ready, _, _ = select.select(own, [], [], min(timeout_s, POLL_S) if shared else timeout_s)
-        for found in ready:
-            self._drain(found)
-        return bool(ready) or shared
+        return {own[found]: self._drain(found) for found in ready} | dict.fromkeys(shared, UNCOUNTED)
 
     def close(self) -> None:
         for found in self._sockets.values():
@@ -88,9 +92,12 @@ class Sleeper:
         return made
 
     @staticmethod
-    def _drain(found: socket.socket) -> None:
+    def _drain(found: socket.socket) -> int:
+        count = 0
         try:
             while True:
                 found.recv(1)
+                count += 1
         except BlockingIOError:
-            pass
+            # A full buffer drops what comes, and what it holds has filled it.
+            return count if count < FULL else UNCOUNTED

@@ -1,6 +1,6 @@
 """The ledger as a follower of the journal: a run of entries, one transaction, two round trips.
 
-    round trip 1   BEGIN; no wait for the disk; cursor FOR UPDATE; balances FOR UPDATE in the one global order; the run's orders
+    round trip 1   BEGIN; its settings; cursor FOR UPDATE; balances FOR UPDATE in the one global order; the run's orders
     (Python)       cursor right? -> plan_settlement of each entry, over the same orders
     round trip 2   entries, balances and postings; fills; orders; volumes; cursor; COMMIT
 
@@ -36,7 +36,10 @@ from exchange.markets import MAX_SCALE, Listing, Market
 from exchange.settlement import Fill, OrderState, Plan, SettlementBroken, accounts_in, orders_in, plan_settlement
 
 _BEGIN, _COMMIT = Prepared("BEGIN"), Prepared("COMMIT")
-_NO_FLUSH = Prepared("SET LOCAL synchronous_commit = off")
+# For this transaction: no wait for the disk, and one plan for each statement, by the keys. Left alone, the planner reads tables
+# through that were small when the connection was young, and plans anew for each call, because an array might be long.
+_SETTINGS = Prepared("""SELECT set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)""")
 _CURSOR = Prepared("SELECT seq, hash FROM settle_cursors WHERE market = %s FOR UPDATE", binary=True)
 _MOVE_CURSOR = Prepared("UPDATE settle_cursors SET seq = %s, hash = %b WHERE market = %s")
 
@@ -156,7 +159,7 @@ class PostgresLedger:
         """The run's orders by id, and the balance rows that are locked now; one round trip, which begins the transaction."""
         together = Together(connection)
         together.execute(_BEGIN)
-        together.execute(_NO_FLUSH)
+        together.execute(_SETTINGS)
         cursor = together.execute(_CURSOR, (market.id,))
         accounts = set().union(*(accounts_in(events) for _, events in run))
         ids = set().union(*(orders_in(events) for _, events in run))

@@ -1,0 +1,255 @@
+"""The local consumer on the embedded queue: each message once, in order, and for one call of the server where that will do."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from exchange.adapters.embedded import QueueSpec, install
+from exchange.adapters.embedded.queue import PostgresQueue
+from exchange.adapters.embedded.wake import FULL, UNCOUNTED, Sleeper, Waker
+from exchange.ports import Message, Send
+from local.consumer import ACKNOWLEDGE_WITHIN_S, WAIT_S, Consumer
+from local.plan import MappingPlan
+
+FUNCTION = "function"
+
+
+class CountingQueue(PostgresQueue):
+    """Counts its calls of the server, and loses its connection when told to."""
+
+    def __init__(self, dsn: str) -> None:
+        self.name = f"consumer-{uuid.uuid4().hex[:8]}"
+        super().__init__(dsn, self.name)
+        self.calls: Counter[str] = Counter()
+        self.broken_calls = 0
+
+    def _count(self, name: str) -> None:
+        self.calls[name] += 1
+        if self.broken_calls:
+            self.broken_calls -= 1
+            raise psycopg.OperationalError("away")
+
+    def receive(self, **arguments) -> list[Message]:
+        self._count("receive")
+        return super().receive(**arguments)
+
+    def acknowledge(self, messages: list[Message]) -> None:
+        self._count("acknowledge")
+        super().acknowledge(messages)
+
+    def acknowledge_and_receive(self, done: list[Message], **arguments) -> list[Message]:
+        self._count("acknowledge_and_receive")
+        return super().acknowledge_and_receive(done, **arguments)
+
+
+class Handlers:
+    """Stands for the function: notes the bodies it gets; `on` is called for each, and answers whether it failed."""
+
+    stopping = False
+
+    def __init__(self, on: Callable[[str, int], bool | None]) -> None:
+        self.bodies: list[str] = []
+        self._on = on
+
+    def call(self, function: str, event: dict, *, request_id: str, deadline_ms: int) -> dict:
+        for record in event["Records"]:
+            if self._on(record["body"], int(record["attributes"]["ApproximateReceiveCount"])):
+                return {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+            self.bodies.append(record["body"])
+        return {"batchItemFailures": []}
+
+
+class World:
+    """Two queues and their consumer, which runs in this thread until a handler stops it."""
+
+    def __init__(self, dsn: str) -> None:
+        self.names = [f"q-{uuid.uuid4().hex[:12]}.fifo" for _ in range(2)]
+        install(dsn, [QueueSpec(name) for name in self.names])
+        self.queue, self.sender, self.dsn = CountingQueue(dsn), PostgresQueue(dsn), dsn
+        self.consumer: Consumer
+
+    def send(self, *bodies: str, group: str = "A", queue: int = 0) -> None:
+        for body in bodies:
+            self.sender.send(queue=self.names[queue], group=group, dedup_id=uuid.uuid4().hex, body=body)
+
+    def run(self, on: Callable[[str, int], bool | None], queues: int = 1) -> Handlers:
+        """Until `on` sets `stopping`; a run that never does is stopped after 20 s and fails."""
+        handlers = Handlers(on)
+        mappings = [MappingPlan(function=FUNCTION, queue=name, arn=name, batch_size=10, partial_answers=True)
+                    for name in self.names[:queues]]
+        self.consumer = Consumer(self.queue.name, mappings, handlers=handlers, queue=self.queue, timeout_s=10)
+        late = threading.Timer(20, self.stop)
+        late.start()
+        self.consumer.run(purge=False)
+        assert late.is_alive(), f"it came to {handlers.bodies} only"
+        late.cancel()
+        return handlers
+
+    def stop(self) -> None:
+        self.consumer.stopping = True
+
+    def left(self) -> int:
+        return sum(self.sender.depth(name).waiting + self.sender.depth(name).in_flight for name in self.names)
+
+
+@pytest.fixture
+def world(postgres_dsn: str):
+    made = World(postgres_dsn)
+    yield made
+    made.queue.close()
+    made.sender.close()
+
+
+def test_a_message_at_a_time_is_one_call_each(world: World) -> None:
+    """Each is sent when the one before has been handled, from four groups in turn."""
+    def on(body: str, _: int) -> None:
+        if body == "40":
+            world.stop()
+        else:
+            threading.Timer(0.01, lambda: world.send(str(int(body) + 1), group=f"G{int(body) % 4}")).start()
+    world.send("1")
+    handlers = world.run(on)
+    assert handlers.bodies == [str(number) for number in range(1, 41)]
+    # 40 with a message, one at the start that found nothing, one at the end; on a slow machine some that time took.
+    assert sum(world.queue.calls.values()) <= 40 + 8, world.queue.calls
+    assert world.left() == 0
+
+
+def test_all_that_was_noticed_together_is_handled_without_a_pause(world: World) -> None:
+    handled: list[str] = []
+    began = 0.0
+
+    def on(body: str, _: int) -> None:
+        nonlocal began
+        if body == "first":
+            for group in "XYZ":
+                world.send(*[f"{group}{number}" for number in range(12)], group=group)
+            world.sender.send_all([Send(world.names[0], group, uuid.uuid4().hex, group) for group in ("P", "Q", "Q")])
+            began = time.monotonic()
+        handled.append(body)
+        if len(handled) == 1 + 3 * 12 + 3:
+            world.stop()
+
+    world.send("first")
+    world.run(on)
+    assert time.monotonic() - began < WAIT_S
+    for group in "XYZ":
+        assert [body for body in handled if body[0] == group] == [f"{group}{number}" for number in range(12)]
+    assert sorted(body for body in handled if body in "PQ") == ["P", "Q", "Q"]
+    assert world.left() == 0
+
+
+def test_the_last_batch_is_acknowledged_soon_though_nothing_follows(world: World) -> None:
+    found: list[int] = []
+
+    def look() -> None:
+        found.append(world.left())
+        world.stop()
+    world.send("one")
+    world.run(lambda *_: threading.Timer(ACKNOWLEDGE_WITHIN_S + 0.3, look).start())
+    assert found == [0]
+
+
+def test_a_busy_queue_does_not_keep_the_other_ones_acknowledgement(world: World) -> None:
+    found: list[int] = []
+    stopped = threading.Event()
+
+    def on(body: str, _: int) -> None:
+        if body == "rare":
+            threading.Timer(WAIT_S + 0.5, look).start()
+        elif not stopped.is_set():
+            threading.Timer(0.02, lambda: world.send("busy")).start()
+
+    def look() -> None:
+        found.append(world.sender.depth(world.names[1]).in_flight)
+        stopped.set()
+        world.stop()
+    world.send("rare", queue=1)
+    world.send("busy")
+    world.run(on, queues=2)
+    assert found == [0]
+
+
+def test_a_message_without_notice_is_found(world: World) -> None:
+    def on(body: str, _: int) -> None:
+        if body == "one":
+            threading.Timer(0.5, unnoticed).start()
+        else:
+            world.stop()
+
+    def unnoticed() -> None:
+        with psycopg.connect(world.dsn, autocommit=True) as connection:
+            connection.execute("SELECT embedded.queue_send(%s, 'A', 'two', 'two')", (world.names[0],))
+    world.send("one")
+    assert world.run(on).bodies == ["one", "two"]
+
+
+def test_what_failed_comes_again_before_what_is_behind_it(world: World) -> None:
+    failures: list[int] = []
+
+    def on(body: str, receives: int) -> bool:
+        if body == "after":
+            world.stop()
+        if body == "flaky" and receives < 3:
+            failures.append(receives)
+            return True
+        return False
+    world.send("before", "flaky", "after")
+    assert world.run(on).bodies == ["before", "flaky", "after"]
+    assert failures[-2:] == [1, 2] and world.left() == 0
+
+
+def test_a_batch_whose_acknowledgement_was_lost_comes_again(world: World) -> None:
+    """At least once: the connection is lost when the first batch is to be acknowledged."""
+    handled: list[str] = []
+
+    def on(body: str, receives: int) -> None:
+        handled.append(body)
+        if body == "one" and receives == 1:
+            world.queue.broken_calls = 1
+            world.send("two", group="B")
+        elif len(handled) == 3:
+            world.stop()
+    world.send("one")
+    world.run(on)
+    assert sorted(handled) == ["one", "one", "two"]
+
+
+def test_what_was_done_when_it_is_stopped_is_acknowledged(world: World) -> None:
+    world.send("one")
+    assert world.run(lambda *_: world.stop()).bodies == ["one"]
+    assert world.left() == 0 and world.queue.calls == {"receive": 1, "acknowledge": 1}
+
+
+def test_stopping_without_the_database_ends(world: World) -> None:
+    def on(*_: object) -> None:
+        world.queue.broken_calls = 1
+        world.stop()
+    world.send("one")
+    assert world.run(on).bodies == ["one"]
+    assert world.left() == 1
+
+
+def test_notices_are_counted_by_queue_until_the_buffer_is_full() -> None:
+    dsn = f"counted-{uuid.uuid4().hex}"
+    sleeper, other, waker = Sleeper(dsn), Sleeper(dsn), Waker(dsn)
+    try:
+        assert sleeper.wait(0, ["a", "b"]) == {"a": UNCOUNTED, "b": UNCOUNTED}
+        assert sleeper.wait(0, ["a", "b"]) == {}
+        for queue in ("a", "b", "a", "nobody's"):
+            waker.wake(queue)
+        assert sleeper.wait(1, ["a", "b"]) == {"a": 2, "b": 1}
+        for _ in range(5 * FULL):
+            waker.wake("a")
+        assert sleeper.wait(1, ["a", "b"]) == {"a": UNCOUNTED}
+        # A second consumer of a queue gets no notices and looks often.
+        other.wait(0, ["a"])
+        assert other.wait(0, ["a"]) == {"a": UNCOUNTED}
+    finally:
+        for one in (sleeper, other, waker):
+            one.close()
