@@ -93,13 +93,14 @@ export interface TransferRow {
   status: string;
   created_at: string;
   completed_at?: string;
-  details?: { fee?: string; subtotal?: string; method?: string; crypto_address?: string };
+  details?: { fee?: string; subtotal?: string; method?: string; crypto_address?: string; destination_tag?: string };
 }
 
 export interface AddressRow {
   id: string;
   currency: string;
   address: string;
+  destination_tag?: string;
   label: string;
   trusted: boolean;
   address_book_added_at: string;

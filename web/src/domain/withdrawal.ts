@@ -46,3 +46,6 @@ export function amountProblem(
   if (value > limits.left) return `${text(limits.left)} is left of your ${text(limits.most)} in 24 hours`;
   return null;
 }
+
+/** Where coins go, as text; some currencies tell receivers at one address apart by a tag. */
+export const addressText = (address: string, tag?: string): string => (tag ? `${address}, tag ${tag}` : address);

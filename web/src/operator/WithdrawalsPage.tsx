@@ -5,6 +5,7 @@ import { Card, Page } from "../app/Page";
 import { Table } from "../app/Table";
 import { fullTime } from "../app/times";
 import { grouped } from "../domain/decimal";
+import { addressText } from "../domain/withdrawal";
 import { type Act, ActDialog, Decide, type Decision, deciding } from "./ActDialog";
 import classes from "./operator.module.css";
 import { Asked, Older, Status } from "./Parts";
@@ -25,8 +26,9 @@ const decide = (row: Withdrawal, decision: Decision): Act =>
   );
 
 const target = (row: Withdrawal): string =>
-  row.details.crypto_address ??
-  `${row.details.method === "payment-method" ? "bank account " : ""}${row.details.coinbase_payment_method_id ?? ""}`;
+  row.details.crypto_address
+    ? addressText(row.details.crypto_address, row.details.destination_tag)
+    : `${row.details.method === "payment-method" ? "bank account " : ""}${row.details.coinbase_payment_method_id ?? ""}`;
 
 /** What waits for an operator comes first; the rest is there to look at. */
 export function WithdrawalsPage() {

@@ -156,7 +156,13 @@ export interface Withdrawal {
   currency: string;
   amount: string;
   status: string;
-  details: { fee?: string; method?: string; crypto_address?: string; coinbase_payment_method_id?: string };
+  details: {
+    fee?: string;
+    method?: string;
+    crypto_address?: string;
+    destination_tag?: string;
+    coinbase_payment_method_id?: string;
+  };
 }
 
 export interface Adjustment {

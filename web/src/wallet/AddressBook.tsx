@@ -10,6 +10,7 @@ import { useSending } from "../app/Sending";
 import { Table } from "../app/Table";
 import { shortTime } from "../app/times";
 import { When } from "../app/When";
+import { addressText } from "../domain/withdrawal";
 
 /** Where crypto may be withdrawn to, and from when on. Addresses are added where they are used: in the form of a withdrawal. */
 export function AddressBook() {
@@ -27,7 +28,11 @@ export function AddressBook() {
         columns={[
           { head: "Currency", cell: (row) => <strong>{row.currency}</strong> },
           { head: "Name", wraps: true, cell: (row) => row.label || "–" },
-          { head: "Address", wraps: true, cell: (row) => <span style={{ overflowWrap: "anywhere" }}>{row.address}</span> },
+          {
+            head: "Address",
+            wraps: true,
+            cell: (row) => <span style={{ overflowWrap: "anywhere" }}>{addressText(row.address, row.destination_tag)}</span>,
+          },
           { head: "Added", dim: true, minor: true, cell: (row) => <When at={row.address_book_added_at} /> },
           { head: "May be used", cell: usableText },
           {
@@ -79,8 +84,8 @@ function RemoveDialog({ row, onClose }: { row: AddressRow; onClose: () => void }
       onClose={onClose}
       onConfirm={() => void remove()}
     >
-      {row.currency} cannot be withdrawn to {row.address} any more. Added again, it has its waiting time anew. A withdrawal that is
-      under way goes on.
+      {row.currency} cannot be withdrawn to {addressText(row.address, row.destination_tag)} any more. Added again, it has its
+      waiting time anew. A withdrawal that is under way goes on.
     </Confirm>
   );
 }

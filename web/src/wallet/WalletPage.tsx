@@ -10,6 +10,7 @@ import { Table } from "../app/Table";
 import { When } from "../app/When";
 import { SignedIn } from "../auth/SignedIn";
 import { formatUnits, multiply, units } from "../domain/decimal";
+import { addressText } from "../domain/withdrawal";
 import { useOwnEvents } from "../feed/own";
 import { type Ticker, useTickers } from "../feed/tickers";
 import { moneyText } from "../trade/orderWords";
@@ -174,7 +175,10 @@ function Transfers() {
           {
             head: "From or to",
             dim: true,
-            cell: (row) => row.details?.crypto_address ?? METHODS[row.details?.method ?? ""] ?? "–",
+            cell: (row) =>
+              row.details?.crypto_address
+                ? addressText(row.details.crypto_address, row.details.destination_tag)
+                : (METHODS[row.details?.method ?? ""] ?? "–"),
           },
           { head: "Status", cell: (row) => STATUS[row.status] ?? row.status },
           {

@@ -13,7 +13,7 @@ import { Refused, useSending } from "../app/Sending";
 import { shortTime } from "../app/times";
 import { formatUnits, min, parseUnits, plain, units } from "../domain/decimal";
 import { shownPlaces } from "../domain/market";
-import { amountProblem } from "../domain/withdrawal";
+import { addressText, amountProblem } from "../domain/withdrawal";
 import trade from "../trade/trade.module.css";
 
 interface Props {
@@ -37,7 +37,7 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
     ? (methods ?? [])
         .filter((row) => row.currency === currency && row.allow_withdraw !== false)
         .map((row) => ({ value: row.id, label: row.name ?? row.id }))
-    : mine.map((row) => ({ value: row.address, label: addressText(row), disabled: !row.trusted }));
+    : mine.map((row) => ({ value: row.id, label: optionText(row), disabled: !row.trusted }));
   const chosen =
     targets.find((one) => one.value === target && !("disabled" in one && one.disabled))?.value ??
     targets.find((one) => !("disabled" in one && one.disabled))?.value ??
@@ -49,13 +49,18 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
   const problem = amountProblem(amount, currency, available, limits);
   const text = (units_: bigint): string => `${formatUnits(units_, shownPlaces(currency), { group: true })} ${currency}`;
 
+  const destination = (): Record<string, string | undefined> => {
+    const to = mine.find((row) => row.id === chosen);
+    return fiat ? { payment_method_id: chosen } : { crypto_address: to?.address, destination_tag: to?.destination_tag };
+  };
+
   const send = (): Promise<void> =>
     sending(async () => {
       const body = {
         currency,
         amount: plain(value!),
         idem,
-        ...(fiat ? { payment_method_id: chosen } : { crypto_address: chosen }),
+        ...destination(),
       };
       const made = await call<{ status: string }>(`/withdrawals/${fiat ? "payment-method" : "crypto"}`, {
         method: "POST",
@@ -151,23 +156,25 @@ export function WithdrawForm({ account, fiat, onClose }: Props) {
   );
 }
 
-const addressText = (row: AddressRow): string =>
-  `${row.label ? `${row.label}: ` : ""}${row.address}${row.trusted ? "" : ` (from ${row.address_book_entry_pending_until ? shortTime(row.address_book_entry_pending_until) : "later"})`}`;
+const optionText = (row: AddressRow): string =>
+  `${row.label ? `${row.label}: ` : ""}${addressText(row.address, row.destination_tag)}${row.trusted ? "" : ` (from ${row.address_book_entry_pending_until ? shortTime(row.address_book_entry_pending_until) : "later"})`}`;
 
 function NewAddress({ currency }: { currency: string }) {
   const [open, setOpen] = useState(false);
   const [address, setAddress] = useState("");
+  const [tag, setTag] = useState("");
   const [label, setLabel] = useState("");
   const { refused, sending } = useSending();
   const add = (): Promise<void> =>
     sending(async () => {
       await call("/address-book", {
         method: "POST",
-        body: { addresses: [{ currency, to: { address: address.trim() }, label }] },
+        body: { addresses: [{ currency, to: { address: address.trim(), destination_tag: tag.trim() }, label }] },
       });
       await queries.invalidateQueries({ queryKey: ["addresses"] });
       setOpen(false);
       setAddress("");
+      setTag("");
     });
   if (!open) {
     return (
@@ -182,6 +189,12 @@ function NewAddress({ currency }: { currency: string }) {
         A new address has a waiting time, so that you would notice one that you did not add.
       </Text>
       <TextInput label="Address" value={address} onChange={(event) => setAddress(event.currentTarget.value)} />
+      <TextInput
+        label="Tag"
+        description="Only if whoever receives the coins names one"
+        value={tag}
+        onChange={(event) => setTag(event.currentTarget.value)}
+      />
       <TextInput label="Name" value={label} onChange={(event) => setLabel(event.currentTarget.value)} />
       <Refused>{refused}</Refused>
       <Button variant="default" onClick={() => void add()} disabled={address.trim() === ""}>

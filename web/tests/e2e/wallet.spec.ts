@@ -43,6 +43,30 @@ test("coins go to an address of the address book, once its waiting time is over"
   await expect(balance(page, "BTC")).toContainText("2.900000");
 });
 
+test("of two receivers at one address the one with the tag is paid", async ({ page }) => {
+  const trader = await Trader.make(BASE, { BTC: "3" });
+  await trader.call("POST", "/address-book", { addresses: [{ currency: "BTC", to: { address: ADDRESS }, label: "cold" }] });
+  await signIn(page, trader, "/wallet");
+  await page.getByRole("button", { name: "Withdraw BTC" }).click();
+  await dialog(page).getByRole("button", { name: "Add an address" }).click();
+  await dialog(page).getByLabel("Address", { exact: true }).fill(ADDRESS);
+  await dialog(page).getByLabel("Tag").fill("7041");
+  await dialog(page).getByLabel("Name").fill("shared");
+  await dialog(page).getByRole("button", { name: "Add the address" }).click();
+  const option = dialog(page).locator("option", { hasText: `shared: ${ADDRESS}, tag 7041` });
+  await expect(option).toBeEnabled(); // after its waiting time
+  await dialog(page)
+    .getByLabel("To an address of your address book")
+    .selectOption((await option.getAttribute("value"))!);
+  await dialog(page).getByLabel("Amount (BTC)").fill("0.1");
+  await dialog(page).getByRole("button", { name: "Withdraw" }).click();
+  await expect(dialog(page)).toBeHidden();
+  await expect(transfers(page).locator("tr[data-transfer]").first()).toContainText(`${ADDRESS}, tag 7041`);
+  const [made] = await trader.call("GET", "/transfers?type=withdraw");
+  expect(made.details.destination_tag).toBe("7041");
+  await expect(page.getByRole("region", { name: "Address book" }).first()).toContainText(`${ADDRESS}, tag 7041`);
+});
+
 test("the limits are told before anything is sent, and what is left of them afterwards", async ({ page }) => {
   const trader = await Trader.make(BASE, { USD: "100000" });
   await signIn(page, trader, "/wallet");
