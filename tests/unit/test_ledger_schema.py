@@ -226,3 +226,41 @@ def test_open_market_gives_each_market_a_fee_account_of_its_own(database):
     two = database.execute("SELECT * FROM open_market('ETH-USD', 'USD')").fetchone()
     assert one == again == ("BTC-USD", 0, bytes(32), 2)
     assert two[3] == 3
+
+
+ORDER = """INSERT INTO orders (id, account_no, market, side, type, time_in_force, stp, price, size, hold_asset, hold,
+                       created_at, command)
+    VALUES ('00000000-0000-0000-0000-00000000000a', 1000, 'BTC-USD', 'buy', 'limit', 'GTC', 'dc', 100, 1, 'USD', 100,
+            now(), decode(repeat('00', 112), 'hex'))"""
+BY_FUNDS = "type = 'market', price = NULL, size = NULL"
+DONE = "status = 'done', done_at = now()"
+SOUND = [
+    "price = 1", "size = 2", f"{BY_FUNDS}, funds = 2", f"{BY_FUNDS}, funds = 2, specified_funds = 2",
+    "type = 'stop', price = NULL", "stop = 'loss', stop_price = 1", "stop = 'entry', stop_price = 1", "display_size = 1",
+    "filled_size = 0.4, reduced = 0.6", f"{BY_FUNDS}, funds = 2, filled_size = 5, reduced = 1",
+    f"{DONE}, done_reason = 'filled', hold = 0", "status = 'open'", "status = 'active'", "amend_command = command",
+    "executed_value = 1, fill_fees = 1, fee_numerator = 1", "hold = 0"]
+UNSOUND = [
+    "side = 'x'", "type = 'x'", "time_in_force = 'x'", "stp = 'x'", "price = 0", "price = NULL", "size = 0", "size = NULL",
+    "funds = 1", f"{BY_FUNDS}, funds = 0", f"{BY_FUNDS}, funds = 2, specified_funds = 1", "stop = 'x'", "stop_price = 0",
+    "display_size = 0", "display_size = 1.1", "hold = -1", "filled_size = -1", "executed_value = -1", "fill_fees = -1",
+    "fee_numerator = -1", "reduced = -1", "status = 'x'", f"{DONE}, hold = 0", f"{DONE}, done_reason = 'x', hold = 0",
+    f"{DONE}, done_reason = 'filled'", "status = 'done', done_reason = 'filled', hold = 0", "done_at = now()",
+    "done_reason = 'filled'", "command = ''", "amend_command = ''", "filled_size = 1.1", "filled_size = 0.6, reduced = 0.6"]
+
+
+@pytest.mark.parametrize("version", [13, None])
+def test_an_order_is_sound(empty_dsn, version):
+    """Alike before and after 0014, which made one constraint of many."""
+    migrate(empty_dsn, up_to=version)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(ORDER)
+        for change in SOUND:
+            with connection.transaction(force_rollback=True):
+                connection.execute(f"UPDATE orders SET {change}")
+        for change in UNSOUND:
+            with pytest.raises(psycopg.errors.CheckViolation):
+                connection.execute(f"UPDATE orders SET {change}")
+                pytest.fail(f"{change} was let pass")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(ORDER.replace("00a'", "00b'").replace("'buy'", "'bid'"))
