@@ -10,6 +10,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from local.http_door import HttpDoor, HttpServer
 from local.internal_door import InternalDoor
 from local.invoker import Invoker
 from local.jwt_check import JwtAuthorizer
+from local.plain_requests import PlainRequests
 from local.plan import Plan, read_plan
 from local.processes import freeze_memory, report_ready
 from local.schedules import Schedules
@@ -46,16 +49,16 @@ class Gateway:
             listener = listeners[api.door]
             if api.door == "websocket":
                 self._websocket = WebSocketDoor(api, invoker=self._invoker, limits=Limits.from_environment())
-                handler = self._websocket.handle
+                await self._listen(HttpServer(self._websocket.handle), listener)
             else:
                 host = "{}:{}".format(*listener.getsockname())
                 screen = Screen.read(self._plan.screen) if api.door == "application" else None
-                handler = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host, screen=screen).handle
-            await self._listen(HttpServer(handler), listener)
+                door = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host, screen=screen)
+                await self._listen(partial(PlainRequests, door, HttpServer(door.handle)), listener)
         internal = InternalDoor(connections=self._websocket, invoker=self._background, health=self._health)
         await self._listen(internal, listeners["internal"])
 
-    async def _listen(self, server: HttpServer | InternalDoor, listener: socket.socket) -> None:
+    async def _listen(self, server: Callable[[], asyncio.Protocol], listener: socket.socket) -> None:
         self._servers.append(await asyncio.get_running_loop().create_server(server, sock=listener, backlog=1024))
 
     async def run(self, stop: asyncio.Event) -> None:

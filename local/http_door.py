@@ -9,7 +9,9 @@ import base64
 import http
 import os
 import time
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -19,18 +21,66 @@ from aiohttp.web_protocol import RequestHandler
 from local.invoker import InvocationFailed, InvocationTimedOut, Invoker, Overloaded, WorkerDied
 from local.jwt_check import JwtAuthorizer, Unauthorized
 from local.plan import ApiPlan
-from local.routes import Router
+from local.routes import Match, Router
 from local.screen import Screen
 from local.servers import ACCOUNT
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_HEADER_BYTES = 10_240
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+# Said by who writes the answer, not by functions.
+_OF_THE_CONNECTION = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
+_WITHOUT_BODY = {204, 304}
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
+@dataclass(slots=True)
+class Asked:
+    """A request as an event tells of it. `headers` in lower case, several of one name joined; path and query as sent."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    cookies: list[str]
+    source_ip: str | None
+    body: bytes = b""
+
+
+class HttpAnswer(NamedTuple):
+    """What goes back. `headers` without those of the connection."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    cookies: Sequence[str] = ()
+
+    def encode(self, more: dict[str, str]) -> bytes:
+        """As it goes over the wire on a connection that stays open, `more` headers with it. Raises BadAnswer for headers that
+        are not one line of text each."""
+        lines = [f"{name}: {value}" for headers in (self.headers, more) for name, value in headers.items()]
+        lines += [f"Set-Cookie: {cookie}" for cookie in self.cookies]
+        if self.status not in _WITHOUT_BODY:
+            lines.append(f"Content-Length: {len(self.body)}")
+        head = "\r\n".join((f"HTTP/1.1 {self.status} {_REASONS.get(self.status, '')}", *lines, "", ""))
+        if head.count("\n") != len(lines) + 2 or head.count("\r") != len(lines) + 2 or "\0" in head:
+            raise BadAnswer("a header has several lines")
+        try:
+            return head.encode() + (self.body if self.status not in _WITHOUT_BODY else b"")
+        except UnicodeEncodeError as failure:
+            raise BadAnswer(str(failure)) from None
+
+    def for_framework(self) -> web.Response:
+        """As aiohttp sends it."""
+        made = web.Response(status=self.status, body=self.body, headers=self.headers)
+        for cookie in self.cookies:
+            made.headers.add("Set-Cookie", cookie)
+        return made
+
+
 class HttpDoor:
-    """Answers the requests of one HTTP API; `handle` is an aiohttp low-level handler."""
+    """Answers the requests of one HTTP API; `handle` is an aiohttp low-level handler. A request in its usual form comes without
+    aiohttp, see `plain_requests`: what that asks for is `route` and `answer`."""
 
     def __init__(self, api: ApiPlan, *, invoker: Invoker, jwt: JwtAuthorizer, host: str,
                  screen: Screen | None = None) -> None:
@@ -43,22 +93,48 @@ class HttpDoor:
         self._cors = Cors(api.cors) if api.cors else None
         self._id_head = base64.urlsafe_b64encode(os.urandom(6)).decode().rstrip("=")
         self._id_next = 0
-        self._clock = (0, "")
+        self._clock = (0, "", "")
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._id_next += 1
-        request_id = f"{self._id_head}{self._id_next:08x}="
+        request_id = self._next_id()
         headers = request.headers
         cors = self._cors.headers(headers.get("Origin")) if self._cors else None
         if cors is not None and request.method == "OPTIONS" and "Access-Control-Request-Method" in headers:
             return web.Response(status=204, headers=cors | self._cors.preflight)
-        answer = await self._answer(request, request_id)
+        answer = await self._handle(request, request_id)
         answer.headers["apigw-requestid"] = request_id
         if cors:
             answer.headers.update(cors)
         return answer
 
-    async def _answer(self, request: web.BaseRequest, request_id: str) -> web.Response:
+    def route(self, method: str, path: str) -> Match | None:
+        """The route of an API's request, None for one that aiohttp is to answer."""
+        match = self._router.match(method, path)
+        return None if self._screen is not None and match is not None and match.route.key == "$default" else match
+
+    async def answer(self, asked: Asked, match: Match) -> bytes:
+        """The answer on a connection that stays open."""
+        request_id = self._next_id()
+        cors = self._cors.headers(asked.headers.get("origin")) if self._cors else None
+        self._tell_time()
+        more = {"apigw-requestid": request_id, "Date": self._clock[2], **(cors or {})}
+        try:
+            claims = None
+            if match.route.authorizer is not None:
+                claims = await self._jwt.claims(asked.headers.get("authorization"), match.route.authorizer)
+            answer = await self._invoke(asked, match, claims, request_id)
+        except Unauthorized:
+            answer = refusal(401, "Unauthorized", request_id)
+        try:
+            return answer.encode(more)
+        except BadAnswer:
+            return refusal(500, "Internal Server Error", request_id).encode(more)
+
+    def _next_id(self) -> str:
+        self._id_next += 1
+        return f"{self._id_head}{self._id_next:08x}="
+
+    async def _handle(self, request: web.BaseRequest, request_id: str) -> web.Response:
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):  # an absolute URL in the request line
             path = "/" + path.partition("://")[2].partition("/")[2]
@@ -85,58 +161,69 @@ class HttpDoor:
                 body = await request.read()
             except web.HTTPRequestEntityTooLarge:
                 return error(413, "Request Entity Too Large", request_id)
-        event = self._event(request, path, query, match.route.key, match.parameters, body, claims, request_id)
-        try:
-            result = await self._invoker.invoke(match.route.function, event)
-            return response(result)
-        except Overloaded:
-            return error(503, "Service Unavailable", request_id, {"Retry-After": "1"})
-        except InvocationTimedOut:
-            return error(504, "Endpoint request timed out", request_id)
-        except WorkerDied:
-            return error(502, "Bad Gateway", request_id)
-        except (InvocationFailed, BadAnswer):
-            return error(500, "Internal Server Error", request_id)
+        headers, cookies = collect((name.lower(), value) for name, value in request.headers.items())
+        asked = Asked(request.method, path, query, headers, cookies, request.remote, body)
+        return (await self._invoke(asked, match, claims, request_id)).for_framework()
 
-    def _event(self, request: web.BaseRequest, path: str, query: str, route_key: str,
-               parameters: dict[str, str] | None, body: bytes, claims: dict[str, Any] | None,
-               request_id: str) -> dict[str, Any]:
+    async def _invoke(self, asked: Asked, match: Match, claims: dict[str, Any] | None, request_id: str) -> HttpAnswer:
+        try:
+            return response(await self._invoker.invoke(match.route.function, self._event(asked, match, claims, request_id)))
+        except Overloaded:
+            return refusal(503, "Service Unavailable", request_id, {"Retry-After": "1"})
+        except InvocationTimedOut:
+            return refusal(504, "Endpoint request timed out", request_id)
+        except WorkerDied:
+            return refusal(502, "Bad Gateway", request_id)
+        except (InvocationFailed, BadAnswer):
+            return refusal(500, "Internal Server Error", request_id)
+
+    def _tell_time(self) -> float:
         now = time.time()
         if int(now) != self._clock[0]:
-            self._clock = (int(now), time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)))
-        headers: dict[str, str] = {}
-        cookies: list[str] = []
-        for name, value in request.headers.items():
-            name = name.lower()
-            if name == "cookie":
-                cookies += [part.strip() for part in value.split(";") if part.strip()]
-            elif name in headers:
-                headers[name] += "," + value
-            else:
-                headers[name] = value
+            parts = time.gmtime(now)
+            self._clock = (int(now), time.strftime("%d/%b/%Y:%H:%M:%S +0000", parts),
+                           time.strftime("%a, %d %b %Y %H:%M:%S GMT", parts))
+        return now
+
+    def _event(self, asked: Asked, match: Match, claims: dict[str, Any] | None, request_id: str) -> dict[str, Any]:
+        now, headers = self._tell_time(), asked.headers
         context: dict[str, Any] = {
             "accountId": ACCOUNT, "apiId": self._api.id, "domainName": headers.get("host", self._host),
-            "domainPrefix": self._api.door, "requestId": request_id, "routeKey": route_key, "stage": "$default",
+            "domainPrefix": self._api.door, "requestId": request_id, "routeKey": match.route.key, "stage": "$default",
             "time": self._clock[1], "timeEpoch": int(now * 1000),
-            "http": {"method": request.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": request.remote,
+            "http": {"method": asked.method, "path": asked.path, "protocol": "HTTP/1.1", "sourceIp": asked.source_ip,
                      "userAgent": headers.get("user-agent", "")}}
         if claims is not None:
             context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
         event: dict[str, Any] = {
-            "version": "2.0", "routeKey": route_key, "rawPath": path, "rawQueryString": query, "headers": headers,
-            "requestContext": context, "isBase64Encoded": False}
-        if cookies:
-            event["cookies"] = cookies
-        if query:
+            "version": "2.0", "routeKey": match.route.key, "rawPath": asked.path, "rawQueryString": asked.query,
+            "headers": headers, "requestContext": context, "isBase64Encoded": False}
+        if asked.cookies:
+            event["cookies"] = asked.cookies
+        if asked.query:
             values: dict[str, str] = {}
-            for name, value in parse_qsl(query, keep_blank_values=True):
+            for name, value in parse_qsl(asked.query, keep_blank_values=True):
                 values[name] = f"{values[name]},{value}" if name in values else value
             event["queryStringParameters"] = values
-        if parameters:
-            event["pathParameters"] = parameters
-        if body:
-            event["body"], event["isBase64Encoded"] = encode_body(body, headers.get("content-type", ""))
+        if match.parameters:
+            event["pathParameters"] = match.parameters
+        if asked.body:
+            event["body"], event["isBase64Encoded"] = encode_body(asked.body, headers.get("content-type", ""))
         return event
+
+
+def collect(given: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
+    """(headers, cookies) of an event, from names in lower case and values in their order."""
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name, value in given:
+        if name == "cookie":
+            cookies += [part.strip() for part in value.split(";") if part.strip()]
+        elif name in headers:
+            headers[name] += "," + value
+        else:
+            headers[name] = value
+    return headers, cookies
 
 
 class BadAnswer(Exception):
@@ -153,31 +240,36 @@ def encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
     return base64.b64encode(body).decode("ascii"), True
 
 
-def response(result: Any) -> web.Response:
+def response(result: Any) -> HttpAnswer:
     """The HTTP answer in a function's result; without `statusCode` the whole result is the body. Raises BadAnswer."""
     if not isinstance(result, dict) or "statusCode" not in result:
-        return web.Response(status=200, body=orjson.dumps(result), content_type="application/json")
+        return HttpAnswer(200, {"Content-Type": "application/json"}, orjson.dumps(result))
     try:
         status = int(result["statusCode"])
         body = result.get("body") or ""
         raw = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode("utf-8")
         headers = {name: str(value) for name, value in (result.get("headers") or {}).items()}
+        cookies = [str(cookie) for cookie in result.get("cookies") or ()]
     except (TypeError, ValueError, AttributeError) as failure:
         raise BadAnswer(str(failure)) from None
-    if not any(name.lower() == "content-type" for name in headers):
+    names = {*map(str.lower, headers)}
+    if "content-type" not in names:
         headers["Content-Type"] = "application/json" if not raw or raw[:1] in b"{[\"" else "text/plain; charset=utf-8"
-    answer = web.Response(status=status, body=raw, headers=headers)
-    for cookie in result.get("cookies") or ():
-        answer.headers.add("Set-Cookie", cookie)
-    return answer
+    if names & _OF_THE_CONNECTION:
+        headers = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_CONNECTION}
+    return HttpAnswer(status, headers, raw, cookies)
 
 
-def error(status: int, message: str, request_id: str, headers: dict[str, str] | None = None) -> web.Response:
+def refusal(status: int, message: str, request_id: str, headers: dict[str, str] | None = None) -> HttpAnswer:
     """Our one error shape, for what the gateway itself answers."""
     code = _REASONS.get(status, "error").lower().replace(" ", "_").replace("-", "_")
     body = orjson.dumps({"message": message, "code": code, "request_id": request_id})
-    return web.Response(status=status, body=body, content_type="application/json",
-                        headers={"x-request-id": request_id, **(headers or {})})
+    return HttpAnswer(status, {"Content-Type": "application/json", "x-request-id": request_id, **(headers or {})}, body)
+
+
+def error(status: int, message: str, request_id: str, headers: dict[str, str] | None = None) -> web.Response:
+    """`refusal` for aiohttp."""
+    return refusal(status, message, request_id, headers).for_framework()
 
 
 class Cors:

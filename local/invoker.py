@@ -56,6 +56,10 @@ class _Channel(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        # An answer that comes whole, as most do, needs no copy.
+        if not self._buffer and len(data) > _LENGTH.size and len(data) == _LENGTH.size + _LENGTH.unpack_from(data)[0]:
+            self._take(data[_LENGTH.size:])
+            return
         self._buffer += data
         if len(self._buffer) < _LENGTH.size:
             return
@@ -63,8 +67,11 @@ class _Channel(asyncio.Protocol):
         if len(self._buffer) >= end:
             frame = bytes(self._buffer[_LENGTH.size:end])
             del self._buffer[:end]
-            if self.answer is not None and not self.answer.done():
-                self.answer.set_result(frame)
+            self._take(frame)
+
+    def _take(self, frame: bytes) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(frame)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.answer is not None and not self.answer.done():

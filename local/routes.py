@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from local.plan import ApiPlan, RoutePlan
 
+_KEPT = 1000  # methods and lengths are the client's
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -35,6 +37,8 @@ class Router:
                 self._exact[method, path] = Match(route, None)
         # Fixed words first, from the left; greedy variables last.
         self._variable.sort(key=lambda row: ([_weight(part) for part in row[1]], row[0] == "ANY"))
+        self._words = {pattern[1] for _, pattern, _ in self._variable}
+        self._possible: dict[tuple[str, str, int], list[tuple[list[str], RoutePlan]]] = {}
 
     def match(self, method: str, path: str) -> Match | None:
         """`path` as sent; the values of variables are decoded."""
@@ -42,12 +46,24 @@ class Router:
         if found is not None:
             return found
         parts = path.split("/")
-        for wanted_method, pattern, route in self._variable:
-            if wanted_method in (method, "ANY"):
-                parameters = _fit(pattern, parts)
-                if parameters is not None:
-                    return Match(route, parameters)
+        for pattern, route in self._possible_for(method, parts):
+            parameters = _fit(pattern, parts)
+            if parameters is not None:
+                return Match(route, parameters)
         return self._default
+
+    def _possible_for(self, method: str, parts: list[str]) -> list[tuple[list[str], RoutePlan]]:
+        """The routes with variables that method, first word and length leave, in their order."""
+        word = parts[1] if len(parts) > 1 and parts[1] in self._words else ""
+        key = (method, word, len(parts))
+        found = self._possible.get(key)
+        if found is None:
+            found = [(pattern, route) for wanted, pattern, route in self._variable
+                     if wanted in (method, "ANY") and (pattern[1] == word or pattern[1].startswith("{"))
+                     and (len(pattern) == len(parts) or pattern[-1].endswith("+}"))]
+            if len(self._possible) < _KEPT:
+                self._possible[key] = found
+        return found
 
     def has_path(self, path: str) -> bool:
         """Whether any method is routed at this path."""

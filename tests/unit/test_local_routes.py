@@ -52,7 +52,7 @@ def test_bodies(body: bytes, kind: str, expected: tuple[str, bool]) -> None:
 def test_answers_of_functions() -> None:
     answer = response({"statusCode": 201, "headers": {"X-A": 1}, "body": "x", "cookies": ["a=1", "b=2"]})
     assert (answer.status, answer.body, answer.headers["X-A"]) == (201, b"x", "1")
-    assert answer.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+    assert answer.for_framework().headers.getall("Set-Cookie") == answer.cookies == ["a=1", "b=2"]
     assert response({"statusCode": 200, "body": "eA==", "isBase64Encoded": True}).body == b"x"
     assert response({"any": "thing"}).body == b'{"any":"thing"}' and response("x").body == b'"x"'
     assert response({"statusCode": 200, "body": "[]"}).headers["Content-Type"] == "application/json"
