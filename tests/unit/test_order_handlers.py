@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from exchange.adapters.market_status import MarketStatus
+from exchange.adapters.postgres import orders
 from exchange.adapters.postgres.settlement import PostgresLedger
 from exchange.api import placing
 from exchange.commands import CommandKind
@@ -118,7 +119,10 @@ def test_cancel_one_and_all(api, engine):
     assert (usd["balance"], usd["hold"]) == ("1000.00000000", "0.00000000")
 
 
-def test_pages_neither_skip_nor_repeat(api):
+@pytest.mark.parametrize("kept", [32, 0], ids=["prepared", "more kinds of pages than are kept"])
+def test_pages_neither_skip_nor_repeat(api, monkeypatch, kept):
+    monkeypatch.setattr(orders, "_PAGES_KEPT", kept)
+    monkeypatch.setattr(orders, "_pages", {})
     api.fund("ann", USD="1000")
     ids = [api.place("ann", price="1").body["id"] for _ in range(7)][::-1]
     seen, query = [], "limit=3"

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from exchange.adapters.prepared import Prepared, Together, array
 
@@ -200,3 +201,23 @@ def test_arrays_of_everything(connection) -> None:
     for kind, values in (("text", [*ODD_TEXTS, None, "null"]), ("bigint", [1, None, -(2**62)]), ("bool", [True, False, None]),
                          ("uuid", [name, None])):
         assert connection.execute(f"SELECT %s::{kind}[]", (array(values),)).fetchone()[0] == values
+
+
+TYPED = "SELECT %s::text AS name, n AS number, n > 1 AS more, NULL::text AS none FROM generate_series(1, %s::bigint) n"
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_rows_read_are_those_of_psycopg(connection, count: int) -> None:
+    wanted = connection.cursor(row_factory=dict_row).execute(TYPED, ("ß", count)).fetchall()
+    statement, together = Prepared(TYPED), Together(connection)
+    for _ in range(2):
+        assert statement.read(connection, ("ß", count)) == wanted
+        together.execute(ECHO, (None,) * 6)
+        together.execute(statement, ("ß", count))
+        assert together.read_last() == wanted
+    together.execute(DIVIDE, (0,))
+    together.execute(statement, ("ß", count))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        together.read_last()
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        DIVIDE.read(connection, (0,))

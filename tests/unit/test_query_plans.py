@@ -25,7 +25,7 @@ from exchange.markets import listing
 ADAPTERS = Path(exchange.adapters.postgres.__file__).parent
 ORDERS = 100_000
 FEW = 50  # the best plan for a table of so few rows is to read it; what it would be for many this ledger cannot tell
-CALLS = frozenset(("execute", "executemany", "copy"))
+CALLS = frozenset(("execute", "executemany", "copy", "read"))
 
 # Statements that no case runs.
 NOT_IN_DAILY_LIFE = {

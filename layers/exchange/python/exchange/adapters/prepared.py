@@ -15,6 +15,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 
 Parameter = str | int | bool | UUID | bytes | None
@@ -36,6 +37,13 @@ class Prepared:
     def execute(self, connection: psycopg.Connection, parameters: Sequence[Parameter]) -> list[tuple[bytes | None, ...]]:
         """All rows. Raises psycopg's exceptions, as `execute` does. Not for a connection in pipeline mode; one without
         autocommit must be in a transaction already, because nothing here begins one."""
+        return _rows(self._run(connection, parameters))
+
+    def read(self, connection: psycopg.Connection, parameters: Sequence[Parameter]) -> list[dict]:
+        """As `execute`, each row as psycopg's `dict_row`: by column, of Python's types."""
+        return _dictionaries(connection, self._run(connection, parameters))
+
+    def _run(self, connection: psycopg.Connection, parameters: Sequence[Parameter]) -> psycopg.pq.abc.PGresult:
         pgconn = connection.pgconn
         if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
             raise psycopg.ProgrammingError("a prepared statement needs autocommit or an open transaction")
@@ -48,7 +56,7 @@ class Prepared:
             self._prepare(connection)
             result = pgconn.exec_prepared(self._name, values, formats, self._format)
         _check(pgconn, result)
-        return _rows(result)
+        return result
 
     def _prepare(self, connection: psycopg.Connection) -> None:
         names = _names.setdefault(connection, set())
@@ -78,6 +86,13 @@ class Together:
     def answers(self) -> list[list[tuple[bytes | None, ...]]]:
         """The rows of each. Raises the first statement's exception that fails; those behind it are not run, and an open
         transaction has failed with it."""
+        return [_rows(result) for result in self._results()]
+
+    def read_last(self) -> list[dict]:
+        """As `answers`, but of the last statement alone, as `Prepared.read` has them."""
+        return _dictionaries(self._connection, self._results()[-1])
+
+    def _results(self) -> list[psycopg.pq.abc.PGresult]:
         pgconn, noted, self._noted = self._connection.pgconn, self._noted, []
         results = self._run(noted)
         if any(map(_is_unknown, results)):
@@ -87,7 +102,7 @@ class Together:
             results = self._run(noted)
         for result in results:
             _check(pgconn, result)
-        return [_rows(result) for result in results]
+        return results
 
     def _run(self, noted: list[tuple[Prepared, list[bytes | None], list[Format]]]) -> list[psycopg.pq.abc.PGresult]:
         pgconn = self._connection.pgconn
@@ -135,6 +150,13 @@ def _check(pgconn: psycopg.pq.abc.PGconn, result: psycopg.pq.abc.PGresult) -> No
 def _rows(result: psycopg.pq.abc.PGresult) -> list[tuple[bytes | None, ...]]:
     columns = range(result.nfields)
     return [tuple([result.get_value(row, column) for column in columns]) for row in range(result.ntuples)]
+
+
+def _dictionaries(connection: psycopg.Connection, result: psycopg.pq.abc.PGresult) -> list[dict]:
+    loader = Transformer(connection)
+    loader.set_pgresult(result)
+    names = [result.fname(column).decode() for column in range(result.nfields)]
+    return loader.load_rows(0, result.ntuples, lambda row: dict(zip(names, row, strict=True)))
 
 
 def array(values: Sequence[str | int | bool | UUID | None]) -> str:

@@ -10,10 +10,12 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from exchange.adapters.postgres.connection import ISO_TIME, repeatable
+from exchange.adapters.prepared import Prepared
 from exchange.api.pages import Page
 from exchange.markets import listing
 
 _BALANCE = "id::text, asset, available::text, held::text, (available + held)::text AS balance, frozen"
+_BALANCES = Prepared(f"SELECT {_BALANCE} FROM balances WHERE account_no = %s ORDER BY asset")
 
 
 def open_account(user_id: str) -> tuple[int, str]:
@@ -54,7 +56,7 @@ def deposit(account: int, asset: str, amount: str, *, method: str, external_id: 
 
 def list_balances(account: int) -> list[dict]:
     """All balance rows of the account, by asset."""
-    return _rows(f"SELECT {_BALANCE} FROM balances WHERE account_no = %s ORDER BY asset", (account,))
+    return repeatable(lambda connection: _BALANCES.read(connection, (account,)))
 
 
 def find_balance(account: int, balance_id: UUID) -> dict | None:

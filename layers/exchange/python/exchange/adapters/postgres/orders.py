@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from exchange.adapters.postgres.connection import ISO_TIME, repeatable
-from exchange.adapters.prepared import Prepared
+from exchange.adapters.prepared import Prepared, Together, array
 from exchange.api.pages import Page, Sorting
 from exchange.orders import NewOrder
 
@@ -26,6 +26,14 @@ PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric,
     %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
 
 _PLACE = Prepared(PLACE)
+_FIND, _FIND_BY_CLIENT_OID = (Prepared(f"SELECT {_ORDER} FROM orders WHERE account_no = %s AND {column} = %s")
+                              for column in ("id", "client_oid"))
+
+# See place_order: the lock that placements share. A statement of its own, so that the next one's snapshot is later.
+_AWAIT_PLACEMENTS = Prepared("SELECT pg_advisory_xact_lock((7301014::bigint << 32) + %s)")
+# Pages by their statement: a few that all ask for. Connections keep what they have prepared, so there is an end to it.
+_PAGES_KEPT = 32
+_pages: dict[str, Prepared] = {}
 
 NOTE_CANCELS = """UPDATE orders SET cancel_requested_at = now() WHERE id IN (SELECT id FROM orders WHERE id = ANY(%s::uuid[])
     AND account_no = %s AND status = 'pending' AND cancel_requested_at IS NULL FOR UPDATE SKIP LOCKED)"""
@@ -56,9 +64,9 @@ def placing_values(order: NewOrder) -> tuple:
 
 def find(account: int, *, order_id: UUID | None = None, client_oid: UUID | None = None) -> dict | None:
     """The account's order by its id or its client_oid, or None. Somebody else's is None too."""
-    column, value = ("id", order_id) if order_id is not None else ("client_oid", client_oid)
-    return repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(
-        f"SELECT {_ORDER} FROM orders WHERE account_no = %s AND {column} = %s", (account, value)).fetchone())
+    statement, value = (_FIND, order_id) if order_id is not None else (_FIND_BY_CLIENT_OID, client_oid)
+    rows = repeatable(lambda connection: statement.read(connection, (account, value)))
+    return rows[0] if rows else None
 
 
 def request_cancel(account: int, order_ids: list[UUID]) -> None:
@@ -144,10 +152,20 @@ def _page(table: str, columns: str, conditions: list[str], values: list, market:
     statement, values = page.select(table=table, columns=columns, conditions=conditions, values=values, order=order)
 
     def read(connection: Connection) -> list[dict]:
+        prepared = _pages.get(statement)
+        if prepared is None and len(_pages) < _PAGES_KEPT:
+            prepared = _pages[statement] = Prepared(statement)
+        if prepared is not None:
+            parameters = [array(value) if isinstance(value, list) else value for value in values]
+            if settled_for is None:
+                return prepared.read(connection, parameters)
+            together = Together(connection)
+            together.execute(_AWAIT_PLACEMENTS, (settled_for,))
+            together.execute(prepared, parameters)
+            return together.read_last()
         if settled_for is None:
             return connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
         with connection.pipeline(), connection.transaction():
-            # See place_order: the lock that placements share. A statement of its own, so that the next one's snapshot is later.
             connection.execute("SELECT pg_advisory_xact_lock((7301014::bigint << 32) + %s)", (settled_for,))
             cursor = connection.cursor(row_factory=dict_row).execute(statement, values)
         return cursor.fetchall()
