@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ from local.schedules import Schedules
 from local.screen import Screen
 from local.websocket_door import Limits, WebSocketDoor
 
+BACKGROUND_NICENESS = 19
+
 
 class Gateway:
     """Everything of this process."""
@@ -37,14 +40,15 @@ class Gateway:
         routed = sorted({route.function for api in plan.apis for route in api.routes})
         self._invoker = Invoker(plan.functions, plan_file=plan_file, log=logs / "workers.log", size=workers,
                                 preload=routed)
-        # Scheduled functions, some of them long, must never stand before a client's request.
-        self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=4)
+        # Scheduled functions, some of them long, must never stand before a client's request, nor take its processor.
+        self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=4,
+                                   niceness=BACKGROUND_NICENESS, preload=sorted({each.function for each in plan.schedules}))
         self._jwt = JwtAuthorizer(emulator_url)
         self._websocket: WebSocketDoor | None = None
         self._servers: list[asyncio.Server] = []
 
     async def start(self, listeners: dict[str, socket.socket]) -> None:
-        await asyncio.gather(self._invoker.start(), self._background.start())
+        await self._invoker.start()
         for api in self._plan.apis:
             listener = listeners[api.door]
             if api.door == "websocket":
@@ -63,7 +67,7 @@ class Gateway:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until `stop`, then lets what runs come to its end."""
-        tasks = [asyncio.ensure_future(Schedules(self._plan.schedules, self._background).run())]
+        tasks = [asyncio.ensure_future(self._run_schedules(stop))]
         if self._websocket is not None:
             tasks.append(asyncio.ensure_future(self._websocket.enforce_limits()))
         await stop.wait()
@@ -74,6 +78,15 @@ class Gateway:
         if self._websocket is not None:
             await self._websocket.close_all()
         await asyncio.gather(self._invoker.stop(), self._background.stop(1))
+
+    async def _run_schedules(self, stop: asyncio.Event) -> None:
+        """Nobody waits for them at the start. If they end by themselves so does this process; the supervisor starts another."""
+        try:
+            await self._background.start()
+            await Schedules(self._plan.schedules, self._background).run()
+        except Exception:  # noqa: BLE001 (whatever it is, an exchange without its audits must not go on)
+            traceback.print_exc()
+            stop.set()
 
     def _health(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "workers": self._invoker.pids, "background": self._background.pids,

@@ -108,11 +108,11 @@ class Invoker:
     """`invoke` calls a function. `start` fills the pool, `stop` lets running invocations end."""
 
     def __init__(self, functions: dict[str, FunctionPlan], *, plan_file: Path, log: Path, size: int, line: int = 1000,
-                 preload: Sequence[str] = ()) -> None:
+                 preload: Sequence[str] = (), niceness: int = 0) -> None:
         self._functions = functions
         self._size = size
         self._line_limit = line
-        self._nursery = Nursery(plan_file=plan_file, log=log, preload=",".join(preload))
+        self._nursery = Nursery(plan_file=plan_file, log=log, preload=",".join(preload), niceness=niceness)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._line: deque[asyncio.Future[_Worker]] = deque()

@@ -52,11 +52,12 @@ class Worker:
 
 
 class Nursery:
-    """`preload`: the functions whose handlers every worker has imported when it starts."""
+    """`preload`: the functions whose handlers every worker has imported when it starts. `niceness`: of the workers."""
 
-    def __init__(self, *, plan_file: Path, log: Path, preload: str) -> None:
+    def __init__(self, *, plan_file: Path, log: Path, preload: str, niceness: int = 0) -> None:
         self._arguments = ["local.worker", "--plan", str(plan_file), "--load", preload]
         self._log = log
+        self._niceness = niceness
         self._child: Child | None = None
         self._control: socket.socket | None = None
         self._turn = asyncio.Lock()
@@ -80,8 +81,9 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(30)
         ready = ReadyPipe()
-        self._child = Child("nursery", python(*self._arguments, "--control", str(theirs.fileno()), "--ready", str(ready.write)),
-                            log=self._log, environment=os.environ, pass_fds=[theirs.fileno(), ready.write])
+        command = python(*self._arguments, "--control", str(theirs.fileno()), "--ready", str(ready.write))
+        self._child = Child("nursery", command, log=self._log, environment=os.environ,
+                            pass_fds=[theirs.fileno(), ready.write], niceness=self._niceness)
         theirs.close()
         self._control = ours
         if not await ready.wait(self._child, START_WITHIN_S):

@@ -336,6 +336,12 @@ def test_a_failed_part_of_a_batch_comes_again_in_order(runtime: Exchange) -> Non
     eventually(lambda: seen(runtime)[-3:] == ["one", "flaky", "three"])
 
 
+def test_what_is_scheduled_gives_way_to_who_is_answered(exchange: Exchange) -> None:
+    pids = eventually(lambda: len((found := exchange.health())["background"]) == 4 and found)
+    niceness = {part: {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids[part]} for part in ("workers", "background")}
+    assert niceness == {"workers": {os.nice(0)}, "background": {19}}
+
+
 def test_every_part_comes_back_after_sigkill(start_exchange: Callable[..., Exchange], handlers: Path) -> None:
     exchange = start_exchange(None, "--functions", str(handlers))
     token = exchange.new_user("kept@example.com")
