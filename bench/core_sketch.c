@@ -2,8 +2,8 @@
  *
  * It reads the core's commands, hashes their ids and writes the core's events, 96 bytes each, and that is all. It trusts every
  * command: no checks, no accounts, no self-trade prevention, no LEVEL events, no state hash, no assertions. Nothing can be taken
- * back, saved or grown, and only the prices 1..PRICES - 1 exist: an array of levels and three bitmaps above each other on either
- * side. It answers the lots that were traded.
+ * back, saved or grown, and only the prices 1..PRICES - 1 exist: on either side an array of levels, and two bitmaps above each other
+ * that tell which are used. Bids stand there mirrored, so the best is the lowest on both sides. It answers the lots that were traded.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 struct order {
     uint64_t id[2];
-    uint32_t lots, price, prev, next;
+    uint32_t lots, level, prev, next; /* level: twice its place, and 1 on the asks' side */
 };
 
 struct queue {
@@ -31,7 +31,7 @@ struct place {
 };
 
 struct half {
-    uint64_t used[PRICES / 64], groups[PRICES / 4096], all[PRICES / 262144];
+    uint64_t used[PRICES / 64], groups[PRICES / 4096];
     struct queue levels[PRICES];
     uint32_t best; /* 0: none */
 };
@@ -87,72 +87,42 @@ void sketch_free(struct sketch *book)
     free(book);
 }
 
-static void set_used(struct half *half, uint32_t price)
+/* Where a price stands among its side's levels. Its own inverse. */
+static uint32_t level_of(int side, uint32_t price)
 {
-    half->used[price / 64] |= UINT64_C(1) << price % 64;
-    half->groups[price / 4096] |= UINT64_C(1) << price / 64 % 64;
-    half->all[price / 262144] |= UINT64_C(1) << price / 4096 % 64;
+    return side == SELL ? price : PRICES - price;
 }
 
-static void clear_used(struct half *half, uint32_t price)
+/* The lowest used level from this one on, or 0. */
+static uint32_t next_used(const struct half *half, uint32_t level)
 {
-    if ((half->used[price / 64] &= ~(UINT64_C(1) << price % 64)) == 0 &&
-        (half->groups[price / 4096] &= ~(UINT64_C(1) << price / 64 % 64)) == 0)
-        half->all[price / 262144] &= ~(UINT64_C(1) << price / 4096 % 64);
-}
-
-/* The lowest used bit at or above `from` in `words` words, or -1. */
-static int64_t above(const uint64_t *bits, int64_t words, int64_t from)
-{
-    uint64_t word = from / 64 < words ? bits[from / 64] >> from % 64 << from % 64 : 0;
-    return word != 0 ? from / 64 * 64 + __builtin_ctzll(word) : -1;
-}
-
-static int64_t below(const uint64_t *bits, int64_t from)
-{
-    uint64_t word = from >= 0 ? bits[from / 64] << (63 - from % 64) >> (63 - from % 64) : 0;
-    return word != 0 ? from / 64 * 64 + 63 - __builtin_clzll(word) : -1;
-}
-
-static uint32_t next_ask(const struct half *half, int64_t price)
-{
-    int64_t found = above(half->used, PRICES / 64, price);
-    if (found >= 0)
-        return (uint32_t)found;
-    int64_t word = above(half->groups, PRICES / 4096, price / 64 + 1);
-    if (word < 0) {
-        int64_t group = -1;
-        for (int64_t from = price / 4096 + 1; group < 0 && from / 64 < PRICES / 262144; from = (from / 64 + 1) * 64)
-            group = above(half->all, PRICES / 262144, from);
-        if (group < 0)
-            return 0;
-        word = above(half->groups, PRICES / 4096, group * 64);
+    uint64_t bits = half->used[level / 64] >> level % 64 << level % 64;
+    if (bits != 0)
+        return level / 64 * 64 + (uint32_t)__builtin_ctzll(bits);
+    for (uint32_t word = level / 64 + 1; word < PRICES / 64; word = (word / 64 + 1) * 64) {
+        bits = half->groups[word / 64] >> word % 64 << word % 64;
+        if (bits != 0) {
+            word = word / 64 * 64 + (uint32_t)__builtin_ctzll(bits);
+            return word * 64 + (uint32_t)__builtin_ctzll(half->used[word]);
+        }
     }
-    return (uint32_t)above(half->used, PRICES / 64, word * 64);
+    return 0;
 }
 
-static uint32_t next_bid(const struct half *half, int64_t price)
+static void open_level(struct half *half, uint32_t level)
 {
-    int64_t found = below(half->used, price);
-    if (found >= 0)
-        return (uint32_t)found;
-    int64_t word = price / 64 % 64 == 0 ? -1 : below(half->groups, price / 64 - 1);
-    if (word < 0) {
-        int64_t group = -1;
-        for (int64_t from = price / 4096 - 1; group < 0 && from >= 0; from = from / 64 * 64 - 1)
-            group = below(half->all, from);
-        if (group < 0)
-            return 0;
-        word = below(half->groups, group * 64 + 63);
-    }
-    return (uint32_t)below(half->used, word * 64 + 63);
+    half->used[level / 64] |= UINT64_C(1) << level % 64;
+    half->groups[level / 4096] |= UINT64_C(1) << level / 64 % 64;
+    if (half->best == 0 || level < half->best)
+        half->best = level;
 }
 
-static void drop_level(struct half *half, int side, uint32_t price)
+static void drop_level(struct half *half, uint32_t level)
 {
-    clear_used(half, price);
-    if (half->best == price)
-        half->best = side == SELL ? next_ask(half, price) : next_bid(half, price);
+    if ((half->used[level / 64] &= ~(UINT64_C(1) << level % 64)) == 0)
+        half->groups[level / 4096] &= ~(UINT64_C(1) << level / 64 % 64);
+    if (half->best == level)
+        half->best = next_used(half, level);
 }
 
 /* Word by word: of a struct's literal gcc makes `rep stos`, 7 ns for each event. */
@@ -203,33 +173,36 @@ static void take_out(struct sketch *book, uint32_t at)
 
 static void join(struct sketch *book, uint32_t index, int side, uint32_t price)
 {
+    const uint32_t level = level_of(side, price);
     struct half *half = &book->halves[side - 1];
-    struct queue *queue = &half->levels[price];
+    struct queue *queue = &half->levels[level];
     struct order *order = &book->orders[index];
-    order->price = price << 1 | (side == SELL);
+    order->level = level << 1 | (side == SELL);
     order->prev = queue->tail;
     order->next = 0;
     if (queue->tail != 0) {
         book->orders[queue->tail].next = index;
     } else {
         queue->head = index;
-        set_used(half, price);
-        if (half->best == 0 || (side == SELL ? price < half->best : price > half->best))
-            half->best = price;
+        open_level(half, level);
     }
     queue->tail = index;
+}
+
+static int side_of(const struct order *order)
+{
+    return (order->level & 1) != 0 ? SELL : BUY;
 }
 
 static void leave(struct sketch *book, uint32_t index)
 {
     const struct order *order = &book->orders[index];
-    const int side = (order->price & 1) != 0 ? SELL : BUY;
-    struct half *half = &book->halves[side - 1];
-    struct queue *queue = &half->levels[order->price >> 1];
+    struct half *half = &book->halves[side_of(order) - 1];
+    struct queue *queue = &half->levels[order->level >> 1];
     *(order->prev != 0 ? &book->orders[order->prev].next : &queue->head) = order->next;
     *(order->next != 0 ? &book->orders[order->next].prev : &queue->tail) = order->prev;
     if (queue->head == 0)
-        drop_level(half, side, order->price >> 1);
+        drop_level(half, order->level >> 1);
 }
 
 static void give_back(struct sketch *book, uint32_t index)
@@ -240,11 +213,12 @@ static void give_back(struct sketch *book, uint32_t index)
 
 static int64_t trade(struct sketch *book, const struct command *command, uint64_t index_bits)
 {
-    struct half *half = &book->halves[command->side == SELL ? BUY - 1 : SELL - 1];
+    const int side = command->side == SELL ? BUY : SELL;
+    struct half *half = &book->halves[side - 1];
+    const uint32_t last = level_of(side, (uint32_t)command->price_ticks);
     int64_t left = command->size_lots;
-    while (left > 0 && half->best != 0 &&
-           (command->side == SELL ? half->best >= command->price_ticks : half->best <= command->price_ticks)) {
-        const uint32_t price = half->best, index = half->levels[price].head;
+    while (left > 0 && half->best != 0 && half->best <= last) {
+        const uint32_t price = level_of(side, half->best), index = half->levels[half->best].head;
         struct order *maker = &book->orders[index];
         const uint32_t lots = left < maker->lots ? (uint32_t)left : maker->lots;
         struct event *event = tell(book, TRADE | index_bits, command->order_id.word, command->account, price, lots);
@@ -307,10 +281,10 @@ int64_t sketch_batch(struct sketch *book, const struct command *commands, int64_
         }
         const uint32_t at = find(book, command->order_id.word, hash), index = book->places[at].order;
         const struct order *order = &book->orders[index];
-        const int side = (order->price & 1) != 0 ? SELL : BUY;
+        const int side = side_of(order);
         leave(book, index);
         if (command->kind == CANCEL) {
-            tell(book, DONE | index_bits, order->id, command->account, order->price >> 1, order->lots);
+            tell(book, DONE | index_bits, order->id, command->account, level_of(side, order->level >> 1), order->lots);
             take_out(book, at);
             give_back(book, index);
         } else {
