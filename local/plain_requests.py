@@ -37,8 +37,7 @@ class PlainRequests(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._source_ip: str | None = None
         self._received = b""
-        self._wanted = 0  # so many bytes are a whole request, once its head is there
-        self._parsed: tuple[Asked, Match, int] | None = None
+        self._parsed: tuple[Asked, Match, int, int] | None = None  # the last two: where its body begins and ends
         self._running: asyncio.Task | None = None
         self._is_full = False
         self._is_paused = False
@@ -90,15 +89,15 @@ class PlainRequests(asyncio.Protocol):
 
     def _next(self) -> None:
         """Begins with the request that has come, if it is whole."""
-        if not self._received or self._is_full or len(self._received) < self._wanted:
+        if not self._received or self._is_full:
             return
         if self._parsed is None and not self._read_head():
             return
-        asked, match, start = self._parsed
-        if len(self._received) < self._wanted:
+        asked, match, start, end = self._parsed
+        if len(self._received) < end:
             return
-        asked.body = self._received[start:self._wanted]
-        self._received, self._wanted, self._parsed = self._received[self._wanted:], 0, None
+        asked.body = self._received[start:end]
+        self._received, self._parsed = self._received[end:], None
         self._running = asyncio.get_running_loop().create_task(self._answer(asked, match))
 
     async def _answer(self, asked: Asked, match: Match) -> None:
@@ -132,7 +131,7 @@ class PlainRequests(asyncio.Protocol):
             self._hand_over()
             return False
         asked, match, length = found
-        self._parsed, self._wanted = (asked, match, end + 4), end + 4 + length
+        self._parsed = asked, match, end + 4, end + 4 + length
         return True
 
     def _parse(self, head: str) -> tuple[Asked, Match, int] | None:

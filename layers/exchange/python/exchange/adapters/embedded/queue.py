@@ -49,11 +49,11 @@ class PostgresQueue:
         """One transaction. Groups are locked in the order of their names, so two calls never wait for each other. `with_batch`:
         committed before the batch's acknowledgement is, so a crash that undoes the one undoes the other."""
         ordered = sorted(messages, key=lambda message: (queue_name(message.queue), message.group))
-        names = [queue_name(message.queue) for message in ordered]
+        names, groups = [queue_name(message.queue) for message in ordered], [message.group for message in ordered]
         self._connection_for(flush=not with_batch).run(
-            _SEND_ALL, array(names), array([message.group for message in ordered]),
+            _SEND_ALL, array(names), array(groups),
             array([message.dedup_id for message in ordered]), array([message.body for message in ordered]))
-        for name, _ in dict.fromkeys((queue_name(message.queue), message.group) for message in ordered):
+        for name, _ in dict.fromkeys(zip(names, groups, strict=True)):
             self._waker.wake(name)
 
     def _connection_for(self, *, flush: bool) -> Connection:

@@ -30,7 +30,8 @@ _FIND, _FIND_BY_CLIENT_OID = (Prepared(f"SELECT {_ORDER} FROM orders WHERE accou
                               for column in ("id", "client_oid"))
 
 # See place_order: the lock that placements share. A statement of its own, so that the next one's snapshot is later.
-_AWAIT_PLACEMENTS = Prepared("SELECT pg_advisory_xact_lock((7301014::bigint << 32) + %s)")
+_LOCK = "SELECT pg_advisory_xact_lock((7301014::bigint << 32) + %s)"
+_AWAIT_PLACEMENTS = Prepared(_LOCK)
 # Pages by their statement: a few that all ask for. Connections keep what they have prepared, so there is an end to it.
 _PAGES_KEPT = 32
 _pages: dict[str, Prepared] = {}
@@ -166,7 +167,7 @@ def _page(table: str, columns: str, conditions: list[str], values: list, market:
         if settled_for is None:
             return connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
         with connection.pipeline(), connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock((7301014::bigint << 32) + %s)", (settled_for,))
+            connection.execute(_LOCK, (settled_for,))
             cursor = connection.cursor(row_factory=dict_row).execute(statement, values)
         return cursor.fetchall()
     return page.in_order(repeatable(read))
