@@ -122,11 +122,19 @@ struct touch_key {
 };
 
 /* One step to take back when the events do not fit. */
-enum undo_kind { UNDO_REST = 1, UNDO_REMOVE, UNDO_REDUCE, UNDO_FILL, UNDO_REFRESH };
+enum undo_kind { UNDO_REST = 1, UNDO_REMOVE, UNDO_REDUCE, UNDO_FILL, UNDO_REFRESH, UNDO_MOVE };
 struct undo {
     uint32_t kind, node;
-    int64_t a, b; /* REST: not written; REMOVE: price, side of the level; REDUCE: visible, hidden; FILL: lots; REFRESH: lots, opened */
+    int64_t a, b; /* REMOVE: price, side of the level; REDUCE: visible, hidden; FILL: lots; REFRESH: lots, opened; MOVE: price */
 };
+
+/* What lies under a MOVE, in the place of one note. */
+struct stood {
+    struct links links;
+    int64_t lots;
+    uint64_t opened;
+};
+_Static_assert(sizeof(struct stood) == sizeof(struct undo), "a move is two notes");
 
 /* One call: where the block's parts are, where the events go, what is to be taken back if they do not fit. */
 struct run {

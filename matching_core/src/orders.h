@@ -151,6 +151,22 @@ static inline void note_rest(struct run *run, uint32_t node)
     undo->node = node;
 }
 
+/* An order moves within its side: where it stood and what it was, and on top of that, as a note, the price. */
+static inline void note_move(struct run *run, uint32_t index)
+{
+    const struct node *node = &run->nodes[index];
+    struct stood *stood = (struct stood *)(void *)run->undo;
+    struct undo *undo = run->undo + 1;
+    REQUIRE(undo < run->undos_end);
+    stood->links = run->links[index];
+    stood->lots = node->lots;
+    stood->opened = node->opened;
+    undo->kind = UNDO_MOVE;
+    undo->node = index;
+    undo->a = run->levels[node->level].price_ticks;
+    run->undo = undo + 1;
+}
+
 /* The links to a node stand in its neighbours, and in the level at an end of the queue. Where there is no neighbour, node 0
  * is written, which nobody reads: whether there is one comes at random, so there is no branch on it. */
 static inline void queue_node(struct run *run, uint32_t index, struct level *level)
@@ -209,41 +225,47 @@ static inline void link_node(struct run *run, uint32_t index, uint32_t level_ind
     run->book->order_count++;
 }
 
-/* Out of its level, which goes with its last order. Its id is the caller's to remove. */
-static inline void unlink_node(struct run *run, uint32_t index)
+/* Out of its level, which goes with its last order. For an order without an extra; all else of going is the caller's. */
+static inline void leave_level(struct run *run, uint32_t index)
 {
-    struct node *node = &run->nodes[index];
-    struct level *level = &run->levels[node->level];
-    const int64_t lots = level->lots - node->lots;
+    const uint32_t level_index = run->nodes[index].level;
+    struct level *level = &run->levels[level_index];
+    const int64_t lots = level->lots - run->nodes[index].lots;
     const int64_t orders = (int64_t)level->orders - 1;
-    const int64_t all_orders = (int64_t)run->book->order_count - 1;
-    REQUIRE((lots | orders | all_orders) >= 0);
+    REQUIRE((lots | orders) >= 0);
     unqueue_node(run, index, level);
     level->lots = lots;
     level->orders = (uint32_t)orders;
-    if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
-        unlink_extra(run, index, level);
-    }
-    run->book->order_count = (uint64_t)all_orders;
     if (orders == 0) {
-        level_drop(run, node->level);
+        level_drop(run, level_index);
     }
 }
 
-/* Behind the queue of its level. For an order without an extra; all else of resting is the caller's. */
-static inline void join_queue(struct run *run, uint32_t index, int64_t lots, uint32_t level_index)
+/* Out of its level. Its id is the caller's to remove. */
+static inline void unlink_node(struct run *run, uint32_t index)
 {
+    REQUIRE(run->book->order_count > 0);
+    run->book->order_count--;
+    if (__builtin_expect((run->nodes[index].flags & NODE_EXTRA) != 0, 0)) {
+        unlink_extra(run, index, &run->levels[run->nodes[index].level]);
+    }
+    leave_level(run, index);
+}
+
+/* Behind the queue of its level. For an order without an extra; all else of resting is the caller's. */
+static inline void join_level(struct run *run, uint32_t index, uint32_t level_index)
+{
+    struct node *node = &run->nodes[index];
     struct level *level = &run->levels[level_index];
     const uint32_t tail = level->tail;
     REQUIRE((tail == NONE) == (level->orders == 0));
-    run->nodes[index].level = level_index;
+    node->level = level_index;
     run->links[index] = (struct links){.prev = tail, .next = NONE};
     run->links[tail].next = index;
     level->head = pick(tail == NONE, index, level->head);
     level->tail = index;
-    level->lots += lots;
+    level->lots += node->lots;
     level->orders++;
-    run->book->order_count++;
 }
 
 /* An iceberg shows a part, unless it waits as a stop or its part was told with it. */
@@ -402,6 +424,23 @@ static void take_back_refresh(struct run *run, uint32_t index, int64_t lots, uin
     }
 }
 
+/* Back into the level that it left, which may have gone with it. */
+static void link_again(struct run *run, uint32_t index, uint32_t level_side, int64_t price_ticks)
+{
+    const uint32_t level = level_find(run, level_side, price_ticks);
+    link_node(run, index, level != NONE ? level : level_add(run, level_side, price_ticks));
+}
+
+static void take_back_move(struct run *run, uint32_t index, const struct stood *stood, int64_t price_ticks)
+{
+    struct node *node = node_at(run, index);
+    unlink_node(run, index);
+    run->links[index] = stood->links;
+    node->lots = stood->lots;
+    node->opened = stood->opened;
+    link_again(run, index, node->side, price_ticks);
+}
+
 static void take_back_step(struct run *run, const struct undo *step)
 {
     struct node *node = node_at(run, step->node);
@@ -412,13 +451,14 @@ static void take_back_step(struct run *run, const struct undo *step)
         unlink_node(run, step->node);
         give_node(run, step->node);
         break;
-    case UNDO_REMOVE: {
-        const uint32_t side = (uint32_t)step->b;
-        const uint32_t level = level_find(run, side, step->a);
+    case UNDO_REMOVE:
         id_add(run, step->node, hash_of_id);
-        link_node(run, step->node, level != NONE ? level : level_add(run, side, step->a));
+        link_again(run, step->node, (uint32_t)step->b, step->a);
         break;
-    }
+    case UNDO_MOVE:
+        take_back_move(run, step->node, (const struct stood *)(void *)--run->undo, step->a);
+        count_again(run, node, level_at(run, node->level));
+        break;
     case UNDO_REDUCE:
         node->lots += step->a;
         level_at(run, node->level)->lots += step->a;

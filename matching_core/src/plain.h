@@ -119,7 +119,8 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     id_put_here(bucket, index, hash_of_id);
     book->spare_count--; /* the node of next_free_node */
     touch_level(run, &run->levels[level_index]);
-    join_queue(run, index, lots, level_index);
+    join_level(run, index, level_index);
+    book->order_count++;
     note_rest(run, index);
     return RESTED;
 }
@@ -148,8 +149,7 @@ static inline int is_plain_move(struct run *run, const struct command *command, 
            !would_trade(run, node->side, command->price_ticks);
 }
 
-/* The order joins the queue at its new price, then leaves the old one. Its id stays where it is and names the new node. Answers
- * whether this was done. */
+/* The order leaves its queue for the one at its new price; its node and its id stay. Answers whether this was done. */
 static inline int move_plain(struct run *run, const struct command *command, const struct ahead *ahead)
 {
     struct plain_move move;
@@ -157,30 +157,35 @@ static inline int move_plain(struct run *run, const struct command *command, con
         return 0;
     }
     mc_book *const book = run->book;
+    const uint32_t index = ahead->node;
+    struct node *const node = &run->nodes[index];
+    const uint32_t side = node->side;
     const int64_t price_ticks = command->price_ticks;
-    const struct node *const from = &run->nodes[ahead->node];
-    const uint32_t index = next_free_node(run);
-    struct node *const to = &run->nodes[index];
-    emit_order(run, AMENDED, 0, 0, from, price_ticks, move.lots, from->lots);
-    emit_order(run, OPENED, 0, 0, from, price_ticks, move.lots, 0);
-    const uint64_t opened = book->sequence;
-    book->spare_count--; /* the node of next_free_node */
-    to->order_id = from->order_id;
-    to->account = from->account;
-    to->lots = move.lots;
-    to->opened = opened;
-    to->traded = from->traded;
-    to->meta = from->meta;
-    to->share = plain_hash(ahead->hash, from->account, from->meta, price_ticks, move.lots, opened, from->traded);
-    book->order_sum += to->share;
-    run->ids[(uint32_t)ahead->hash & run->id_mask].node[ahead->place] = index;
+    struct event *const amended = run->event;
+    struct event *const opened = amended + 1;
+    const uint64_t sequence = book->sequence + 1;
+    REQUIRE(opened < run->events_end);
+    run->event = amended + 2;
+    book->sequence = sequence + 1;
+    amended->head = AMENDED | side << 8 | run->index_bits;
+    opened->head = OPENED | side << 8 | run->index_bits;
+    amended->sequence = sequence;
+    opened->sequence = sequence + 1;
+    write_order_event(amended, &node->order_id, node->account, price_ticks, move.lots, node->lots);
+    write_order_event(opened, &node->order_id, node->account, price_ticks, move.lots, 0);
+    touch_level(run, &run->levels[node->level]);
+    note_move(run, index);
+    leave_level(run, index);
+    node->lots = move.lots;
+    node->opened = sequence + 1;
+    book->order_sum -= node->share;
+    node->share = plain_hash(ahead->hash, node->account, node->meta, price_ticks, move.lots, sequence + 1, node->traded);
+    book->order_sum += node->share;
     if (move.level == NONE) {
-        move.level = level_add(run, from->side, price_ticks);
+        move.level = level_add(run, side, price_ticks);
     }
     touch_level(run, &run->levels[move.level]);
-    join_queue(run, index, move.lots, move.level);
-    note_rest(run, index);
-    leave_queue(run, ahead->node);
+    join_level(run, index, move.level);
     return 1;
 }
 

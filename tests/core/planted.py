@@ -16,6 +16,14 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "an undone refresh keeps its new age": (
         "orders.h", "node->traded -= lots;\n    node->opened = opened;", "node->traded -= lots;"),
     "an undone refresh stays at the end of the queue": ("orders.h", "if (level->head != index) {", "if (0) {"),
+    "an undone move keeps its new age": ("orders.h", "    node->opened = stood->opened;\n", ""),
+    "an undone move keeps its new size": ("orders.h", "    node->lots = stood->lots;\n", ""),
+    "an undone move keeps its share of the state hash": (
+        "orders.h", "step->a);\n        count_again(run, node, level_at(run, node->level));", "step->a);"),
+    "an undone move comes back behind the queue": (
+        "orders.h", "    run->links[index] = stood->links;\n",
+        "    run->links[index] = (struct links){level_find(run, node->side, price_ticks) == NONE ? NONE : "
+        "run->levels[level_find(run, node->side, price_ticks)].tail, NONE};\n"),
     "a refreshed iceberg keeps its place": ("orders.h", "if (level->tail != index) {", "if (0) {"),
     "a refreshed iceberg keeps its age": ("orders.h", "node->lots = shown;\n    node->opened = opened;", "node->lots = shown;"),
     "a refreshed iceberg keeps its place among those that end": (
@@ -107,10 +115,11 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "plain.h", "taker.can_rest = command->time_in_force == GTC;", "taker.can_rest = 1;"),
     "an order moves straight though it trades": (
         "plain.h", " &&\n           !would_trade(run, node->side, command->price_ticks);", ";"),
-    "a moved order's id names its old node": (
-        "plain.h", "    run->ids[(uint32_t)ahead->hash & run->id_mask].node[ahead->place] = index;\n", ""),
     "a moved order is as old as its amend": (
-        "plain.h", "    const uint64_t opened = book->sequence;\n", "    const uint64_t opened = book->sequence - 1;\n"),
+        "plain.h", "    node->opened = sequence + 1;\n    book->order_sum -=",
+        "    node->opened = sequence;\n    book->order_sum -="),
+    "a moved order's level is not told": (
+        "plain.h", "    touch_level(run, &run->levels[node->level]);\n    note_move", "    note_move"),
     "an order moves straight out of its band": (
         "plain.h", "           !is_outside_band(run, node->side, command->price_ticks, command->collar_bp) &&\n", ""),
     "an iceberg moves straight": ("plain.h", "(node->flags & NODE_EXTRA) != 0 || most", "most"),
