@@ -58,7 +58,7 @@ test: setup core-tools node-packages clients screen browser ## everything that C
 	@$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: check
-check: setup web/node_modules/.ready ## the quick loop, about a minute: lint, the screen's calculators, all quick tests that need no server
+check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, the screen's calculators, all quick tests that need no server
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint && npm test --silent
 	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow and not database" -n 2 --dist loadfile $(ARGS)

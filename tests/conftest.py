@@ -138,7 +138,7 @@ def redis_url(redis_server, monkeypatch):
     """The URL of an empty Valkey; REDIS_URL points at it."""
     import redis
 
-    from exchange.adapters.redis import connection
+    from exchange.adapters.redis import buckets, connection, node
 
     url = "redis://{}:{}/0".format(*redis_server)
     monkeypatch.setenv("REDIS_URL", url)
@@ -147,3 +147,5 @@ def redis_url(redis_server, monkeypatch):
         client.flushall()
     yield url
     connection.client.cache_clear()
+    node.close("views")
+    buckets.close()

@@ -30,11 +30,13 @@ def symbols(tmp_path_factory) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in re.findall(r"^[0-9a-f ]{16} (\w) (\S+)$", listing, re.MULTILINE)]
 
 
+@pytest.mark.slow
 def test_the_core_can_call_no_allocator(symbols: list[tuple[str, str]]) -> None:
     wanted = {name for kind, name in symbols if kind == "U"}
     assert wanted and wanted <= MAY_BE_CALLED
 
 
+@pytest.mark.slow
 def test_the_core_has_no_variables(symbols: list[tuple[str, str]]) -> None:
     assert {"T", "t"} & {kind for kind, _ in symbols}
     assert not [name for kind, name in symbols if kind in "BbDdCcGgSs"]
@@ -53,7 +55,8 @@ def test_the_core_has_no_assembly_and_no_arrays_of_unknown_length() -> None:
                     str(CORE / "fuzz" / "unit.c")], check=True)
 
 
-@pytest.mark.parametrize("compiler", ["cc", pytest.param("clang-19", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["cc", "clang-19"])
 def test_no_call_allocates(tmp_path: Path, compiler: str) -> None:
     if compiler != "cc":
         needs(compiler)

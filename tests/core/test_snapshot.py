@@ -13,6 +13,7 @@ from tests.core.commands import MAX
 from tests.core.duel import SIDES
 from tests.core.snapshots import EXTRA_FIELDS, HEADER, ORDER, SECTIONS, WITH_EXTRA, Snapshot, mutated, rechecked
 from tests.core.streams import PROFILES, Stream
+from tests.seeds import seeds
 
 CORES = [Book, NaiveBook]
 
@@ -20,7 +21,7 @@ CORES = [Book, NaiveBook]
 def _verdict(core: type, snapshot: bytes):
     """The restored book, or None when it was refused."""
     try:
-        return core.restore(snapshot)
+        return core.restore(snapshot, orders=1)
     except DamagedSnapshot:
         return None
 
@@ -274,11 +275,12 @@ def test_odd_but_sound_is_restored(name: str) -> None:
         assert core.restore(saved.fitting()).snapshot() == saved.fitting()
 
 
-def test_both_cores_believe_the_same() -> None:
+@pytest.mark.parametrize("seed", seeds(4, quick=1))
+def test_both_cores_believe_the_same(seed: int) -> None:
     """Some thousand changed snapshots with fitting hashes: both refuse them, or both restore exactly what stands there."""
-    draw, refused, restored = random.Random(23), 0, 0
+    draw, refused, restored = random.Random(seed), 0, 0
     snapshots = [book_of(Book, name).snapshot() for name in BOOKS]
-    for _ in range(4_000):
+    for _ in range(1_000):
         damaged = mutated(draw.choice(snapshots), draw)
         fast, naive = _verdict(Book, damaged), _verdict(NaiveBook, damaged)
         assert (fast is None) == (naive is None), damaged.hex()
@@ -289,7 +291,7 @@ def test_both_cores_believe_the_same() -> None:
         assert fast.snapshot() == damaged == naive.snapshot()
         assert fast.indicative() == naive.indicative()
         assert [fast.levels(side, 99) for side in SIDES] == [naive.levels(side, 99) for side in SIDES]
-    assert refused > 1_000 and restored > 500
+    assert refused > 250 and restored > 125
 
 
 def test_the_layout_is_the_documented_one() -> None:

@@ -26,6 +26,7 @@ from exchange.journal import (
 )
 from exchange.ports import Fenced
 from exchange.replica import BadSnapshot, BookReplica
+from tests.seeds import seeds
 
 OF_A_BATCH = ["before append", "after append", f"before send to {SETTLE}", f"after send to {SETTLE}",
               f"before send to {FEED}", f"after send to {FEED}"]
@@ -171,7 +172,7 @@ def test_nudges_lost_and_repeated(seed: int) -> None:
     world.check()
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(60, quick=15))
 def test_everything_at_once(seed: int) -> None:
     """Kills at random points, redeliveries, two workers, lost and repeated nudges, snapshots in between."""
     world = World(seed, drop_nudges=0.2, repeat_nudges=0.2)

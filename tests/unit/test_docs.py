@@ -7,6 +7,7 @@ that is put together from a name (`invalid_{name}`) stands for the names that th
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,9 @@ def codes_in(tree: ast.Module) -> set[str]:
     return found
 
 
-def produced_codes() -> set[str]:
-    return set().union(*(codes_in(ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES))
+@cache
+def produced_codes() -> frozenset[str]:
+    return frozenset().union(*(codes_in(ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES))
 
 
 def test_codes_are_read_from_all_kinds_of_source() -> None:

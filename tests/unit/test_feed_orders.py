@@ -10,6 +10,7 @@ import pytest
 from exchange.commands import CommandKind, Side, Stp, TimeInForce
 from exchange.events import Mode
 from exchange.feed.orders import LiveOrder
+from tests.seeds import seeds
 from tests.unit.feed_world import MARKET, Listener, World, subscriber
 
 FIRST, SECOND, THIRD = (str(UUID(int=number)) for number in (1, 2, 3))
@@ -68,7 +69,7 @@ def core_orders(world: World, side: Side) -> list[tuple[str, str, Decimal]]:
             for order_id, _, price, lots in world.book.orders(side)]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6, quick=2))
 def test_books_from_full_are_the_cores_for_the_public_and_for_owners(seed):
     rng, world = random.Random(seed), World()
     listener = Listener(world, subscriber("public", "full"), subscriber("one", "full", account=1),

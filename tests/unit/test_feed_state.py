@@ -12,10 +12,11 @@ from exchange.feed.levels import Levels, checksum
 from exchange.feed.routing import greeting
 from exchange.feed.state import MarketState
 from exchange.feed.statistics import DAY_MINUTES, MINUTE_MS, Statistics
+from tests.seeds import seeds
 from tests.unit.feed_world import MARKET, Listener, World, subscriber
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(8, quick=2))
 def test_views_equal_the_book_and_sequences_have_no_gap(seed):
     rng = random.Random(seed)
     world = World()

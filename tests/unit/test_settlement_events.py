@@ -18,6 +18,7 @@ from exchange.events import (
 )
 from exchange.holds import largest_fee_ppm
 from exchange.settlement import SettlementBroken
+from tests.seeds import seeds
 from tests.unit.settlement_world import NOW, World, event, trade
 
 ONE = 1_000_000  # lots of 1 BTC
@@ -315,7 +316,7 @@ def random_batch(world, rng):
     return batch
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6, quick=2))
 def test_no_unit_is_made_or_lost_by_anything_the_core_does(seed):
     rng, world = random.Random(seed), World()
     seen = set()
