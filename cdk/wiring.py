@@ -132,7 +132,7 @@ class Wiring:
                 return [_allow(["dynamodb:GetItem", "dynamodb:PutItem"], [r.market_status.table_arn])]
             case Use.READ_API_KEYS:
                 # When a key was last used is noted on its row: that attribute, and no other.
-                return [_allow(["dynamodb:GetItem"], [r.api_keys.table_arn]),
+                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [r.api_keys.table_arn]),
                         _allow(["dynamodb:UpdateItem"], [r.api_keys.table_arn], {
                             "ForAllValues:StringEquals": {"dynamodb:Attributes": ["key", "last_used_s"]}}),
                         _allow(["kms:Decrypt"], [r.api_key_secrets.key_arn])]

@@ -64,8 +64,8 @@ class Api:
         auth._callers.clear()
         placing.market_status.forget()
         placing._last_trades.clear()
-        api_keys._found.clear()
-        api_keys._noted.clear()
+        for kept in (api_keys._found, api_keys._used, api_keys._noted):
+            kept.clear()
         monkeypatch.setattr(custody_secret, "_kept", None)
         fee_rates._volumes.clear()
         client = boto3.client("dynamodb")

@@ -85,6 +85,19 @@ def test_only_the_engine_writes_the_journal_and_only_its_markets(local_assembly:
     assert markets == set(listed_markets())
 
 
+def test_a_key_is_read_by_its_id_alone_or_with_others(statements: list[tuple[str, dict]]) -> None:
+    able: dict[str, set[str]] = {}
+    for operation, statement in statements:
+        if "ApiKeys" in json.dumps(statement["Resource"]):
+            able.setdefault(operation, set()).update(as_list(statement["Action"]))
+    for operation in OPERATIONS:
+        if operation.uses & {Use.READ_API_KEYS, Use.WRITE_API_KEYS}:
+            assert {"dynamodb:GetItem", "dynamodb:BatchGetItem"} <= able[operation.name], operation.name
+            assert not able[operation.name] & {"dynamodb:Scan", "dynamodb:Query"}, operation.name
+        else:
+            assert operation.name not in able
+
+
 def test_who_only_reads_keys_may_write_when_one_was_used_and_nothing_else(statements: list[tuple[str, dict]]) -> None:
     seen = set()
     for operation, statement in statements:

@@ -2,7 +2,9 @@
 kept as a salted hash.
 
 A key that was found is kept in the process for at most MAX_AGE_S, so a deleted one stops working everywhere within that
-time. A key that was not found is not kept: a new one works at once.
+time. A key that was not found is not kept: a new one works at once. When a kept key has to be read again, the others that were
+used since they were read and are old, too, come in the same request: after a pause all of them would be read one by one, in
+the first requests of those who come back.
 
 When a key last signed a good request is noted on its row, by one write a minute and key, whichever environments it calls; a
 note that cannot be made is left out.
@@ -23,6 +25,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 
 import boto3
 from botocore.config import Config
@@ -33,6 +36,9 @@ from pynamodb.models import Model
 MAX_AGE_S = 5.0
 # How exactly the last use is known, and so how often it is written.
 USE_NOTED_EVERY_S = 60
+# From this age on a kept key that is in use is read with another one; what is read together grows old together.
+_READ_ALONG_AGE_S = MAX_AGE_S / 2
+_READ_AT_ONCE = 100  # BatchGetItem takes no more
 _KEPT = 10_000
 _SECRET_BYTES = 64
 logger = logging.getLogger("exchange.api_keys")
@@ -88,6 +94,7 @@ class ApiKey:
 
 _noted: dict[str, float] = {}  # key -> when this environment last noted its use, or found that another had
 _found: dict[str, tuple[float, ApiKey]] = {}
+_used: dict[str, None] = {}  # of those found, which were asked for after they were read, in the order in which that was first
 
 
 @lru_cache(maxsize=1)
@@ -96,28 +103,62 @@ def _kms() -> object:
 
 
 def find_key(key: str) -> ApiKey | None:
-    """The key with this id, at most MAX_AGE_S old, or None."""
+    """The key with this id, at most MAX_AGE_S old, or None; pynamodb's and botocore's exceptions pass through."""
     now = time.monotonic()
     kept = _found.get(key)
-    if kept is not None and now - kept[0] < MAX_AGE_S:
-        return kept[1]
-    _found.pop(key, None)
+    if kept is not None:
+        _used[key] = None
+        if now - kept[0] < MAX_AGE_S:
+            return kept[1]
+        if _read_again(key, now):
+            return _found[key][1] if key in _found else None
     if not _KEY_ID.fullmatch(key):
         return None
     try:
         row = _Row.get(key, consistent_read=True)
     except _Row.DoesNotExist:
+        _forget(key)
         return None
-    # A secret never changes: one that was decrypted before need not be decrypted again.
-    secret = kept[1].secret if kept is not None else _decrypt(key, bytes(row.secret))
-    found = ApiKey(key=key, account=int(row.account), user_id=row.user_id, profile_id=row.profile_id, label=row.label,
-                   scopes=frozenset(row.scopes), secret=secret, passphrase_salt=bytes(row.passphrase_salt),
-                   passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at,
-                   allowed_addresses=tuple(sorted(row.allowed_addresses or ())), last_used_s=int(row.last_used_s or 0))
     if len(_found) >= _KEPT:
         _found.clear()
-    _found[key] = (now, found)
-    return found
+        _used.clear()
+    return _keep(row, now)
+
+
+def _read_again(key: str, now: float) -> bool:
+    """Reads the kept key, and others with it, in one request; False if the table left just this one unanswered. What is not
+    there any more is kept no longer; what was left unanswered stays as old as it is."""
+    old = (other for other in _used if now - _found[other][0] >= _READ_ALONG_AGE_S and other != key)
+    asked = [key, *islice(old, _READ_AT_ONCE - 1)]
+    table = _Row._get_connection()
+    # Not the model's batch_get, which asks for what was left unanswered again and again without a pause.
+    answer = table.batch_get_item([{"key": each} for each in asked], consistent_read=True)
+    unanswered = {row["key"]["S"] for row in answer["UnprocessedKeys"].get(_Row.Meta.table_name, {}).get("Keys", ())}
+    rows = {row.key: row for row in map(_Row.from_raw_data, answer["Responses"].get(_Row.Meta.table_name, ()))}
+    for each in asked:
+        if each in rows:
+            _keep(rows[each], now)
+        elif each not in unanswered:
+            _forget(each)
+    return key not in unanswered
+
+
+def _keep(row: _Row, now: float) -> ApiKey:
+    kept = _found.get(row.key)
+    # A secret never changes: one that was decrypted before need not be decrypted again.
+    secret = kept[1].secret if kept is not None else _decrypt(row.key, bytes(row.secret))
+    made = ApiKey(key=row.key, account=int(row.account), user_id=row.user_id, profile_id=row.profile_id, label=row.label,
+                  scopes=frozenset(row.scopes), secret=secret, passphrase_salt=bytes(row.passphrase_salt),
+                  passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at,
+                  allowed_addresses=tuple(sorted(row.allowed_addresses or ())), last_used_s=int(row.last_used_s or 0))
+    _found[row.key] = (now, made)
+    _used.pop(row.key, None)
+    return made
+
+
+def _forget(key: str) -> None:
+    _found.pop(key, None)
+    _used.pop(key, None)
 
 
 def note_use(key: ApiKey, now_s: float) -> None:
@@ -192,7 +233,7 @@ def delete_key(account: int, key: str) -> bool:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
         return False
-    _found.pop(key, None)
+    _forget(key)
     _Owner(_owner(account)).update(actions=[_Owner.ids.delete({key})])
     return True
 
