@@ -107,6 +107,10 @@ openapi: setup ## write the OpenAPI document that /openapi.json serves
 synth: setup screen ## build the layers and synthesise the templates into cdk.out
 	@$(PY) -m cdk.synth
 
+.PHONY: bill
+bill: setup ## what a month on AWS costs, estimated (ARGS="--commands 5 --reads 15 --listeners 50"); see docs/COST.md
+	@$(PY) -m bill $(ARGS)
+
 .PHONY: deploy
 deploy: setup node-packages screen ## deploy to the AWS account of the environment's credentials
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npx cdk deploy --all $(ARGS)

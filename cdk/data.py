@@ -44,11 +44,14 @@ class Network(Construct):
         for name, service in (("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
                               ("S3", ec2.GatewayVpcEndpointAwsService.S3)):
             ec2.GatewayVpcEndpoint(self.endpoints, name, vpc=self.vpc, service=service)
+        # Each zone of an endpoint is paid for; a sandbox does without its services where its one zone fails.
+        zones = settings.availability_zones[:1] if settings.sandbox else settings.availability_zones
         for name, service in (("Sqs", ec2.InterfaceVpcEndpointAwsService.SQS),
                               ("Kms", ec2.InterfaceVpcEndpointAwsService.KMS),
                               # For the operators' health page, which stands in the VPC for the ledger's sake.
                               ("Monitoring", ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING)):
-            ec2.InterfaceVpcEndpoint(self.endpoints, name, vpc=self.vpc, service=service)
+            ec2.InterfaceVpcEndpoint(self.endpoints, name, vpc=self.vpc, service=service,
+                                     subnets=ec2.SubnetSelection(availability_zones=zones))
 
     def server_security_group(self, construct_id: str, *, description: str, port: int) -> ec2.SecurityGroup:
         """A group that only the functions reach, on one port."""

@@ -50,7 +50,7 @@ class OperationFunction(Construct):
             self, "Logs", log_group_name=f"/aws/lambda/{name}", removal_policy=RemovalPolicy.DESTROY,
             retention=logs.RetentionDays.ONE_WEEK if settings.sandbox else logs.RetentionDays.THREE_MONTHS)
         self.role = self._role(log_group, wiring.statements(operation, market=market) if wiring else [],
-                               in_vpc=operation.in_vpc)
+                               in_vpc=operation.in_vpc, traces=settings.traces)
         in_vpc = {} if not operation.in_vpc else {
             "vpc": wiring.resources.vpc, "security_groups": [wiring.resources.function_security_group],
             "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)}
@@ -64,7 +64,9 @@ class OperationFunction(Construct):
             layers=layers.of(operation) if layers else [], memory_size=operation.memory_mb,
             timeout=Duration.seconds(operation.timeout_s), role=self.role.without_policy_updates(),
             environment=(wiring.environment(operation, market=market) if wiring else base_environment(settings)),
-            log_group=log_group, logging_format=lambda_.LoggingFormat.JSON, tracing=lambda_.Tracing.ACTIVE,
+            log_group=log_group, logging_format=lambda_.LoggingFormat.JSON,
+            # A share of all calls is traced, which nobody can lower, and each trace is paid for: docs/adr/0021.
+            tracing=lambda_.Tracing.ACTIVE if settings.traces else lambda_.Tracing.PASS_THROUGH,
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             # Full logs at the headline rate cost more than the functions; see AWS facts in docs/ARCHITECTURE.md.
             application_log_level_v2=(lambda_.ApplicationLogLevel.INFO if settings.sandbox
@@ -72,8 +74,9 @@ class OperationFunction(Construct):
         Tags.of(self.function).add(OPERATION_TAG, operation.name)
         self.target: lambda_.IFunction = self.function
         if operation.provisioned:
+            warm = operation.provisioned if settings.warm is None else settings.warm
             self.target = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version,
-                                        provisioned_concurrent_executions=operation.provisioned)
+                                        provisioned_concurrent_executions=warm or None)
 
     def consume(self, construct_id: str, queue: sqs.IQueue, *, batch_size: int = 10) -> None:
         """Lets the queue call this function, batch by batch, with partial batch answers."""
@@ -85,11 +88,12 @@ class OperationFunction(Construct):
             batch_size=batch_size, report_batch_item_failures=True)
         mapping.node.add_dependency(self.role)
 
-    def _role(self, log_group: logs.LogGroup, statements: list[iam.PolicyStatement], *, in_vpc: bool) -> iam.Role:
+    def _role(self, log_group: logs.LogGroup, statements: list[iam.PolicyStatement], *, in_vpc: bool,
+              traces: bool) -> iam.Role:
         rights = [iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                                      resources=[log_group.log_group_arn]),
-                  # X-Ray has no resources to name.
-                  iam.PolicyStatement(actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"])]
+                                      resources=[log_group.log_group_arn])]
+        if traces:  # X-Ray has no resources to name
+            rights.append(iam.PolicyStatement(actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"]))
         if in_vpc:
             rights.append(iam.PolicyStatement(actions=VPC_ACTIONS, resources=["*"]))
         # Inside the role: a policy of its own would be one resource more of the 500 that a stack may have.

@@ -11,6 +11,8 @@ Read once, from the CDK context (`cdk.json`, `-c name=value`), and passed on key
 | origins      | *           | comma-separated origins that browsers may call the application API from             |
 | alarm_email  | (none)      | who is told of an alarm                                                            |
 | rate_limits  | see below   | per address and per account, see docs/API.md; `` for none                           |
+| warm         | 0; else 2   | environments of each market's matching function that are kept warm: 0 in the sandbox |
+| traces       | on; else off | `on` or `off`: X-Ray traces of all functions; `on` in the sandbox                  |
 | functions    | functions   | the folder of the handlers                                                         |
 | screen       | build/screen | the folder of the built screen                                                    |
 """
@@ -23,7 +25,7 @@ from typing import Any
 import yaml
 
 CONTEXT_NAMES = ("stage", "region", "zones", "architecture", "python", "origins", "alarm_email", "rate_limits",
-                 "functions", "screen")
+                 "warm", "traces", "functions", "screen")
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("arm64", "x86_64")
@@ -50,6 +52,8 @@ class Settings:
     origins: tuple[str, ...] = ("*",)
     alarm_email: str | None = None
     rate_limits: str = RATE_LIMITS
+    warm: int | None = None
+    traces: bool = True
     local: bool = False
     markets: tuple[str, ...]
     functions_dir: Path = ROOT / "functions"
@@ -83,10 +87,17 @@ class Settings:
         rate_limits = context.get("rate_limits", RATE_LIMITS)
         if not re.fullmatch(r"([a-z]+=\d{1,6}(\.\d+)?/[1-9]\d{0,6}(,|$))*", rate_limits):
             raise BadSettings(f"rate_limits {rate_limits!r}, wanted for example {RATE_LIMITS}")
+        warm = str(context.get("warm", "0" if stage == "sandbox" else ""))
+        if not re.fullmatch(r"|[0-9]|[1-9][0-9]", warm):
+            raise BadSettings(f"warm {warm!r}, wanted a number up to 99")
+        traces = context.get("traces", "on" if stage == "sandbox" else "off")
+        if traces not in ("on", "off"):
+            raise BadSettings(f"traces {traces!r}, wanted on or off")
         return cls(stage=stage, region=context.get("region", "us-east-1"),
                    zones=tuple(context.get("zones", "a,b").split(",")), architecture=architecture, python=python,
                    origins=tuple(context.get("origins", "*").split(",")), alarm_email=context.get("alarm_email"),
-                   rate_limits=rate_limits, local=local, markets=listed_markets(),
+                   rate_limits=rate_limits, warm=int(warm) if warm else None, traces=traces == "on", local=local,
+                   markets=listed_markets(),
                    functions_dir=Path(context.get("functions", ROOT / "functions")),
                    screen_dir=Path(context.get("screen", ROOT / "build" / "screen")))
 

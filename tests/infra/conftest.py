@@ -18,6 +18,12 @@ def local_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 
 @pytest.fixture(scope="session")
+def production_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The local flavour of a stage that is no sandbox."""
+    return Assembly.read(synthesise(tmp_path_factory.mktemp("cdk.production"), local=True, context={"stage": "production"}))
+
+
+@pytest.fixture(scope="session")
 def host_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     screen = tmp_path_factory.mktemp("screen")

@@ -26,7 +26,8 @@ def test_every_handler_has_its_row() -> None:
 
 @pytest.mark.parametrize("context, message", [
     ({"architecture": "mips"}, "mips.*arm64, x86_64"), ({"python": "2.7"}, "2.7.*3.13"),
-    ({"stage": "My Stage"}, "My Stage"),
+    ({"stage": "My Stage"}, "My Stage"), ({"warm": "-1"}, "-1.*up to 99"), ({"warm": "many"}, "many"), ({"warm": "100"}, "100"),
+    ({"traces": "yes"}, "yes.*on or off"),
 ])
 def test_a_context_that_does_not_exist_is_refused(context: dict[str, str], message: str) -> None:
     with pytest.raises(BadSettings, match=message):
@@ -41,8 +42,8 @@ def test_the_local_flavour_is_kept_until_its_inputs_change(tmp_path: Path, monke
     assert inputs_hash({"stage": "one"}) != inputs_hash({"stage": "two"})
 
 
-def test_another_stage_keeps_its_data_and_has_no_faucet(tmp_path: Path) -> None:
-    assembly = Assembly.read(synthesise(tmp_path / "out", local=True, context={"stage": "production"}))
+def test_another_stage_keeps_its_data_and_has_no_faucet(production_assembly: Assembly) -> None:
+    assembly = production_assembly
     made = {operation for operation, _ in assembly.functions().values()}
     assert made == {operation.name for operation in OPERATIONS if not operation.sandbox_only}
     assert {function["Properties"]["Environment"]["Variables"]["SANDBOX"]
@@ -53,3 +54,23 @@ def test_another_stage_keeps_its_data_and_has_no_faucet(tmp_path: Path) -> None:
             # The screen's bucket holds nothing that a deploy does not make again.
             wanted = "Delete" if stack == "Exchange-production-Web" else "Retain"
             assert resource["DeletionPolicy"] == wanted, (stack, key)
+
+
+def test_what_is_paid_for_by_the_hour_or_the_call_is_less_in_the_sandbox(local_assembly: Assembly,
+                                                                          production_assembly: Assembly) -> None:
+    def zones(assembly: Assembly) -> set[int]:
+        return {len(endpoint["Properties"]["SubnetIds"]) for endpoint in assembly.of_type("AWS::EC2::VPCEndpoint").values()
+                if endpoint["Properties"]["VpcEndpointType"] == "Interface"}
+
+    def modes(assembly: Assembly) -> set[str]:
+        return {function["Properties"]["TracingConfig"]["Mode"] for _, function in assembly.functions().values()}
+
+    assert (zones(local_assembly), zones(production_assembly)) == ({1}, {2})
+    assert (modes(local_assembly), modes(production_assembly)) == ({"Active"}, {"PassThrough"})
+
+
+def test_warm_environments_and_traces_can_be_chosen() -> None:
+    chosen = Settings.from_context({"stage": "sandbox", "warm": "1", "traces": "off"})
+    assert (chosen.warm, chosen.traces) == (1, False)
+    usual = Settings.from_context({"stage": "production"})
+    assert (usual.warm, usual.traces) == (None, False)

@@ -60,17 +60,27 @@ def test_a_consumer_takes_small_batches_and_answers_partially(local_assembly: As
 
 
 @pytest.mark.parametrize("market", MARKETS)
-def test_a_market_is_matched_by_its_own_function_behind_a_warm_alias(local_assembly: Assembly, market: str) -> None:
+def test_a_market_is_matched_by_its_own_function_behind_an_alias(local_assembly: Assembly, market: str) -> None:
     [mapping] = consumers(local_assembly)[f"{PREFIX}commands-{market}.fifo"]
     aliases = {name: alias["Properties"] for (_, name), alias in local_assembly.of_type("AWS::Lambda::Alias").items()}
     [alias] = [alias for name, alias in aliases.items() if json.dumps(name) in json.dumps(mapping["FunctionName"])]
-    assert alias["ProvisionedConcurrencyConfig"]["ProvisionedConcurrentExecutions"] >= 1
     assert "RoutingConfig" not in alias  # a weighted alias would match one market in two versions at once
     stack = "Exchange-sandbox-Trading"
     function = local_assembly.templates[stack]["Resources"][alias["FunctionName"]["Ref"]]["Properties"]
     assert function["Environment"]["Variables"]["MARKET"] == market
     [halting] = consumers(local_assembly)[f"{PREFIX}commands-{market}-dead.fifo"]
     assert local_assembly.operation_of(stack, halting["FunctionName"]) == "engine_halt_market"
+
+
+def warm(assembly: Assembly) -> list[int]:
+    """The environments that are kept warm behind each alias."""
+    return [alias["Properties"].get("ProvisionedConcurrencyConfig", {}).get("ProvisionedConcurrentExecutions", 0)
+            for alias in assembly.of_type("AWS::Lambda::Alias").values()]
+
+
+def test_matching_is_kept_warm_but_in_the_sandbox(local_assembly: Assembly, production_assembly: Assembly) -> None:
+    assert warm(production_assembly) == [BY_NAME["engine_match_orders"].provisioned] * len(MARKETS)
+    assert warm(local_assembly) == [0] * len(MARKETS)
 
 
 def test_schedules_are_those_of_the_table(local_assembly: Assembly) -> None:
