@@ -7,16 +7,22 @@ listens on 127.0.0.1 only.
 import fcntl
 import json
 import os
+import shutil
 import socket
 import sys
 import time
 import warnings
+from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
 DEFAULT_PORTS = {"application": 8080, "trading": 8081, "websocket": 8082}
+CONTENT = ("postgres", "emulator", "snapshots", "valkey", "logs", "sockets", "plan.json", "markets.json", "resources.json",
+           "demo.json", "demo.state.json", "run.json")
 
 
 def find_domain() -> None:
@@ -63,8 +69,11 @@ class DataFolder:
 
     def lock(self) -> None:
         """Raises CannotStart when another supervisor holds the folder."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise CannotStart(f"{self.path} cannot be the data folder: {error.strerror}.") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,8 +82,18 @@ class DataFolder:
             owner = f" (process {run.supervisor_pid})" if run and run.supervisor_pid else ""
             raise CannotStart(
                 f"Another exchange{owner} is running on {self.path}. Stop it, or give this one a folder of its own "
-                "(--data DIR).") from None
+                "(make run DATA=folder).") from None
         self._lock = handle
+
+    def empty(self) -> None:
+        """Deletes what an exchange keeps here, and nothing else. Raises CannotStart where none has run."""
+        found = [self.path / name for name in CONTENT if (self.path / name).exists()]
+        if found and not (self.path / "run.json").exists():
+            raise CannotStart(f"No exchange has run on {self.path}, but there is {found[0].name} in it. Give it a folder of "
+                              "its own (make run DATA=folder).")
+        # Its mark last: if this is interrupted, the next time goes on.
+        for entry in sorted(found, key=lambda entry: entry.name == "run.json"):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
     def locked_by_another(self) -> bool:
         """Whether a supervisor is alive on this folder."""
@@ -110,8 +129,8 @@ def listen(port: int, what: str) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise CannotStart(f"Port {port} for {what} cannot be used: {error.strerror}. Stop what listens there, or "
-                          "choose others (--ports free, or --ports 8080,8081,8082).") from None
+        raise CannotStart(f"Port {port} for {what} cannot be used: {error.strerror}. Stop what listens there, or choose "
+                          'others: make run ARGS="--ports free", or ARGS="--ports 9080,9081,9082".') from None
     listener.setblocking(False)
     return listener
 
@@ -124,10 +143,10 @@ def free_port() -> int:
 
 
 def parse_ports(text: str) -> dict[str, int]:
-    """`free`, or three numbers for application, trading and websocket; raises ValueError."""
+    """`free`, or three numbers for application, trading and websocket; raises argparse.ArgumentTypeError."""
     if text == "free":
         return dict.fromkeys(DEFAULT_PORTS, 0)
-    numbers = [int(part) for part in text.split(",")]
+    numbers = [int(part) if part.isascii() and part.isdigit() else -1 for part in text.split(",")]
     if len(numbers) != len(DEFAULT_PORTS) or not all(0 <= number < 65536 for number in numbers):
-        raise ValueError("wanted `free` or three port numbers: application,trading,websocket")
+        raise ArgumentTypeError(f"wanted `free` or three port numbers (application,trading,websocket), not {text!r}")
     return dict(zip(DEFAULT_PORTS, numbers, strict=True))

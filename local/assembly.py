@@ -10,10 +10,9 @@ from pathlib import Path
 import yaml
 
 from cdk.operations import OPERATIONS
-from local.addresses import REPOSITORY, CannotStart
+from local.addresses import ACCOUNT, REGION, REPOSITORY, CannotStart
 from local.plan import Plan, door_of, make_plan
 from local.resources import Resources
-from local.servers import ACCOUNT, REGION
 from local.template import TemplateError, read_assembly
 
 # On one machine the limits are there to be seen, not to be met: a test or a bench may send all it can.

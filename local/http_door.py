@@ -18,12 +18,12 @@ import orjson
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from local.addresses import ACCOUNT
 from local.invoker import InvocationFailed, InvocationTimedOut, Invoker, Overloaded, WorkerDied
 from local.jwt_check import JwtAuthorizer, Unauthorized
 from local.plan import ApiPlan
 from local.routes import Match, Router
 from local.screen import Screen
-from local.servers import ACCOUNT
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_HEADER_BYTES = 10_240

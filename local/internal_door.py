@@ -14,7 +14,7 @@ from aiohttp import web
 
 from local.http_door import MAX_HEADER_BYTES, HttpServer, error
 from local.invoker import InvocationFailed, Invoker
-from local.resources import function_name
+from local.template import function_name
 
 MAX_MESSAGE_BYTES = 128 * 1024
 _LOCAL_HOSTS = ("127.0.0.1", "localhost")

@@ -8,11 +8,13 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.addresses import REPOSITORY
-from local.resources import Resources, function_name
-from local.template import Assembly, Resource, TemplateError
+from local.template import Assembly, Resource, TemplateError, function_name
+
+if TYPE_CHECKING:
+    from local.resources import Resources  # with boto3, which who reads a plan has no use for
 
 OPERATION_TAG = "lambda-exchange:operation"
 
@@ -120,7 +122,7 @@ def door_of(assembly: Assembly, api: Resource) -> str:
     return "application" if assembly.value(api.stack, {"Ref": api.logical_id}) in guarded else "trading"
 
 
-def make_plan(assembly: Assembly, resources: Resources, *, overrides: dict[str, str]) -> Plan:
+def make_plan(assembly: Assembly, resources: "Resources", *, overrides: dict[str, str]) -> Plan:
     """The plan of an assembly. `overrides` replaces variables of functions that have them. Raises TemplateError."""
     plan = Plan()
     _functions(plan, assembly, resources, overrides)
@@ -136,7 +138,7 @@ def make_plan(assembly: Assembly, resources: Resources, *, overrides: dict[str, 
     return plan
 
 
-def _functions(plan: Plan, assembly: Assembly, resources: Resources, overrides: dict[str, str]) -> None:
+def _functions(plan: Plan, assembly: Assembly, resources: "Resources", overrides: dict[str, str]) -> None:
     for resource in assembly.of_type("AWS::Lambda::Function"):
         tags = {tag["Key"]: tag["Value"] for tag in assembly.property_of(resource, "Tags", [])}
         operation = tags.get(OPERATION_TAG)
@@ -160,7 +162,7 @@ def _known(plan: Plan, reference: str, who: str) -> str:
     return name
 
 
-def _queues(plan: Plan, assembly: Assembly, resources: Resources) -> None:
+def _queues(plan: Plan, assembly: Assembly, resources: "Resources") -> None:
     for resource in assembly.of_type("AWS::SQS::Queue"):
         redrive = assembly.property_of(resource, "RedrivePolicy")
         plan.queues.append(QueuePlan(
@@ -184,7 +186,7 @@ def _mappings(plan: Plan, assembly: Assembly) -> None:
             partial_answers="ReportBatchItemFailures" in values.get("FunctionResponseTypes", [])))
 
 
-def _apis(plan: Plan, assembly: Assembly, resources: Resources) -> None:
+def _apis(plan: Plan, assembly: Assembly, resources: "Resources") -> None:
     apis = {}
     for resource in assembly.of_type("AWS::ApiGatewayV2::Api"):
         identifier, door = resources.ref(resource), door_of(assembly, resource)

@@ -15,7 +15,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from local.template import Assembly, Resource, TemplateError
+from local.template import Assembly, Resource, TemplateError, function_name
 
 NO_LOCAL_PART = {
     "AWS::IAM::Role": "one machine, one user: nothing checks rights",
@@ -277,13 +277,6 @@ def reason_without_local_part(type_name: str) -> str | None:
 
 def issuer(region: str, pool: str) -> str:
     return f"https://cognito-idp.{region}.amazonaws.com/{pool}"
-
-
-def function_name(reference: str) -> str:
-    """The function's name in a name, an ARN, or an ARN with a version or alias."""
-    if not reference.startswith("arn:"):
-        return reference.partition(":")[0]
-    return reference.partition(":function:")[2].partition(":")[0].partition("/")[0]
 
 
 def _shaped(shape: Any, value: Any) -> Any:

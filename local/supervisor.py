@@ -9,7 +9,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -25,12 +24,12 @@ from cdk.screen import config_document
 from exchange.adapters.embedded import QueueSpec, install
 from exchange.adapters.embedded.queue import PostgresQueue
 from local import assembly
-from local.addresses import REPOSITORY, CannotStart, DataFolder, Run, listen
+from local.addresses import REGION, REPOSITORY, CannotStart, DataFolder, Run, listen
 from local.demo.accounts import NEWCOMER, DemoAccounts
 from local.plan import Plan
 from local.processes import Child, ReadyPipe, python
 from local.progress import Progress
-from local.servers import REGION, Emulator, NotReady, Postgres, Valkey
+from local.servers import Emulator, NotReady, Postgres, Valkey
 
 # Lived shorter than this: it died of starting. So often in a row: it will not get better by itself.
 SHORT_LIFE_S = 2.0
@@ -120,7 +119,7 @@ class Supervisor:
         """From the lock to the last child's end. Raises CannotStart."""
         self._folder.lock()
         if self._settings.fresh:
-            self._empty_folder()
+            self._folder.empty()
         self._cut_logs()
         stopping = asyncio.ensure_future(stop.wait())
         work = asyncio.ensure_future(self._start_and_watch())
@@ -289,11 +288,6 @@ class Supervisor:
                 self._progress.note(f"{otherwise}: {error}")
 
     # --- the folder
-
-    def _empty_folder(self) -> None:
-        for entry in self._folder.path.iterdir():
-            if entry.name != "lock":
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def _cut_logs(self) -> None:
         for log in self._folder.logs.glob("*.log"):

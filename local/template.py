@@ -247,3 +247,10 @@ def read_assembly(folder: Path, *, region: str, account: str, parameters: dict[s
     if not templates:
         raise TemplateError(f"{folder} holds no stack")
     return Assembly(templates, folder=folder, region=region, account=account, parameters=parameters)
+
+
+def function_name(reference: str) -> str:
+    """The function's name in a name, an ARN, or an ARN with a version or alias."""
+    if not reference.startswith("arn:"):
+        return reference.partition(":")[0]
+    return reference.partition(":function:")[2].partition(":")[0].partition("/")[0]

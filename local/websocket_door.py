@@ -19,11 +19,11 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from local.addresses import ACCOUNT
 from local.http_door import error
 from local.internal_door import MAX_MESSAGE_BYTES, Answer
 from local.invoker import InvocationFailed, Invoker, Overloaded
 from local.plan import ApiPlan, RoutePlan
-from local.servers import ACCOUNT
 
 # What a client may send. The service takes messages of several frames up to 128 KB; no client of ours has any to say.
 MAX_FRAME_BYTES = 32 * 1024

