@@ -10,6 +10,7 @@ DATA ?= .local
 FRESH ?=
 DEMO ?= 1
 EMAIL ?= you@example.com
+PASSWORD ?=
 ARGS ?=
 SECONDS ?= 60
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -31,8 +32,8 @@ run: setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to
 	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(if $(filter 0,$(DEMO)),,--demo) $(ARGS)
 
 .PHONY: user
-user: setup ## make a user with an API key and play money on the running exchange (EMAIL=you@example.com)
-	@$(PY) -m local user --data "$(DATA)" --email "$(EMAIL)" --faucet
+user: setup ## make a user with an API key and play money on the running exchange (EMAIL=you@example.com; again: PASSWORD=...)
+	@$(PY) -m local user --data "$(DATA)" --email "$(EMAIL)" $(if $(PASSWORD),--password "$(PASSWORD)") --faucet
 
 .PHONY: operator
 operator: setup ## make a user of the running exchange an operator (EMAIL=you@example.com)

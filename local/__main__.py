@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local.addresses import REPOSITORY, CannotStart, DataFolder, find_domain, parse_ports
+from local.addresses import REPOSITORY, CannotStart, DataFolder, Run, find_domain, parse_ports
 
 find_domain()
 
@@ -73,26 +73,45 @@ def demo_state(data: Path) -> str:
 
 
 def user(arguments: argparse.Namespace) -> int:
-    from local.user import make_user
+    from local.user import Refused, make_user
 
-    run_file = DataFolder(arguments.data).read_run()
-    if run_file is None or run_file.state != "ready":
-        print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
+    run_file = _running(arguments)
+    if run_file is None:
         return 1
-    print(json.dumps(make_user(run_file, email=arguments.email, password=arguments.password, faucet=arguments.faucet),
-                     indent=2))
+    try:
+        made = make_user(run_file, email=arguments.email, password=arguments.password, faucet=arguments.faucet)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    print(json.dumps(made, indent=2))
     return 0
 
 
 def operator(arguments: argparse.Namespace) -> int:
-    from local.user import make_operator
+    from local.user import Refused, make_operator
 
-    run_file = DataFolder(arguments.data).read_run()
-    if run_file is None or run_file.state != "ready":
-        print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
+    run_file = _running(arguments)
+    if run_file is None:
         return 1
-    print(json.dumps(make_operator(run_file, email=arguments.email), indent=2))
+    try:
+        made = make_operator(run_file, email=arguments.email)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    print(json.dumps(made, indent=2))
     return 0
+
+
+def _running(arguments: argparse.Namespace) -> Run | None:
+    """Where the exchange that runs on the folder is to be found; tells it when there is none."""
+    folder = DataFolder(arguments.data)
+    run_file = folder.read_run()
+    if run_file is not None and run_file.state == "ready" and folder.locked_by_another():
+        return run_file
+    starts = run_file is not None and run_file.state == "starting" and folder.locked_by_another()
+    print(f"The exchange on {folder.path} is still starting." if starts else
+          f"No exchange is running on {folder.path}; start it with `make run`.", file=sys.stderr)
+    return None
 
 
 def proof(arguments: argparse.Namespace) -> int:
@@ -111,9 +130,8 @@ def _call_by_hand(arguments: argparse.Namespace, operation: str, payload: dict, 
     import http.client
     import urllib.parse
 
-    run_file = DataFolder(arguments.data).read_run()
-    if run_file is None or run_file.state != "ready":
-        print("The exchange is not running here; start it with `make run`.", file=sys.stderr)
+    run_file = _running(arguments)
+    if run_file is None:
         return 1
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(run_file.connections).netloc, timeout=900)
     connection.request("POST", f"/2015-03-31/functions/exchange-sandbox-{operation}/invocations", json.dumps(payload))
@@ -143,7 +161,7 @@ def main() -> int:
     command.set_defaults(run=status)
     command = commands.add_parser("user", parents=[data], help="make a user and an API key and print them")
     command.add_argument("--email", required=True)
-    command.add_argument("--password", default=None, help="default: drawn")
+    command.add_argument("--password", default=None, help="default: drawn; of a user who exists, to sign in")
     command.add_argument("--faucet", action="store_true", help="also take play money of every asset")
     command.set_defaults(run=user)
     command = commands.add_parser("operator", parents=[data], help="put a user into the group that may steer the exchange")

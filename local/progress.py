@@ -29,7 +29,7 @@ class Progress:
         began = time.monotonic()
         try:
             result = await work
-        except BaseException:
+        except Exception:  # not when it is cancelled: by Ctrl-C, or by the failure of another
             self._print(f"  failed   {name}")
             raise
         self._print(f"  ok  {time.monotonic() - began:5.1f} s  {name:<22} {detail}".rstrip())

@@ -3,6 +3,7 @@
 What `python -m local user` prints, and what the end-to-end tests trade with.
 """
 
+import http.client
 import json
 import secrets
 import urllib.error
@@ -13,33 +14,48 @@ import boto3
 import yaml
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
 
 from local.addresses import REPOSITORY, Run
 
 
 class Refused(Exception):
-    """The exchange answered a request of ours with an error."""
+    """The exchange or its user pool refused a request of ours, or did not answer. `code`: the exchange's own."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def make_user(run: Run, *, email: str, password: str | None = None, faucet: bool = False) -> dict[str, Any]:
-    """Signs up (or in, where the user exists), makes a key, draws from the faucet; the credentials."""
-    password = password or f"{secrets.token_urlsafe(12)}aA1"
+    """Signs up (or in, where the user exists), makes a key, draws from the faucet what it still gives; the credentials.
+    Raises Refused."""
+    given, password = password, password or f"{secrets.token_urlsafe(12)}aA1"
     user_id = sign_up(run, email=email, password=password)
+    if user_id is None and given is None:
+        raise Refused(f"There is a user {email}. To sign in, get a token and another key, give the password: "
+                      f"make user EMAIL={email} PASSWORD=...")
     token = sign_in(run, email=email, password=password)
+    user_id = user_id or call(f"{run.application}/users/self/verify", token=token)["user_id"]
     credentials: dict[str, Any] = {"email": email, "password": password, "user_id": user_id, "access_token": token,
                                    "api_key": make_key(run, token), "trading_api": run.trading,
                                    "application_api": run.application, "websocket": run.websocket}
     if faucet:
-        limits = faucet_limits()
-        for currency, amount in limits.items():
-            draw(run, token, currency=currency, amount=amount)
-        credentials["faucet"] = limits
+        credentials["faucet"] = {}
+        for currency, amount in faucet_limits().items():
+            try:
+                draw(run, token, currency=currency, amount=amount)
+            except Refused as refused:
+                if refused.code != "faucet_limit_reached":
+                    raise
+            else:
+                credentials["faucet"][currency] = amount
     return credentials
 
 
 def make_operator(run: Run, *, email: str) -> dict[str, Any]:
     """Puts a user into the group `operators`; signs one up first where there is none. The token names the groups, so a user
-    who is signed in signs in again. In the cloud: docs/OPERATIONS.md."""
+    who is signed in signs in again. In the cloud: docs/OPERATIONS.md. Raises Refused."""
     password = f"{secrets.token_urlsafe(12)}aA1"
     made = sign_up(run, email=email, password=password) is not None
     boto3.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region, aws_access_key_id="local",
@@ -49,19 +65,24 @@ def make_operator(run: Run, *, email: str) -> dict[str, Any]:
 
 
 def sign_up(run: Run, *, email: str, password: str) -> str | None:
-    """The new user's id, or None where one with this address exists."""
+    """The new user's id, or None where one with this address exists. Raises Refused."""
     cognito = _cognito(run)
     try:
         return cognito.sign_up(ClientId=run.user_pool_client_id, Username=email, Password=password,
                                UserAttributes=[{"Name": "email", "Value": email}])["UserSub"]
     except cognito.exceptions.UsernameExistsException:
         return None
+    except (ClientError, ParamValidationError) as error:
+        raise Refused(f"{email!r} was not signed up: {_words(error)}") from None
 
 
 def sign_in(run: Run, *, email: str, password: str) -> str:
-    """An access token."""
-    answer = _cognito(run).initiate_auth(ClientId=run.user_pool_client_id, AuthFlow="USER_PASSWORD_AUTH",
-                                         AuthParameters={"USERNAME": email, "PASSWORD": password})
+    """An access token. Raises Refused."""
+    try:
+        answer = _cognito(run).initiate_auth(ClientId=run.user_pool_client_id, AuthFlow="USER_PASSWORD_AUTH",
+                                             AuthParameters={"USERNAME": email, "PASSWORD": password})
+    except ClientError as error:
+        raise Refused(f"{email} was not signed in: {_words(error)}") from None
     return answer["AuthenticationResult"]["AccessToken"]
 
 
@@ -91,7 +112,16 @@ def call(url: str, *, token: str | None = None, method: str = "GET", body: Any =
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
-        raise Refused(f"{method} {url}: {error.code} {error.read().decode(errors='replace')}") from None
+        text = error.read().decode(errors="replace")
+        code = json.loads(text).get("code", "") if text.startswith("{") else ""
+        raise Refused(f"{method} {url}: {error.code} {text}", code) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Refused(f"{method} {url}: {error}") from None
+
+
+def _words(error: ClientError | ParamValidationError) -> str:
+    """What is wrong, in the service's words."""
+    return error.response["Error"]["Message"] if isinstance(error, ClientError) else error.kwargs["report"]
 
 
 def _cognito(run: Run) -> Any:

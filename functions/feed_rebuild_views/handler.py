@@ -20,13 +20,16 @@ views = MarketViews()
 
 def lambda_handler(event: dict, context: object) -> dict:
     """`{"market": "BTC-USD"}`, or all. Answers, per market, the entry that it was rebuilt to; what is not `complete` when
-    time is up goes on by itself, the candles with the minute's recorder."""
+    time is up goes on by itself, the candles with the minute's recorder. Raises ValueError for a market that is not listed."""
+    wanted = event.get("market")
+    if wanted and wanted not in listing().markets:
+        raise ValueError(f"{wanted} is not listed; the markets are {', '.join(listing().markets)}")
     store, answer = PostgresCandles(listing()), {}
     recorder = CandleRecorder(journal=journal(), store=store)
 
     def time_left_s() -> float:
         return context.get_remaining_time_in_millis() / 1000 if context is not None else 3600.0
-    for market in [event["market"]] if event.get("market") else listing().markets:
+    for market in [wanted] if wanted else listing().markets:
         head = journal().head(market=market)
         seq = decode_entry(head).seq if head else 0
         epoch = f"rebuilt-{time.time_ns()}"

@@ -143,3 +143,10 @@ def test_a_long_rebuild_goes_on_where_it_was_when_its_message_comes_again(exchan
         stood.append(int(exchange.client.hget(keys.key(MARKET, "cursor"), "seq")))
     assert stood == [250, 500, 600]
     assert exchange.client.hget(keys.key(MARKET, "cursor"), "epoch") == b"again"
+
+
+def test_a_market_that_is_not_listed(exchange, monkeypatch):
+    handler = load_handler("feed_rebuild_views")
+    monkeypatch.setattr(handler, "command_queue", lambda: pytest.fail("nothing may be sent"))
+    with pytest.raises(ValueError, match="BTC-XXX is not listed; the markets are BTC-USD"):
+        handler.lambda_handler({"market": "BTC-XXX"}, None)
