@@ -43,10 +43,19 @@ def state_hash(order_sum: int, order_count: int, sequence: int, last_trade_id: i
     return mix(value ^ high_ticks ^ K3, auction_price_ticks ^ K0)
 
 
-def checksum(data: bytes) -> int:
-    """Over all words of a snapshot but the checksum's own, which `data` leaves out."""
-    total = K0 ^ (len(data) + 8)
-    for (word,) in struct.iter_unpack("<Q", data):
-        total = (total ^ word) * K3 & MASK
-        total ^= total >> 32
-    return total
+def checksum(header: bytes, body: bytes, chains: int) -> int:
+    """Over all words of a snapshot; `header` ends before the checksum. The body's words go to the chains in turn, the header to
+    the first; the ends of the others are added to it."""
+    sums = [K0 ^ (len(header) + 8 + len(body)) ^ chain for chain in range(chains)]
+    for (word,) in struct.iter_unpack("<Q", header):
+        sums[0] = _checksum_word(sums[0], word)
+    for place, (word,) in enumerate(struct.iter_unpack("<Q", body)):
+        sums[place % chains] = _checksum_word(sums[place % chains], word)
+    for end in sums[1:]:
+        sums[0] = _checksum_word(sums[0], end)
+    return sums[0]
+
+
+def _checksum_word(total: int, word: int) -> int:
+    total = (total ^ word) * K3 & MASK
+    return total ^ total >> 32

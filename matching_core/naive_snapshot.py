@@ -20,6 +20,7 @@ from matching_core.records import (
     SNAPSHOT_EXTRA,
     SNAPSHOT_HEADER,
     SNAPSHOT_MAGIC,
+    SNAPSHOT_OLDER_VERSION,
     SNAPSHOT_ORDER,
     SNAPSHOT_VERSION,
     Mode,
@@ -29,6 +30,7 @@ from matching_core.records import (
     TimeInForce,
 )
 
+CHAINS = {SNAPSHOT_OLDER_VERSION: 1, SNAPSHOT_VERSION: 4}
 IN_ORDER = (Side.BUY, Side.SELL, LOSS_STOPS, ENTRY_STOPS)
 OUT_OF_RANGE = "its orders are no sound book: a number out of range or an id twice"
 
@@ -49,7 +51,7 @@ def write(book: BookState) -> bytes:
         SNAPSHOT_MAGIC, SNAPSHOT_VERSION, SNAPSHOT_ORDER.size, SNAPSHOT_EXTRA.size, 0, *counts, len(extras), book.sequence,
         book.last_trade_id, book.at_ms, book.mode, book.last_price_ticks, book.low_ticks, book.high_ticks,
         book.auction_price_ticks, book.state_hash(), 0)
-    return header[:-8] + checksum(header[:-8] + body).to_bytes(8, "little") + body
+    return header[:-8] + checksum(header[:-8], body, CHAINS[SNAPSHOT_VERSION]).to_bytes(8, "little") + body
 
 
 def restore(book: BookState, snapshot: bytes) -> None:
@@ -58,14 +60,14 @@ def restore(book: BookState, snapshot: bytes) -> None:
         raise DamagedSnapshot(f"{len(snapshot)} bytes are less than a header")
     (magic, version, order_bytes, extra_bytes, zero, *counts, extras, sequence, last_trade_id, at_ms, mode, last, low, high,
      auction_price, wanted_hash, wanted_checksum) = SNAPSHOT_HEADER.unpack_from(snapshot)
-    if (magic, version, order_bytes, extra_bytes) != (SNAPSHOT_MAGIC, SNAPSHOT_VERSION, SNAPSHOT_ORDER.size,
-                                                      SNAPSHOT_EXTRA.size):
+    if (version not in CHAINS or (magic, order_bytes, extra_bytes) !=
+            (SNAPSHOT_MAGIC, SNAPSHOT_ORDER.size, SNAPSHOT_EXTRA.size)):
         raise DamagedSnapshot("unknown magic, version or record size")
     first_extra = SNAPSHOT_HEADER.size + sum(counts) * SNAPSHOT_ORDER.size
     if (sum(counts) > MAX_ORDERS or extras > sum(counts)
             or len(snapshot) != first_extra + extras * SNAPSHOT_EXTRA.size):
         raise DamagedSnapshot("its length is not what its header says")
-    if checksum(snapshot[:SNAPSHOT_HEADER.size - 8] + snapshot[SNAPSHOT_HEADER.size:]) != wanted_checksum:
+    if checksum(snapshot[:SNAPSHOT_HEADER.size - 8], snapshot[SNAPSHOT_HEADER.size:], CHAINS[version]) != wanted_checksum:
         raise DamagedSnapshot("the checksum does not match")
     if (zero or mode > Mode.UNCROSSING or at_ms < 0 or sequence >= 2**63 or last_trade_id > sequence
             or not 0 <= low <= last <= high <= MAX_NOTIONAL or not 0 <= auction_price <= MAX_NOTIONAL

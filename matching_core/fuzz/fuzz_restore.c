@@ -3,7 +3,8 @@
  *    0  1: the header's counts are made to fit the length; 2: state hash and checksum are made to fit; 4: the checksum alone
  *    1  how many instructions of 12 bytes come before the snapshot
  *
- * What is refused leaves no book behind. What is accepted is the snapshot of the book that it made, byte for byte.
+ * What is refused leaves no book behind. What is accepted is the snapshot of the book that it made, byte for byte but for an older
+ * version's number and checksum.
  */
 #include "play.h"
 
@@ -61,10 +62,21 @@ static struct snapshot fitted(unsigned char flags, const unsigned char *data, si
         memcpy(snapshot.bytes, &header, sizeof header);
     }
     if (flags & (FIT_HASH | FIT_CHECKSUM)) {
-        header.checksum = snapshot_checksum(snapshot.bytes, snapshot.size);
+        header.checksum = snapshot_checksum(snapshot.bytes, snapshot.size, header.version);
         memcpy(snapshot.bytes, &header, sizeof header);
     }
     return snapshot;
+}
+
+/* A snapshot of an older version says what the newest says, and is written as that. */
+static void renew(struct snapshot snapshot)
+{
+    struct snapshot_header header;
+    memcpy(&header, snapshot.bytes, sizeof header);
+    header.version = SNAPSHOT_VERSION;
+    memcpy(snapshot.bytes, &header, sizeof header);
+    header.checksum = snapshot_checksum(snapshot.bytes, snapshot.size, SNAPSHOT_VERSION);
+    memcpy(snapshot.bytes, &header, sizeof header);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
@@ -85,6 +97,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     if (code == 0) {
         record(-1, snapshot.size, snapshot.bytes, snapshot.size);
         const struct snapshot again = snapshot_of(&market->main);
+        renew(snapshot);
         CHECK(same_snapshot(snapshot, again));
         free(again.bytes);
         market->at_ms = head_of(&market->main)->at_ms;

@@ -281,7 +281,7 @@ __attribute__((noinline)) static void append_extra(struct run *run, uint32_t ind
 }
 
 /* Puts an order behind the queue of its level. Answers its node. */
-static inline uint32_t append_order(struct run *run, const struct order *order, uint32_t level_index)
+static inline uint32_t append_order(struct run *run, const struct order *order, uint32_t level_index, uint64_t hash_of_id)
 {
     const uint32_t index = order->index;
     struct level *level = &run->levels[level_index];
@@ -291,7 +291,6 @@ static inline uint32_t append_order(struct run *run, const struct order *order, 
     if (__builtin_expect((node->flags & NODE_EXTRA) != 0, 0)) {
         append_extra(run, index, &order->extra, level->side);
     }
-    const uint64_t hash_of_id = id_hash(&node->order_id);
     id_add(run, index, hash_of_id);
     link_node(run, index, level_index);
     node->share = order_hash(run, node, hash_of_id, level);
@@ -306,7 +305,7 @@ static inline uint32_t rest_order(struct run *run, const struct order *order, ui
         level_index = level_add(run, level_side, order->price_ticks);
     }
     touch_level(run, &run->levels[level_index]);
-    const uint32_t index = append_order(run, order, level_index);
+    const uint32_t index = append_order(run, order, level_index, id_hash(&order->node->order_id));
     note_rest(run, index);
     return index;
 }

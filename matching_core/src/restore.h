@@ -49,7 +49,7 @@ static int64_t read_snapshot_header(const unsigned char *bytes, int64_t size, st
         return MC_SNAPSHOT_TRUNCATED;
     }
     memcpy(header, bytes, sizeof *header);
-    if (header->magic != SNAPSHOT_MAGIC || header->version != SNAPSHOT_VERSION ||
+    if (header->magic != SNAPSHOT_MAGIC || header->version - OLDER_VERSION > SNAPSHOT_VERSION - OLDER_VERSION ||
         header->order_bytes != sizeof(struct snapshot_order) || header->extra_bytes != sizeof(struct extra)) {
         return MC_SNAPSHOT_UNKNOWN_FORMAT;
     }
@@ -63,7 +63,7 @@ static int64_t read_snapshot_header(const unsigned char *bytes, int64_t size, st
 /* 0 if the checksum fits and the header's figures are sound; else a code. */
 static int64_t check_snapshot(const unsigned char *bytes, int64_t size, const struct snapshot_header *header)
 {
-    if (header->checksum != snapshot_checksum(bytes, size)) {
+    if (header->checksum != snapshot_checksum(bytes, size, header->version)) {
         return MC_SNAPSHOT_CHECKSUM;
     }
     if (header->zero != 0 || header->mode > UNCROSSING || header->at_ms < 0 || header->sequence > INT64_MAX ||
@@ -171,9 +171,19 @@ static void read_extra(const unsigned char **extras, const unsigned char *end, s
     }
 }
 
-static void prefetch_id(const struct run *run, const struct snapshot_order *order)
+/* The home bucket of a record's id is on its way while the records before it are read. */
+static void look_at_home(const struct run *run, const unsigned char *record)
 {
-    __builtin_prefetch(&run->ids[(uint32_t)id_hash(&order->order_id) & run->id_mask], 1);
+    struct order_id id;
+    memcpy(&id, record, sizeof id);
+    __builtin_prefetch(&run->ids[(uint32_t)id_hash(&id) & run->id_mask], 1);
+}
+
+static inline int is_id_taken(struct run *run, const struct order_id *id, uint64_t hash_of_id)
+{
+    struct id_spot spot;
+    return !is_open_for(&run->ids[(uint32_t)hash_of_id & run->id_mask], (uint32_t)hash_of_id) &&
+           id_find(run, id, hash_of_id, &spot) != NONE;
 }
 
 /* Reads the records `first` to `last` - 1 into a side. */
@@ -183,12 +193,11 @@ static int is_side_read(struct run *run, uint32_t level_side, const unsigned cha
     uint32_t level = NONE;
     for (uint64_t i = first; i < last; i++) {
         struct snapshot_order saved;
-        struct id_spot spot;
         if (i + RESTORE_AHEAD < last) {
-            memcpy(&saved, bytes + order_offset(i + RESTORE_AHEAD), sizeof saved);
-            prefetch_id(run, &saved);
+            look_at_home(run, bytes + order_offset(i + RESTORE_AHEAD));
         }
         memcpy(&saved, bytes + order_offset(i), sizeof saved);
+        const uint64_t hash_of_id = id_hash(&saved.order_id);
         struct order order = {.price_ticks = saved.price_ticks};
         set_node(run, &order);
         *order.node = (struct node){.order_id = saved.order_id, .account = saved.account, .lots = saved.lots,
@@ -197,14 +206,13 @@ static int is_side_read(struct run *run, uint32_t level_side, const unsigned cha
             read_extra(extras, end, &order.extra);
         }
         if ((saved.zero | saved.zeros) != 0 || !is_sound_order(run, &order, level_side) ||
-            !is_next_in_priority(run, level_side, level, &order) ||
-            id_find(run, &order.node->order_id, id_hash(&order.node->order_id), &spot) != NONE) {
+            !is_next_in_priority(run, level_side, level, &order) || is_id_taken(run, &saved.order_id, hash_of_id)) {
             return 0;
         }
         if (level == NONE || level_at(run, level)->price_ticks != order.price_ticks) {
             level = level_add(run, level_side, order.price_ticks);
         }
-        append_order(run, &order, level);
+        append_order(run, &order, level, hash_of_id);
     }
     return 1;
 }

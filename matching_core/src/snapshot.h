@@ -4,7 +4,7 @@
  *   24 u64 orders of the four sides: bids, asks, loss stops, entry stops                      56 u64 extras
  *   64 u64 sequence     72 u64 last_trade_id                         80 i64 at_ms             88 u64 mode
  *   96 i64 last_price  104 i64 low         112 i64 high             120 i64 auction_price
- *  128 u64 state_hash  136 u64 checksum over all other words
+ *  128 u64 state_hash  136 u64 checksum over all other words, in four chains side by side (version 2: in one)
  *  144 per order, side by side, best first (stops: next to trigger first), oldest first inside a level:
  *      16B order_id    u64 account   i64 price_ticks (stops: stop price)   i64 lots   u64 opened   i64 traded
  *      u8 side   u8 stp   u8 flags (1 post-only, 2 extra)   u8 zero   u32 zero
@@ -23,7 +23,9 @@
 #define MC_FILE 12
 
 #define SNAPSHOT_MAGIC UINT64_C(0x004b4f4f42584c00)
-#define SNAPSHOT_VERSION 2u
+#define SNAPSHOT_VERSION 3u
+#define OLDER_VERSION 2u /* still read */
+#define CHAINS 4u
 #define LANES 16u
 
 struct snapshot_header {
@@ -61,18 +63,42 @@ static uint64_t checksum_word(uint64_t sum, uint64_t word)
     return sum ^ (sum >> 32);
 }
 
-/* Over whole words; the checksum's own word is left out. */
-static uint64_t snapshot_checksum(const unsigned char *bytes, int64_t size)
+static inline uint64_t checksum_at(uint64_t sum, const unsigned char *bytes, int64_t at)
 {
-    uint64_t sum = K0 ^ (uint64_t)size;
-    for (int64_t at = 0; at + 8 <= size; at += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + at, sizeof word);
-        if (at != (int64_t)offsetof(struct snapshot_header, checksum)) {
-            sum = checksum_word(sum, word);
+    uint64_t word;
+    memcpy(&word, bytes + at, sizeof word);
+    return checksum_word(sum, word);
+}
+
+/* Over whole words; the header's last, which is the checksum, is left out. A chain waits for its last step: so many are summed side
+ * by side, the header in the first, and their ends make one more chain. */
+__attribute__((always_inline)) static inline uint64_t checksum_in(const unsigned char *bytes, int64_t size, unsigned chains)
+{
+    uint64_t sums[CHAINS];
+    int64_t at = 0;
+    for (unsigned i = 0; i < chains; i++) {
+        sums[i] = K0 ^ (uint64_t)size ^ i;
+    }
+    for (; at < (int64_t)offsetof(struct snapshot_header, checksum); at += 8) {
+        sums[0] = checksum_at(sums[0], bytes, at);
+    }
+    for (at += 8; at + 8 * (int64_t)chains <= size; at += 8 * (int64_t)chains) {
+        for (unsigned i = 0; i < chains; i++) {
+            sums[i] = checksum_at(sums[i], bytes, at + 8 * (int64_t)i);
         }
     }
-    return sum;
+    for (unsigned i = 0; at + 8 <= size; at += 8, i++) {
+        sums[i] = checksum_at(sums[i], bytes, at);
+    }
+    for (unsigned i = 1; i < chains; i++) {
+        sums[0] = checksum_word(sums[0], sums[i]);
+    }
+    return sums[0];
+}
+
+static uint64_t snapshot_checksum(const unsigned char *bytes, int64_t size, uint32_t version)
+{
+    return version == OLDER_VERSION ? checksum_in(bytes, size, 1) : checksum_in(bytes, size, CHAINS);
 }
 
 /* Where an order's record begins. */
@@ -200,7 +226,7 @@ static void write_snapshot(struct run *run, unsigned char *bytes, int64_t size)
         write_extras(run, bytes);
     }
     memcpy(bytes, &header, sizeof header);
-    header.checksum = snapshot_checksum(bytes, size);
+    header.checksum = snapshot_checksum(bytes, size, SNAPSHOT_VERSION);
     memcpy(bytes, &header, sizeof header);
 }
 

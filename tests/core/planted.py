@@ -192,7 +192,7 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "a cleared book leaves its forks": ("core.c", "(book->fork_used + 1u) * sizeof", "book->fork_used * sizeof"),
     "a snapshot's queues lose their order": ("snapshot.h", "lane->number++;", "lane->number = lane->number;"),
     "a restored id may come twice": (
-        "restore.h", " ||\n            id_find(run, &order.node->order_id, id_hash(&order.node->order_id), &spot) != NONE", ""),
+        "restore.h", " || is_id_taken(run, &saved.order_id, hash_of_id)", ""),
     "a restored stop may be post-only": ("restore.h", " || (order->node->flags & NODE_POST_ONLY) != 0", ""),
     "a restored iceberg may show more than its part": ("restore.h", "return order->node->lots <= extra->display;", "return 1;"),
     "a restored order may be as old as the one before": (
@@ -201,7 +201,7 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "a restored queue may be younger than the book": ("restore.h", " || node->opened > run->book->sequence", ""),
     "a restored level may be too full": ("restore.h", "!is_too_large(order->price_ticks, lots)", "1"),
     "extras that no order has are ignored": ("restore.h", "extras != bytes + size || ", ""),
-    "the checksum is not compared": ("restore.h", "header->checksum != snapshot_checksum(bytes, size)", "0"),
+    "the checksum is not compared": ("restore.h", "header->checksum != snapshot_checksum(bytes, size, header->version)", "0"),
     "an auction price outside of an auction is restored": (
         "restore.h", "header->auction_price_ticks == 0 || header->mode == UNCROSSING", "1"),
 }

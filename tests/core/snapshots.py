@@ -81,17 +81,30 @@ def order_hash(order: dict) -> int:
     return mix(value ^ rest, mix(extra["funds"] ^ K5, kinds ^ K1))
 
 
-def rechecked(damaged: bytes) -> bytes:
-    """With a checksum that fits, as far as there is room for one."""
-    at = HEADER.size - 8
+def rechecked(damaged: bytes, chains: int = 4) -> bytes:
+    """With a checksum that fits, as far as there is room for one; with one chain, that of version 2."""
     if len(damaged) < HEADER.size:
         return damaged
-    total = K0 ^ len(damaged)
-    for place, (word,) in enumerate(struct.iter_unpack("<Q", damaged[:len(damaged) // 8 * 8])):
-        if place != at // 8:
-            total = (total ^ word) * K3 & MASK
-            total ^= total >> 32
-    return damaged[:at] + struct.pack("<Q", total) + damaged[at + 8:]
+    words = [word for (word,) in struct.iter_unpack("<Q", damaged[:len(damaged) // 8 * 8])]
+    of_header = HEADER.size // 8 - 1
+    body = words[of_header + 1:]
+    first, *others = [chained(K0 ^ len(damaged) ^ number, (words[:of_header] if number == 0 else []) + body[number::chains])
+                      for number in range(chains)]
+    return damaged[:8 * of_header] + struct.pack("<Q", chained(first, others)) + damaged[HEADER.size:]
+
+
+def chained(total: int, words: list[int]) -> int:
+    for word in words:
+        total = (total ^ word) * K3 & MASK
+        total ^= total >> 32
+    return total
+
+
+def as_older(snapshot: bytes) -> bytes:
+    """The same book as a snapshot of version 2, which had one chain."""
+    saved = Snapshot.unpack(snapshot)
+    saved.header["version"] = 2
+    return rechecked(saved.pack(), chains=1)
 
 
 def mutated(snapshot: bytes, draw) -> bytes:

@@ -1,5 +1,6 @@
 """Snapshot and restore: the same bytes from both cores, each restores the other's, and damage is refused (I5)."""
 
+import hashlib
 import random
 import struct
 from collections.abc import Callable
@@ -11,11 +12,13 @@ from matching_core.naive import NaiveBook
 from tests.core.books import BOOKS, NOW_MS, RESUME, ROOM, book_of, limit, order_id, play
 from tests.core.commands import MAX
 from tests.core.duel import SIDES
-from tests.core.snapshots import EXTRA_FIELDS, HEADER, ORDER, SECTIONS, WITH_EXTRA, Snapshot, mutated, rechecked
+from tests.core.snapshots import EXTRA_FIELDS, HEADER, ORDER, SECTIONS, WITH_EXTRA, Snapshot, as_older, mutated, rechecked
 from tests.core.streams import PROFILES, Stream
 from tests.seeds import seeds
 
 CORES = [Book, NaiveBook]
+# SHA-256 of the book "open", as the last core with this version wrote it.
+WRITTEN_BY_VERSION_2 = "3b98772cd3aac73a388c06fabe772f98bb1cb15d0ccd57ea18c500e7abb1ef16"
 
 
 def _verdict(core: type, snapshot: bytes):
@@ -151,7 +154,8 @@ def _counted_as(section: str, other: str) -> Callable[[Snapshot], None]:
 FAR = NOW_MS + 10**6
 # Each breaks one rule; the state hash and the checksum are made to fit.
 DAMAGES = {
-    "another magic": _head(magic=1), "version 1": _head(version=1), "a later version": _head(version=3),
+    "another magic": _head(magic=1), "version 1": _head(version=1), "a later version": _head(version=4),
+    "version 2 with the checksum of version 3": _head(version=2),
     "other orders": _head(order_bytes=48), "other extras": _head(extra_bytes=56), "a zero that is none": _head(zero=1),
     **{f"one {'more' if more > 0 else 'less'} of {section}": _more(section, more) for section in (*SECTIONS, "extras")
        for more in (1, -1)},
@@ -294,6 +298,21 @@ def test_both_cores_believe_the_same(seed: int) -> None:
     assert refused > 250 and restored > 125
 
 
+@pytest.mark.parametrize("name", BOOKS)
+def test_a_snapshot_of_version_2_is_restored_and_written_anew(name: str) -> None:
+    snapshot = book_of(Book, name).snapshot()
+    for core in CORES:
+        assert core.restore(as_older(snapshot)).snapshot() == snapshot
+        damaged = bytearray(as_older(snapshot))
+        damaged[-1] ^= 1
+        assert _verdict(core, bytes(damaged)) is None
+
+
+def test_version_2_is_what_was_written_before() -> None:
+    written = hashlib.sha256(as_older(book_of(Book, "open").snapshot())).hexdigest()
+    assert written == WRITTEN_BY_VERSION_2
+
+
 def test_the_layout_is_the_documented_one() -> None:
     """Snapshots outlive the code that wrote them: these bytes may not change without a new version."""
     book = book_of(Book, "open")
@@ -301,5 +320,5 @@ def test_the_layout_is_the_documented_one() -> None:
     assert len(snapshot) == 144 + 12 * 64 + 10 * 48
     assert snapshot[:8] == b"\0LXBOOK\0"
     assert ORDER.unpack_from(snapshot, 144) == (order_id("b1"), 2, 99, 4, 2, 1, 1, 1, 0, 0, 0)
-    assert struct.unpack_from("<4I4QQ", snapshot, 8) == (2, 64, 48, 0, 4, 2, 3, 3, 10)
+    assert struct.unpack_from("<4I4QQ", snapshot, 8) == (3, 64, 48, 0, 4, 2, 3, 3, 10)
     assert struct.unpack_from("<Q", snapshot, 128)[0] == book.state_hash() == book_of(NaiveBook, "open").state_hash()
