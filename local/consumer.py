@@ -5,6 +5,7 @@ gives back the rest (FIFO: everything from the first failure on). With nothing t
 batch that it held when it died is given back by the supervisor, by `--consumer`; at the latest its visibility ends.
 
     woken -> [acknowledge the batch before, receive: one call] -> handler -> no more notices? -> wait a little
+    hinted -> [nudges, see local/nudges.py] -> handler
 
 A batch that succeeded is acknowledged with the call that receives the next one, and a queue is not asked for more than its
 senders gave notice of: a message costs one call of the server and not two. A crash in between delivers the batch once more,
@@ -25,9 +26,12 @@ from typing import Any
 
 import psycopg
 
+from exchange.adapters.embedded.journal import PostgresJournal
 from exchange.adapters.embedded.queue import PostgresQueue
-from exchange.adapters.embedded.wake import UNCOUNTED
+from exchange.adapters.embedded.wake import UNCOUNTED, Noticed
+from exchange.markets import listing
 from exchange.ports import Message
+from local.nudges import Nudges
 from local.plan import MappingPlan, read_plan
 from local.processes import freeze_memory, report_ready
 from local.servers import REGION
@@ -41,20 +45,23 @@ ACKNOWLEDGE_WITHIN_S = 0.2
 RETRY_PAUSES_S = (0.05, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
 # Then the function's other queues get their turn.
 BATCHES_A_TURN = 20
+# Whose queues `engine_match_orders` nudges.
+FOLLOWERS = ("ledger_settle_fills", "feed_publish")
 # Deduplication rows older than the window go at this interval, by the first consumer's hand.
 PURGE_EVERY_S = 60
 
 
 class Consumer:
-    """Feeds one function from its queues, one batch at a time."""
+    """Feeds one function from its queues, one batch at a time. `nudges`: of the first queue, where it follows the journal."""
 
     def __init__(self, identifier: str, mappings: list[MappingPlan], *, handlers: Handlers, queue: PostgresQueue,
-                 timeout_s: int) -> None:
+                 timeout_s: int, nudges: Nudges | None = None) -> None:
         self._id = identifier
         self._mappings = mappings
         self._handlers = handlers
         self._queue = queue
         self._timeout_s = timeout_s
+        self._nudges = nudges
         self._queues = [mapping.queue for mapping in mappings]
         # By queue: how often a look may still find a batch, when it was last looked through, and the batch that succeeded and
         # is not acknowledged yet.
@@ -76,6 +83,8 @@ class Consumer:
                     self._done.clear()
                     self._queue.release_consumer(self._id)
                     self._notices = dict.fromkeys(self._queues, UNCOUNTED)
+                    if self._nudges is not None:
+                        self._nudges.forget()
                     lost_connection = False
                 if purge and time.monotonic() - purged_at > PURGE_EVERY_S:
                     purged_at = time.monotonic()
@@ -89,24 +98,54 @@ class Consumer:
             self._acknowledge_all()
 
     def _round(self) -> None:
-        """Every queue with a notice gets its turn, so that a busy one does not starve another of the same function; waits when
-        there is none."""
+        """Waits unless there is something to do. Every queue with a notice gets its turn, so that a busy one does not starve
+        another of the same function, and one that is hinted at a batch of nudges."""
+        pause_s = self._pause_s()
+        found = self._queue.wait(pause_s, self._queues)
+        self._note(found, time.monotonic())
+        if pause_s and not found:
+            self._acknowledge_all()
         for mapping in self._mappings:
-            if self._notices[mapping.queue]:
+            if self._notices[mapping.queue] and not self.stopping:
                 self._turn(mapping)
-        if any(self._notices.values()) or self.stopping:
-            return
-        found = self._queue.wait(min(self._wait_s(), ACKNOWLEDGE_WITHIN_S) if self._done else self._wait_s(), self._queues)
+        if self._nudges is not None and not self.stopping:
+            self._hand_on(self._mappings[0], self._nudges)
+
+    def _pause_s(self) -> float:
+        """How long nothing need be done but what a datagram asks for: a postponed batch gives no notice when its pause ends."""
+        if any(self._notices.values()):
+            return 0.0
         now = time.monotonic()
+        pauses_s = [WAIT_S]
+        if self._done:
+            pauses_s.append(ACKNOWLEDGE_WITHIN_S)
+        if self._retry_at:
+            pauses_s.append(max(0.0, self._retry_at - now))
+        if self._nudges is not None:
+            pauses_s.append(self._nudges.due_in_s(now))
+        return min(pauses_s)
+
+    def _note(self, found: dict[str, Noticed], now: float) -> None:
         for queue in self._queues:
             if now - self._looked_through_at[queue] >= WAIT_S or 0 < self._retry_at <= now:
                 self._notices[queue] = UNCOUNTED
-            else:
-                self._notices[queue] = found.get(queue, 0)
+            elif queue in found:
+                self._notices[queue] = min(UNCOUNTED, self._notices[queue] + found[queue].groups)
         if self._retry_at <= now:
             self._retry_at = 0.0
-        if not found:
-            self._acknowledge_all()
+        if self._nudges is not None and (of_nudges := found.get(self._queues[0])) is not None:
+            self._nudges.heard(of_nudges.hints)
+            if not of_nudges.all_of_them:
+                self._nudges.look_soon()
+
+    def _hand_on(self, mapping: MappingPlan, nudges: Nudges) -> None:
+        """One batch of nudges, for more may have come meanwhile, and one call for several costs less."""
+        nudges.look(time.monotonic())
+        if batch := nudges.next(time.monotonic()):
+            if self._call(mapping, batch) == len(batch):
+                nudges.done(batch)
+            else:
+                nudges.failed(batch, time.monotonic())
 
     def _turn(self, mapping: MappingPlan) -> None:
         """Some batches of one queue."""
@@ -149,11 +188,6 @@ class Consumer:
             _, messages = self._done.popitem()
             self._queue.acknowledge(messages)
 
-    def _wait_s(self) -> float:
-        """Until the next look: a postponed batch gives no notice when its pause ends."""
-        left_s = self._retry_at - time.monotonic()
-        return min(WAIT_S, left_s) if left_s > 0 else WAIT_S
-
     def _call(self, mapping: MappingPlan, messages: list[Message]) -> int:
         """Calls the handler; the position of the first failed message, their number when none failed."""
         # Past its timeout the function is killed, as Lambda does it: SIGALRM ends this process, the supervisor gives the
@@ -186,7 +220,7 @@ def first_failure(answer: Any, messages: list[Message]) -> int:
 
 def message_id(message: Message) -> str:
     """Stable over deliveries, as SQS's, and in its form."""
-    name = f"{message.queue}/{message.group}/{message.sequence}"
+    name = f"{message.queue}/{message.group}/{message.sequence}/{message.dedup_id}"
     digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
@@ -204,6 +238,11 @@ def sqs_event(mapping: MappingPlan, messages: list[Message]) -> dict[str, Any]:
         "awsRegion": REGION} for message in messages]}
 
 
+def _nudges(dsn: str, mapping: MappingPlan) -> Nudges:
+    journal, markets = PostgresJournal(dsn), sorted(listing().markets)
+    return Nudges(mapping.queue, lambda: journal.heads(markets), batch_size=mapping.batch_size, pauses_s=RETRY_PAUSES_S)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--plan", type=Path, required=True)
@@ -215,9 +254,11 @@ def main() -> None:
     plan = read_plan(arguments.plan)
     function = plan.functions[arguments.function]
     handlers = Handlers(plan)
-    consumer = Consumer(arguments.consumer, [mapping for mapping in plan.mappings if mapping.function == function.name],
-                        handlers=handlers, queue=PostgresQueue(os.environ["EMBEDDED_DSN"], arguments.consumer),
-                        timeout_s=function.timeout_s)
+    mappings = [mapping for mapping in plan.mappings if mapping.function == function.name]
+    dsn = os.environ["EMBEDDED_DSN"]
+    consumer = Consumer(arguments.consumer, mappings, handlers=handlers, queue=PostgresQueue(dsn, arguments.consumer),
+                        timeout_s=function.timeout_s,
+                        nudges=_nudges(dsn, mappings[0]) if function.operation in FOLLOWERS else None)
 
     def stop(*_: object) -> None:
         consumer.stopping = handlers.stopping = True

@@ -125,8 +125,22 @@ class TestCommandQueue:
     def test_what_need_not_be_on_disk_is_delivered_alike(self, world: World) -> None:
         for _ in range(2):
             world.queue.send(queue=world.queue_url, group="A", dedup_id="1", body="1", resent=True)
-            world.queue.send_all([Send(world.queue_url, "A", "2", "2")], with_batch=True)
-        assert bodies(receive(world)) == ["1", "2"]
+        assert bodies(receive(world)) == ["1"]
+
+    def test_a_hint_reaches_who_waits_and_is_nothing_to_wait_for(self, world: World) -> None:
+        """In SQS it is a message like others. The embedded queue hands it over, taken or not, and keeps nothing."""
+        hint = Send(world.queue_url, "A", "1", '{"any": "text"}')
+        if world.name != "embedded":
+            world.queue.send_hints([hint])
+            assert bodies(receive(world)) == [hint.body]
+            return
+        receiver, name = world.new_queue(), world.queue_url.rsplit("/", 1)[-1]
+        world.queue.send_hints([hint])
+        receiver.wait(0, [name])
+        assert receiver.wait(0, [name]) == {}, "nobody waited when it was sent"
+        world.queue.send_hints([hint, hint])
+        assert receiver.wait(1, [name])[name].hints == (hint.body, hint.body)
+        assert world.queue.depth(world.queue_url) == QueueDepth(0, 0, 0)
 
     def test_given_up_after_the_stated_number_of_deliveries(self, world: World) -> None:
         send(world, "poison")

@@ -9,11 +9,13 @@ from decimal import Decimal
 
 import aiohttp
 import psycopg
+import redis
 from e2e.conftest import Exchange
 
 import matching_core
 from bench.client import Key, Trader
 from exchange.adapters.embedded.journal import PostgresJournal
+from exchange.adapters.redis import keys as views_keys
 from exchange.events import Event, EventKind
 from exchange.journal import GENESIS_HASH, decode_entry
 from exchange.markets import Market, listing
@@ -150,18 +152,21 @@ async def run_flow(exchange: Exchange, keys: list[Key], commands: int, seed: int
 
 
 def wait_until_settled(exchange: Exchange, within_s: float = 120) -> None:
-    """Until no order is pending, and settlement stands at the journal's head in every market, twice in a row."""
+    """Until no order is pending, and settlement and views stand at the journal's head in every market, twice in a row."""
     deadline = time.monotonic() + within_s
     quiet = 0
-    with psycopg.connect(exchange.dsn, autocommit=True) as connection:
+    with psycopg.connect(exchange.dsn, autocommit=True) as connection, redis.Redis.from_url(exchange.redis) as views:
         while quiet < 2:
-            behind = connection.execute(
+            pending, queued = connection.execute(
                 """SELECT (SELECT count(*) FROM orders WHERE status = 'pending'),
-                          (SELECT count(*) FROM embedded.queue_messages WHERE queue NOT LIKE '%%dead%%'),
-                          (SELECT count(*) FROM (SELECT market, max(seq) AS seq FROM embedded.journal GROUP BY market) AS j
-                           LEFT JOIN settle_cursors AS c USING (market) WHERE c.seq IS DISTINCT FROM j.seq)""").fetchone()
-            quiet = quiet + 1 if behind == (0, 0, 0) else 0
-            assert time.monotonic() < deadline, f"pending orders, queued messages, markets behind: {behind}"
+                          (SELECT count(*) FROM embedded.queue_messages WHERE queue NOT LIKE '%%dead%%')""").fetchone()
+            heads = connection.execute(
+                """SELECT market, j.seq, c.seq FROM (SELECT market, max(seq) AS seq FROM embedded.journal GROUP BY market) AS j
+                     LEFT JOIN settle_cursors AS c USING (market)""").fetchall()
+            behind = [market for market, head, settled in heads
+                      if not head == settled == int(views.hget(views_keys.key(market, "cursor"), "seq") or 0)]
+            quiet = quiet + 1 if (pending, queued, behind) == (0, 0, []) else 0
+            assert time.monotonic() < deadline, f"pending orders, queued messages, markets behind: {pending, queued, behind}"
             time.sleep(0.1)
 
 

@@ -7,6 +7,7 @@ from infra.assembly import Assembly
 
 from cdk.operations import BY_NAME, OPERATIONS
 from cdk.settings import listed_markets
+from local.consumer import FOLLOWERS
 
 MARKETS = listed_markets()
 PREFIX = "exchange-sandbox-"
@@ -49,6 +50,17 @@ def test_a_queue_is_fifo_with_dead_letters_and_time_for_its_consumer(local_assem
     [consumer] = consumers(local_assembly)[name]
     operation = local_assembly.operation_of("Exchange-sandbox-Trading", consumer["FunctionName"])
     assert queue["VisibilityTimeout"] >= 6 * BY_NAME[operation].timeout_s
+
+
+def test_the_local_runtime_knows_who_is_nudged(local_assembly: Assembly) -> None:
+    """Its consumers make up for nudges that are lost there, so they must be those of the queues that the engine nudges."""
+    names = {logical: name for name, (logical, _) in queues(local_assembly).items()}
+    nudged = {names[logical] for logical in names if any(
+        operation == "engine_match_orders" and logical in json.dumps(
+            [function["Properties"]["Environment"]["Variables"][f"{name}_QUEUE_URL"] for name in ("SETTLE", "FEED")])
+        for operation, function in local_assembly.functions().values())}
+    assert {local_assembly.operation_of("Exchange-sandbox-Trading", consumer["FunctionName"])
+            for name in nudged for consumer in consumers(local_assembly)[name]} == set(FOLLOWERS)
 
 
 @pytest.mark.parametrize("name", live_queues())

@@ -70,10 +70,14 @@ class FakeQueue:
     def send(self, *, queue: str, group: str, dedup_id: str, body: str) -> int:
         return self.faults.around(f"send to {queue}", lambda: self._send(queue, group, dedup_id, body))
 
-    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
+    def send_all(self, messages: list[Send]) -> None:
         """One after the other, so that the worker may die between two."""
         for message in messages:
             self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
+
+    def send_hints(self, messages: list[Send]) -> None:
+        """Of queues in `lossy` some are lost."""
+        self.send_all(messages)
 
     def _send(self, queue: str, group: str, dedup_id: str, body: str) -> int:
         if (queue, dedup_id) in self.seen:

@@ -57,7 +57,7 @@ class MemoryQueue:
     fail_after: int | None = None
     _seen: set[str] = field(default_factory=set)
 
-    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
+    def send_all(self, messages: list[Send]) -> None:
         for message in messages:
             self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
 

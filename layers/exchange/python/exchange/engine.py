@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from exchange import commands
 from exchange.commands import BadMessage, Command, CommandKind, decode_message
 from exchange.journal import MAX_COMMANDS, MAX_EVENT_BYTES, JournalEntry, decode_entry
-from exchange.nudges import encode_nudge
+from exchange.nudges import encode_nudge, nudge_id
 from exchange.ports import CommandQueue, Fenced, Journal, Send, SnapshotStore
 from exchange.replica import BookReplica, Core
 
@@ -187,5 +187,5 @@ class MatchingEngine:
 
     def _nudge(self, entry: JournalEntry) -> None:
         body = encode_nudge(entry)
-        self._queue.send_all([Send(url, self._market, f"{self._market}:{entry.seq}", body)
-                              for url in self._nudge_queue_urls], with_batch=True)
+        self._queue.send_hints([Send(url, self._market, nudge_id(entry.market, entry.seq), body)
+                                for url in self._nudge_queue_urls])

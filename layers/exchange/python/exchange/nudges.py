@@ -25,10 +25,23 @@ class Nudge:
 
 def encode_nudge(entry: JournalEntry) -> str:
     """The body of a nudge for `entry`."""
-    body = {"market": entry.market, "seq": entry.seq}
-    if len(entry.encoded) <= MAX_ENTRY_IN_NUDGE:
-        body["entry"] = base64.b64encode(entry.encoded).decode("ascii")
-    return json.dumps(body, separators=(",", ":"))
+    if len(entry.encoded) > MAX_ENTRY_IN_NUDGE:
+        return encode_bare_nudge(entry.market, entry.seq)
+    return _body({"market": entry.market, "seq": entry.seq, "entry": base64.b64encode(entry.encoded).decode("ascii")})
+
+
+def encode_bare_nudge(market: str, seq: int) -> str:
+    """The body of a nudge that leaves the entry to the journal."""
+    return _body({"market": market, "seq": seq})
+
+
+def nudge_id(market: str, seq: int) -> str:
+    """What a nudge is deduplicated by."""
+    return f"{market}:{seq}"
+
+
+def _body(nudge: dict) -> str:
+    return json.dumps(nudge, separators=(",", ":"))
 
 
 def decode_nudge(body: dict) -> Nudge:

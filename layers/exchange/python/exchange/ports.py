@@ -57,10 +57,12 @@ class CommandQueue(Protocol):
         """The message's sequence number once it is durable; a repeat within 5 minutes answers the first one's. `resent`: it
         need not be durable on return, since whoever notices its loss sends it again."""
 
-    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
-        """Sends each, a group's in their order; all are durable on return. After an error any of them may have been sent.
-        `with_batch`: durable at the latest with the acknowledgement of the batch that the caller is at; for what it sends
-        again should that batch come again."""
+    def send_all(self, messages: list[Send]) -> None:
+        """Sends each, a group's in their order; all are durable on return. After an error any of them may have been sent."""
+
+    def send_hints(self, messages: list[Send]) -> None:
+        """For what the receiver finds out by itself, only later: each may be lost, on its way or at any time after. Where hints
+        are not kept in the queue, they are in no `depth` and never become dead letters."""
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         """Up to `max_messages`, each group's in order; none of a group that has a message in flight."""

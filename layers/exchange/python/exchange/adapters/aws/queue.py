@@ -20,9 +20,13 @@ class SqsQueue:
                                            MessageBody=body)
         return int(answer["SequenceNumber"])
 
-    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
+    def send_all(self, messages: list[Send]) -> None:
         for message in messages:  # mostly one per queue, so there is nothing to batch
             self.send(queue=message.queue, group=message.group, dedup_id=message.dedup_id, body=message.body)
+
+    def send_hints(self, messages: list[Send]) -> None:
+        """Messages like others."""
+        self.send_all(messages)
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         answer = self._client.receive_message(

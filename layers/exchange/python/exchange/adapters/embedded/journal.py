@@ -3,9 +3,11 @@
 import psycopg
 
 from exchange.adapters.embedded.connection import Connection
-from exchange.adapters.prepared import Prepared
+from exchange.adapters.prepared import Prepared, array
 from exchange.ports import Fenced
 
+_HEADS = Prepared("""SELECT market, (SELECT seq FROM embedded.journal AS j WHERE j.market = m.market ORDER BY seq DESC LIMIT 1)
+    FROM unnest(%s::text[]) AS m (market)""")
 _APPEND = Prepared("INSERT INTO embedded.journal (market, seq, entry) VALUES (%s, %s, %s)")
 _GET = Prepared("SELECT entry FROM embedded.journal WHERE market = %s AND seq = %s", binary=True)
 _AFTER = Prepared("SELECT entry FROM embedded.journal WHERE market = %s AND seq > %s ORDER BY seq LIMIT %s", binary=True)
@@ -32,6 +34,10 @@ class PostgresJournal:
 
     def head(self, *, market: str) -> bytes | None:
         return _first(self._connection.run(_HEAD, market))
+
+    def heads(self, markets: list[str]) -> dict[str, int]:
+        """The greatest seq of each market, 0 where there is none; one statement."""
+        return {market.decode(): int(seq or 0) for market, seq in self._connection.run(_HEADS, array(markets))}
 
     def close(self) -> None:
         self._connection.close()

@@ -1,4 +1,4 @@
-"""CommandQueue on PostgreSQL tables (see schema.sql); consumers are woken by datagrams (see wake.py).
+"""CommandQueue on PostgreSQL tables (see schema.sql); datagrams wake the consumers and carry the hints (see wake.py).
 
 Keeps what the engine relies on: within a group, sequence numbers become visible in their order, one batch is in flight at
 a time, a send is durable when it returns.
@@ -9,7 +9,7 @@ import time
 import uuid
 
 from exchange.adapters.embedded.connection import Connection
-from exchange.adapters.embedded.wake import Sleeper, Waker
+from exchange.adapters.embedded.wake import Noticed, Sleeper, Waker
 from exchange.adapters.prepared import Prepared, array
 from exchange.ports import Message, QueueDepth, Send
 
@@ -41,23 +41,24 @@ class PostgresQueue:
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str, resent: bool = False) -> int:
         name = queue_name(queue)
-        rows = self._connection_for(flush=not resent).run(_SEND, name, group, dedup_id, body)
+        connection = self._deliveries if resent else self._connection
+        rows = connection.run(_SEND, name, group, dedup_id, body)
         self._waker.wake(name)
         return int(rows[0][0])
 
-    def send_all(self, messages: list[Send], *, with_batch: bool = False) -> None:
-        """One transaction. Groups are locked in the order of their names, so two calls never wait for each other. `with_batch`:
-        committed before the batch's acknowledgement is, so a crash that undoes the one undoes the other."""
+    def send_all(self, messages: list[Send]) -> None:
+        """One transaction. Groups are locked in the order of their names, so two calls never wait for each other."""
         ordered = sorted(messages, key=lambda message: (queue_name(message.queue), message.group))
         names, groups = [queue_name(message.queue) for message in ordered], [message.group for message in ordered]
-        self._connection_for(flush=not with_batch).run(
-            _SEND_ALL, array(names), array(groups),
-            array([message.dedup_id for message in ordered]), array([message.body for message in ordered]))
+        self._connection.run(_SEND_ALL, array(names), array(groups), array([message.dedup_id for message in ordered]),
+                             array([message.body for message in ordered]))
         for name, _ in dict.fromkeys(zip(names, groups, strict=True)):
             self._waker.wake(name)
 
-    def _connection_for(self, *, flush: bool) -> Connection:
-        return self._connection if flush else self._deliveries
+    def send_hints(self, messages: list[Send]) -> None:
+        """Handed to whoever waits for the queue, which `wait` tells it; nothing of them is stored."""
+        for message in messages:
+            self._waker.hint(queue_name(message.queue), message.body)
 
     def receive(self, *, queue: str, max_messages: int = 10, wait_s: float = 0) -> list[Message]:
         """At most one group's messages a call, which the contract allows."""
@@ -80,9 +81,8 @@ class PostgresQueue:
         return _messages(name, receipt, self._deliveries.run(
             _NEXT, name, group, old_receipt, array(sequences), max_messages, self._consumer_id, receipt))
 
-    def wait(self, timeout_s: float, queues: list[str]) -> dict[str, int]:
-        """Blocks until one of these queues may have got a message or time is up. By queue that may have, in how many groups at
-        most; as `wake.Sleeper.wait`."""
+    def wait(self, timeout_s: float, queues: list[str]) -> dict[str, Noticed]:
+        """Blocks until one of these queues may have got a message or a hint or time is up; as `wake.Sleeper.wait`."""
         return self._sleeper.wait(timeout_s, queues)
 
     def acknowledge(self, messages: list[Message]) -> None:
