@@ -1,12 +1,13 @@
-"""Where warm workers come from: one process has imported every handler, and forks a worker whenever one is asked for.
+"""Where warm workers come from: one process has imported every handler and made the clients of AWS services that they use, and
+forks a worker whenever one is asked for.
 
     gateway ── "fork", a socket ──> nursery process (local.worker --control) ── fork ──> worker, serving that socket
             <── pid, pidfd ───────
 
-Importing all handlers costs seconds of CPU; forking costs milliseconds and shares the memory. A worker that was killed is
+That costs seconds of CPU; forking costs milliseconds and shares the memory. A worker that was killed is
 replaced at once. The workers die with the nursery's process and it dies with the gateway; a nursery that died is started
-again by the next fork. Nothing may open a connection or start a thread while handlers are imported: Lambda's own freezing of
-environments wants the same.
+again by the next fork. Nothing may open a connection or start a thread before it: Lambda's own freezing of environments wants
+the same.
 """
 
 import asyncio

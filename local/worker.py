@@ -23,6 +23,7 @@ from typing import Any
 
 import orjson
 
+from exchange.adapters.clients import make_clients
 from local.nursery import PID
 from local.plan import FunctionPlan, Plan, read_plan
 from local.processes import die_with_parent, freeze_memory, report_ready
@@ -204,6 +205,7 @@ def main() -> None:
     for name in filter(None, arguments.load.split(",")):
         try:
             handlers.load(name)
+            make_clients()
         except Exception:  # noqa: BLE001 (reported again, to the caller, by each invocation)
             traceback.print_exc()
     freeze_memory()
