@@ -35,6 +35,7 @@ BODIES = [
     (b"null", "invalid_json"), (b"\xff\xfe", "invalid_json"), (b'{"price": NaN}', "invalid_json"),
     (b'{"price": -Infinity}', "invalid_json"), (b"[" * 100_000, "invalid_json"), (b'{"a":' * 50_000, "invalid_json"),
     (b'{"price": ' + b"9" * 5000 + b"}", "invalid_json"), (b" " * 300_000, "invalid_body"),
+    (b'{"price": 1e' + b"9" * 20 + b"}", "invalid_json"), (b'{"price": 0e-' + b"9" * 20 + b"}", "invalid_json"),
 ]
 
 

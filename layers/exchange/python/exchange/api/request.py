@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -104,7 +104,7 @@ class Request:
             return {}
         try:
             document = json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, InvalidOperation):  # the last: an exponent of twenty digits
             raise BadRequest("the body is not valid JSON", "invalid_json") from None
         if not isinstance(document, dict):
             raise BadRequest("the body is not a JSON object", "invalid_json")
