@@ -230,6 +230,13 @@ def test_anything_else_is_answered_with_an_error(world, message):
     assert len(answer["reason"]) < 200
 
 
+@pytest.mark.parametrize("body", ['{"type": "subscribe", "product_ids": [NaN]}', r'{"type": "unsubscribe", "key": "\ud800"}'])
+def test_a_subscribe_that_the_gateway_cannot_read(world, body):
+    """It is not told that `subscribe` is no type."""
+    (answer,) = world.send("ws_default", body)
+    assert answer["reason"] == "the message is not valid JSON"
+
+
 def test_a_binary_frame_is_an_error(world):
     world.load("ws_default").lambda_handler(socket_event("c1", "eyJ0eXBlIjoicGluZyJ9", base64=True), None)
     assert world.posted.to("c1")[0]["type"] == "error"
