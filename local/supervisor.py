@@ -64,19 +64,22 @@ class Part:
         self.restarts = 0
         self.stop_signal = stop_signal
         self._start = start
+        self._started_at = 0.0
+        self._owed = False
+        self._afterwards: asyncio.Task | None = None
         self._after_death = after_death
         self._after_restart = after_restart
 
     async def start(self) -> None:
         self.child = await self._start()
+        self._started_at = time.monotonic()
 
     async def keep_alive(self, changed: Callable[[], None]) -> None:
         """Starts the part again whenever it dies; raises CannotStart when that does not help."""
         short_lives = 0
         while True:
-            started = time.monotonic()
             code = await self.child.exited()
-            short_lives = short_lives + 1 if time.monotonic() - started < SHORT_LIFE_S else 0
+            short_lives = short_lives + 1 if time.monotonic() - self._started_at < SHORT_LIFE_S else 0
             while True:
                 if short_lives >= MAX_SHORT_LIVES and not self.needed:
                     print(f"{self.name} keeps dying and is left out; its log is {self.child.log}", file=sys.stderr)
@@ -95,8 +98,16 @@ class Part:
                     code = str(error).partition("\n")[0]
             self.restarts += 1
             changed()
-            if self._after_restart is not None:
-                await asyncio.to_thread(self._after_restart)
+            self._owed = self._after_restart is not None
+            if self._owed and (self._afterwards is None or self._afterwards.done()):
+                # Not awaited: it may wait long for other parts, and this one may die again meanwhile.
+                self._afterwards = asyncio.ensure_future(self._do_afterwards())
+
+    async def _do_afterwards(self) -> None:
+        """Once for all restarts that came while it was being done."""
+        while self._owed:
+            self._owed = False
+            await asyncio.to_thread(self._after_restart)
 
     async def stop(self, timeout_s: float) -> None:
         if self.child is not None:
