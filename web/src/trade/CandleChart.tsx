@@ -115,19 +115,19 @@ export function CandleChart({ market, feed, granularity, orders }: Props) {
   useEffect(() => {
     const series = parts.current?.candles;
     if (series === undefined) return;
-    const lines: IPriceLine[] = orders
-      .filter((order) => order.product_id === market.id && (order.price ?? order.stop_price) !== undefined)
-      .slice(0, 20)
-      .map((order) =>
-        series.createPriceLine({
-          price: Number(order.status === "active" ? order.stop_price : order.price),
-          lineWidth: 1,
-          lineStyle: LineStyle.Dashed,
-          color: order.side === "buy" ? colors.up : colors.down,
-          axisLabelVisible: true,
-          title: `${order.status === "active" ? "stop " : ""}${order.side}`,
-        }),
-      );
+    const here = orders.filter((order) => order.product_id === market.id && (order.price ?? order.stop_price) !== undefined);
+    // More labels than these would be a wall before the prices.
+    const labelled = here.length <= 6;
+    const lines: IPriceLine[] = here.slice(0, 20).map((order) =>
+      series.createPriceLine({
+        price: Number(order.status === "active" ? order.stop_price : order.price),
+        lineWidth: 1,
+        lineStyle: LineStyle.Dashed,
+        color: order.side === "buy" ? colors.up : colors.down,
+        axisLabelVisible: labelled,
+        title: labelled ? `${order.status === "active" ? "stop " : ""}${order.side}` : "",
+      }),
+    );
     return () => {
       for (const line of lines) if (parts.current !== null) series.removePriceLine(line);
     };

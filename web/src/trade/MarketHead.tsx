@@ -50,10 +50,14 @@ export function MarketHead({ market, markets, feed, ticker }: Props) {
           {change === undefined ? "–" : signed(change)}
         </span>
       </Figure>
-      <Figure label="24h high">{text(ticker?.high24h)}</Figure>
-      <Figure label="24h low">{text(ticker?.low24h)}</Figure>
-      <Figure label={`24h volume (${market.base})`}>
-        {ticker === undefined ? "–" : formatUnits(ticker.volume24h, 3, { group: true, cut: true })}
+      <Figure label="24h high" minor>
+        {text(ticker?.high24h)}
+      </Figure>
+      <Figure label="24h low" minor>
+        {text(ticker?.low24h)}
+      </Figure>
+      <Figure label="24h volume">
+        {ticker === undefined ? "–" : `${formatUnits(ticker.volume24h, 3, { group: true, cut: true })} ${market.base}`}
       </Figure>
       {market.halted && (
         <span className={classes.halted} role="status">
@@ -70,9 +74,10 @@ export function MarketHead({ market, markets, feed, ticker }: Props) {
   );
 }
 
-function Figure({ label, children }: { label: string; children: React.ReactNode }) {
+/** `minor`: gives way to a word on the market's state where there is no room for both. */
+function Figure({ label, minor, children }: { label: string; minor?: boolean; children: React.ReactNode }) {
   return (
-    <div className={`${classes.figure} num`}>
+    <div className={`${classes.figure} ${minor ? classes.minor : ""} num`}>
       <span>{label}</span>
       <span>{children}</span>
     </div>

@@ -20,7 +20,7 @@ export function History({ productId, markets }: { productId?: string; markets: M
       id={(row) => row.id}
       columns={[
         { head: "Time", dim: true, cell: (row) => <When at={row.done_at ?? row.created_at} /> },
-        { head: "Market", cell: (row) => row.product_id },
+        ...(productId === undefined ? [{ head: "Market", cell: (row: OrderRow) => row.product_id }] : []),
         { head: "Order", wraps: true, cell: (row) => <Terms order={row} places={placesFor(markets, row.product_id)} /> },
         { head: "Price", right: true, cell: (row) => priceText(row.price, placesFor(markets, row.product_id)) },
         { head: "Size", right: true, cell: sizeText },
@@ -31,7 +31,7 @@ export function History({ productId, markets }: { productId?: string; markets: M
           right: true,
           cell: (row) => `${moneyText(row.fill_fees, quoteOf(row.product_id))} ${quoteOf(row.product_id)}`,
         },
-        { head: "Outcome", cell: outcomeText },
+        { head: "Outcome", wraps: true, cell: outcomeText },
       ]}
     />
   );
@@ -62,7 +62,6 @@ export function Fills({ productId, markets }: { productId: string; markets: Mark
       mark={(row) => ({ "data-fill": row.trade_id })}
       columns={[
         { head: "Time", dim: true, cell: (row) => <When at={row.created_at} /> },
-        { head: "Market", cell: (row) => row.product_id },
         { head: "Side", cell: (row) => <Side side={row.side} /> },
         { head: "Price", right: true, cell: (row) => priceText(row.price, placesFor(markets, row.product_id)) },
         { head: "Size", right: true, cell: (row) => plain(units(row.size)) },

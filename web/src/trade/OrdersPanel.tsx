@@ -22,7 +22,7 @@ export function OrdersPanel({ market, markets }: { market: Market; markets: Mark
   return (
     <section className={`${classes.panel} ${classes.orders}`} aria-label="Your orders" data-view="orders">
       <div className={classes.title}>
-        <div className={classes.seg} role="tablist" aria-label="Your orders">
+        <div className={`${classes.seg} ${classes.tabs}`} role="tablist" aria-label="Your orders">
           {tabs.map(([value, label]) => (
             <button key={value} type="button" role="tab" aria-selected={tab === value} onClick={() => setTab(value)}>
               {label}
