@@ -75,7 +75,7 @@ class FeedBook:
                     levels[Decimal(price)] = Decimal(size)
             bids, asks = book["bids"], book["asks"]
             assert not bids or not asks or max(bids) < min(asks), f"{product}: crossed after {message['sequence']}"
-        elif kind in ("received", "open", "match", "done", "change"):
+        elif kind in ("received", "open", "match", "done", "change", "activate"):
             sequences = self.full.setdefault(product, [])
             assert not sequences or message["sequence"] == sequences[-1] + 1, f"gapless: {sequences[-1]} then {message}"
             sequences.append(message["sequence"])

@@ -1,0 +1,124 @@
+"""Everything that clients and operators can do at once, while parts are killed at random: every promise is kept."""
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import Callable
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from e2e.conftest import Exchange
+from e2e.flow import FeedBook, check_every_trade_settled, check_feed, check_ledger, wait_until_settled
+from e2e.hostile import Hostile, check_promises
+from e2e.test_faults import FUNDS, differences
+from e2e.waiting import eventually
+
+from bench.exchange import PASSWORD
+from local.user import call, make_operator, sign_in
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+# How long, and from what; for a search: HOSTILE_S=600 HOSTILE_SEED=7 pytest tests/e2e/test_hostile.py
+FOR_S = float(os.environ.get("HOSTILE_S", "40"))
+SEED = int(os.environ.get("HOSTILE_SEED", "1"))
+AUDITS = ("audit_check_ledger", "audit_check_whole_ledger", "audit_replay_journal", "engine_snapshot_book")
+
+
+def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchange]) -> None:
+    exchange = start_exchange()
+    owners = []
+    for _ in range(5):
+        token = exchange.new_user()
+        for currency, amount in FUNDS.items():
+            exchange.faucet(token, currency, amount)
+        owners.append((token, exchange.api_key(token)))
+    email = f"{uuid4().hex[:12]}@example.com"
+    exchange.new_user(email)
+    make_operator(exchange.run, email=email)
+    operator = sign_in(exchange.run, email=email, password=PASSWORD)
+    secret = exchange.post("/admin/custody-secret", {"reason": "test"}, operator)["secret"]
+    profiles = [exchange.get("/profiles", token)[0]["id"] for token, _ in owners]
+    addresses = []
+    for token, _ in owners:
+        btc = next(row["id"] for row in exchange.get("/accounts", token) if row["currency"] == "BTC")
+        addresses.append(exchange.post(f"/coinbase-accounts/{btc}/addresses", {}, token)["address"])
+
+    async def rounds() -> Hostile:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
+                                         timeout=aiohttp.ClientTimeout(total=60)) as session:
+            hostile = Hostile(exchange, session, owners, operator, SEED)
+            running = asyncio.ensure_future(hostile.run(secret, addresses, profiles))
+            killing = asyncio.ensure_future(kill(exchange, random.Random(SEED), hostile.stop))
+            listening = asyncio.ensure_future(listen(exchange))
+            done, _ = await asyncio.wait({running, killing, listening}, timeout=FOR_S, return_when=asyncio.FIRST_COMPLETED)
+            hostile.stop.set()
+            for task in done:
+                task.result()
+            await asyncio.gather(running, killing)
+            await asyncio.to_thread(wait_until_settled, exchange, 200)
+            listening.cancel()
+            return hostile
+
+    hostile = asyncio.run(rounds())
+    promises = hostile.promises
+    print(dict(promises.answers))
+    assert len(promises.order_ids) > 100 and len(promises.by_client_oid) > 10 and promises.by_idem and promises.deposits
+    check_promises(exchange, promises)
+    check_ledger(exchange)
+    check_every_trade_settled(exchange)
+    eventually(lambda: not differences(exchange), within_s=90)
+    for audit in AUDITS:
+        eventually(lambda audit=audit: invoke(exchange, audit), within_s=60)
+    assert [row for row in exchange.get("/admin/markets", operator) if row["status"] != "online"] == []
+    assert exchange.get("/admin/invariants", operator)["findings"] == []
+    asyncio.run(check_a_listener(exchange))
+
+
+async def kill(exchange: Exchange, rng: random.Random, stop: asyncio.Event) -> None:
+    """One part after the other, the emulator too, until `stop`."""
+    while not stop.is_set():
+        await asyncio.sleep(rng.uniform(0.5, 2.5))
+        assert exchange.process.poll() is None, exchange.process.communicate()[1]
+        name = rng.choice(sorted(set(exchange.parts()) - {"supervisor"}))
+        with contextlib.suppress(ProcessLookupError, KeyError):  # it has just died of another's death
+            exchange.kill(name)
+
+
+class Listener(FeedBook):
+    """One that skips what it has seen, as docs/FEED.md tells it: a publisher or a push that died says it again."""
+
+    def take(self, message: dict) -> None:
+        # The gateway's, when no function answered; a feed that was started again.
+        if message.get("type", "error") == "error":
+            raise ConnectionError(message["message"])
+        product, sequence = message.get("product_id"), message.get("sequence", 0)
+        if message["type"] == "l2update" and sequence <= self.sequences[product]:
+            return
+        if message["type"] not in ("l2update", "snapshot") and sequence and sequence <= self.full.get(product, [0])[-1]:
+            return
+        super().take(message)
+
+
+async def listen(exchange: Exchange) -> None:
+    """A listener whose connection is lost whenever the gateway dies, and who begins anew; its book never contradicts itself."""
+    while True:
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            await Listener().run(exchange.websocket)
+        await asyncio.sleep(0.3)
+
+
+async def check_a_listener(exchange: Exchange) -> None:
+    feed = FeedBook()
+    following = asyncio.ensure_future(feed.run(exchange.websocket))
+    await asyncio.wait_for(feed.ready.wait(), 30)
+    await asyncio.to_thread(check_feed, exchange, feed)
+    following.cancel()
+
+
+def invoke(exchange: Exchange, operation: str) -> bool:
+    """Whether a function's run succeeded."""
+    functions = f"{exchange.connections}/2015-03-31/functions"
+    answer = call(f"{functions}/exchange-sandbox-{operation}/invocations", method="POST", body={})
+    return not (isinstance(answer, dict) and "errorMessage" in answer)
