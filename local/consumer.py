@@ -31,10 +31,10 @@ from exchange.adapters.embedded.queue import PostgresQueue
 from exchange.adapters.embedded.wake import UNCOUNTED, Noticed
 from exchange.markets import listing
 from exchange.ports import Message
+from local.addresses import REGION
 from local.nudges import Nudges
 from local.plan import MappingPlan, read_plan
 from local.processes import freeze_memory, report_ready
-from local.servers import REGION
 from local.worker import Handlers
 
 # A queue is looked through at this interval, whatever notice was given: one may have been lost.

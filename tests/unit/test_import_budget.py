@@ -44,7 +44,7 @@ def loaded(function: str, markets_file: str) -> set[str]:
     return set(json.loads(answer.stdout))
 
 
-@pytest.mark.parametrize("module", ["gateway", "worker", "once"])
+@pytest.mark.parametrize("module", ["gateway", "worker", "consumer", "once"])
 def test_what_a_local_process_leaves_to_the_supervisor(module: str) -> None:
     """There is one for each queue and several for the functions: what they import is most of a start."""
     script = f"import sys; import local.{module}; print(*sys.modules)"
