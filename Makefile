@@ -52,7 +52,7 @@ status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"
 
 .PHONY: test
-test: setup core-tools node-packages clients screen browser ## everything that CI runs
+test: setup peers core-tools node-packages clients screen browser ## everything that CI runs
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint && npm test --silent
 	@$(PY) -m pytest tests --ignore tests/e2e -n 2 --dist loadfile $(ARGS)
@@ -77,7 +77,7 @@ bench-mixed: setup ## a day's mixed requests, three of four reads, at 100, 250 a
 	@$(PY) -m bench.mixed $(ARGS)
 
 .PHONY: bench-core
-bench-core: setup ## the matching core beside its peers
+bench-core: setup peers ## the matching core beside its peers
 	@$(PY) -m bench.core $(ARGS)
 
 .PHONY: bench-ledger
@@ -159,6 +159,16 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt | tools
 	@echo "setting up $(VENV) (once, about a minute)"
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	@touch $@
+
+.PHONY: peers
+peers: $(VENV)/.peers
+
+# What cannot be installed here is named, and its rows are missing.
+$(VENV)/.peers: requirements-peers.txt $(VENV)/.ready
+	@echo "installing the engines that the core is measured beside (once)"
+	@$(PY) -m pip install $(PIP_FLAGS) -r requirements-peers.txt 2>/dev/null || grep -v '^#' requirements-peers.txt | while read -r peer; do \
+		$(PY) -m pip install $(PIP_FLAGS) "$$peer" >/dev/null 2>&1 || echo "not installed, and left out of bench-core: $$peer" >&2; done
 	@touch $@
 
 .venv-ministack/.ready: requirements-ministack.txt | tools
