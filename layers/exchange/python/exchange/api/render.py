@@ -4,11 +4,15 @@ Money is a decimal string at the listed scale of its asset, prices at the market
 never null.
 """
 
+from functools import lru_cache
+
 from exchange.markets import Asset, listing
 from exchange.orders import NewOrder
 from exchange.times import iso
 
 
+# A page has five of these for each row, most of them zeros, the lots of a market, or what the page before had.
+@lru_cache(maxsize=4096)
 def at_scale(text: str, places: int) -> str:
     """Decimal text from the ledger (8 digits after the point) cut to `places`; the digits cut off are zeros."""
     whole, _, digits = text.partition(".")
