@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from e2e.conftest import Exchange
 from e2e.flow import FeedBook, check_every_trade_settled, check_feed, check_ledger, wait_until_settled
-from e2e.hostile import Hostile, check_promises
+from e2e.hostile import Hostile, Promises, check_promises
 from e2e.test_faults import FUNDS, differences
 from e2e.waiting import eventually
 
@@ -52,10 +52,12 @@ def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchan
             running = asyncio.ensure_future(hostile.run(secret, addresses, profiles))
             killing = asyncio.ensure_future(kill(exchange, random.Random(SEED), hostile.stop))
             listening = asyncio.ensure_future(listen(exchange))
-            done, _ = await asyncio.wait({running, killing, listening}, timeout=FOR_S, return_when=asyncio.FIRST_COMPLETED)
+            ends_at = asyncio.get_running_loop().time() + FOR_S
+            while asyncio.get_running_loop().time() < ends_at or not enough(hostile.promises):
+                done, _ = await asyncio.wait({running, killing, listening}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
             hostile.stop.set()
-            for task in done:
-                task.result()
             await asyncio.gather(running, killing)
             await asyncio.to_thread(wait_until_settled, exchange, 200)
             listening.cancel()
@@ -64,9 +66,8 @@ def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchan
     hostile = asyncio.run(rounds())
     promises = hostile.promises
     print(dict(promises.answers))
-    assert len(promises.order_ids) > 100 and len(promises.by_client_oid) > 10 and promises.by_idem and promises.deposits
     check_promises(exchange, promises)
-    check_ledger(exchange)
+    check_ledger(exchange, promises.amended)
     check_every_trade_settled(exchange)
     eventually(lambda: not differences(exchange), within_s=90)
     for audit in AUDITS:
@@ -74,6 +75,11 @@ def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchan
     assert [row for row in exchange.get("/admin/markets", operator) if row["status"] != "online"] == []
     assert exchange.get("/admin/invariants", operator)["findings"] == []
     asyncio.run(check_a_listener(exchange))
+
+
+def enough(promises: Promises) -> bool:
+    """On a slow machine a part that was killed is away for long."""
+    return len(promises.order_ids) > 100 and len(promises.by_client_oid) > 10 and bool(promises.by_idem and promises.deposits)
 
 
 async def kill(exchange: Exchange, rng: random.Random, stop: asyncio.Event) -> None:
@@ -94,8 +100,11 @@ class Listener(FeedBook):
         if message.get("type", "error") == "error":
             raise ConnectionError(message["message"])
         product, sequence = message.get("product_id"), message.get("sequence", 0)
-        if message["type"] == "l2update" and sequence <= self.sequences[product]:
-            return
+        if message["type"] == "l2update":
+            if sequence <= self.sequences[product]:
+                return
+            # Sizes are absolute: one that begins before where we are is good, too.
+            message = message | {"previous_sequence": max(message["previous_sequence"], self.sequences[product])}
         if message["type"] not in ("l2update", "snapshot") and sequence and sequence <= self.full.get(product, [0])[-1]:
             return
         super().take(message)
