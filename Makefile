@@ -61,8 +61,10 @@ test: setup peers core-tools node-packages clients screen browser ## everything 
 .PHONY: check
 check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, the screen's calculators, all quick tests that need no server
 	@$(PY) -m ruff check .
-	@cd web && npm run --silent lint && npm test --silent
-	@$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow and not database" -n 2 --dist loadfile $(ARGS)
+	@said=$$(mktemp); (cd web && npm run --silent lint && npm test --silent) >$$said 2>&1 & screen=$$!; failed=0; \
+	$(PY) -m pytest tests/unit tests/rules tests/simulation tests/core -q -m "not slow and not database" -n 2 --dist loadfile \
+		$(ARGS) || failed=$$?; \
+	wait $$screen || { failed=$$?; cat $$said; echo "the screen's lint or tests failed"; }; rm -f $$said; exit $$failed
 
 .PHONY: bench
 bench: setup ## load on POST /orders at 100, 200, 400 requests/s, and the CPU each part used
