@@ -92,6 +92,22 @@ def test_a_batch_delivered_twice_is_matched_once_and_nudged_again() -> None:
     world.check()
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+def test_what_a_crash_of_the_sink_s_server_undid_is_applied_again_when_the_head_is_nudged_again(lost: int) -> None:
+    """The follower lives on and believes to be at the head; nothing new comes."""
+    world = World(seed=21)
+    for _ in range(3):
+        world.send(4)
+        world.drain(tick=False)
+    sink, head = world.sinks[SETTLE], len(world.journal.entries[MARKET])
+    assert len(sink.entries) == head > lost
+    del sink.entries[-lost:]
+    applied = world.followers[SETTLE].follow(MARKET, head)
+    assert [entry.seq for entry in applied] == list(range(head - lost + 1, head + 1))
+    assert world.followers[SETTLE].follow(MARKET, head) == []
+    world.check()
+
+
 def test_two_workers_on_one_market() -> None:
     """Both have a book at the same seq and the same batch: one appends, the other is fenced, starts over from the journal and
     matches nothing twice."""

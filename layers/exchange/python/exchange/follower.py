@@ -5,6 +5,7 @@ Queue messages after the commit are nudges, the journal is the data:
     nudge says 8, cursor at 7   ->  apply the entry the nudge carries
     nudge says 9, cursor at 7   ->  read 8 and 9 from the journal, apply both
     nudge says 5, cursor at 7   ->  nothing to do (a repeat, or late)
+    nudge says 7, cursor at 7   ->  the sink is asked where it is: a crash of its server may have undone the last steps
     nudge lost                  ->  the next one shows the gap; a tick each minute brings a next one
     nudges say 8, 9, 10         ->  one step of the sink for all three: the more there is to do, the less each costs
 
@@ -72,7 +73,7 @@ class JournalFollower:
         self._cursors.pop(market, None)
 
     def _follow(self, market: str, seq: int, nudges: Mapping[int, bytes], applied: list[JournalEntry]) -> None:
-        if market not in self._cursors:
+        if market not in self._cursors or self._cursors[market][0] == seq:
             self._cursors[market] = self._sink.cursor(market)
         while (at := self._cursors[market])[0] < seq:
             pending = _carried(nudges, at[0]) or self._journal.after(market=market, seq=at[0], limit=PAGE)
