@@ -28,7 +28,8 @@ def rate(text: str) -> Decimal:
 
 def bill(folder: Path, load: Load) -> list[Line]:
     """All lines of a month, for the templates in `folder`."""
-    return [*standing(folder), *traffic(load, Templates(folder).site())]
+    templates = Templates(folder)
+    return [*standing(templates), *traffic(load, templates.site())]
 
 
 def summed(lines: list[Line]) -> list[tuple[str, str, Decimal]]:

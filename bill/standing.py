@@ -10,8 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from bill import Line, Site, prices
-from cdk.functions import OPERATION_TAG
-from cdk.operations import BY_NAME, OPERATIONS
+from cdk.operations import BY_NAME, OPERATION_TAG, OPERATIONS
 
 # Figures per market of `audit_measure_markets`, and per audit of `exchange.adapters.audit_outcome`.
 METRICS_A_MARKET = 5
@@ -84,9 +83,8 @@ def _is_traced(function: dict) -> bool:
     return function.get("TracingConfig", {}).get("Mode") == "Active"
 
 
-def standing(folder: Path) -> list[Line]:
+def standing(templates: Templates) -> list[Line]:
     """The lines of what costs without load. Raises UnknownResource."""
-    templates = Templates(folder)
     lines = []
     for template, name, resource in templates.resources:
         count = COSTS.get(resource["Type"])

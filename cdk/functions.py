@@ -13,12 +13,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cdk.layers import Layers
-from cdk.operations import OPERATIONS, Operation
+from cdk.operations import OPERATION_TAG, OPERATIONS, Operation
 from cdk.settings import BadSettings, Settings
 from cdk.wiring import Wiring, base_environment
-
-# Names the operation of a function in the template; the local runtime finds the source folder by it.
-OPERATION_TAG = "lambda-exchange:operation"
 
 VPC_ACTIONS = ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
                "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]

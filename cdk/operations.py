@@ -49,6 +49,9 @@ class Door(Enum):
 BOTH_DOORS = (Door.APPLICATION, Door.TRADING)
 
 
+# Names the operation of a function in the template; the local runtime finds the source folder by it.
+OPERATION_TAG = "lambda-exchange:operation"
+
 # The path of the route that takes what no other takes.
 DEFAULT_PATH = "$default"
 

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdk.operations import OPERATION_TAG
 from local.addresses import REPOSITORY
 from local.template import Assembly, Resource, TemplateError, function_name
 
 if TYPE_CHECKING:
     from local.resources import Resources  # with boto3, which who reads a plan has no use for
-
-OPERATION_TAG = "lambda-exchange:operation"
 
 
 @dataclass

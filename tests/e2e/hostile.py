@@ -20,7 +20,7 @@ import psycopg
 from e2e.conftest import Exchange
 from e2e.flow import MIDDLE, random_order
 
-from bench.client import Trader
+from bench.client import Key, Trader
 from exchange.api.custody_notices import notice_signature
 from exchange.markets import listing
 
@@ -42,7 +42,7 @@ class Promises:
 class Hostile:
     """The flows of some accounts. `owners`: an access token and a key for each; `operator`: an operator's token."""
 
-    def __init__(self, exchange: Exchange, session: aiohttp.ClientSession, owners: list[tuple[str, object]], operator: str,
+    def __init__(self, exchange: Exchange, session: aiohttp.ClientSession, owners: list[tuple[str, Key]], operator: str,
                  seed: int) -> None:
         self.exchange, self.session, self.operator = exchange, session, operator
         self.application, self.trading = exchange.application, exchange.trading
@@ -235,8 +235,8 @@ class Hostile:
         made = await self.ask("new key", token, "POST", "/api-keys", {"scopes": ["view", "trade"]})
         if made is None:
             return
-        trader = Trader(self.session, self.trading, type(self.traders[0].key)(
-            key=made["key"], secret=made["secret"], passphrase=made["passphrase"]))
+        trader = Trader(self.session, self.trading,
+                        Key(key=made["key"], secret=made["secret"], passphrase=made["passphrase"]))
 
         async def use() -> None:
             for _ in range(5):

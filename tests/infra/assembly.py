@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdk.functions import OPERATION_TAG
+from cdk.operations import OPERATION_TAG
 
 
 @dataclass

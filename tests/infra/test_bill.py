@@ -34,7 +34,7 @@ def test_nothing_is_both_priced_and_free() -> None:
 
 
 def test_what_stands_in_production_is_what_a_hand_counts(production_assembly: Assembly) -> None:
-    lines = standing(production_assembly.folder)
+    lines = standing(Templates(production_assembly.folder))
     markets = len(listed_markets())
     assert usd(lines, "functions", "kept warm") == pytest.approx(
         Decimal(markets * 2 * 1769) / 1024 * 730 * 3600 * Decimal("0.0000033334"))
@@ -45,7 +45,8 @@ def test_what_stands_in_production_is_what_a_hand_counts(production_assembly: As
 
 
 def test_a_sandbox_costs_less_than_half(local_assembly: Assembly, production_assembly: Assembly) -> None:
-    cheap, dear = (sum(line.usd for line in standing(assembly.folder)) for assembly in (local_assembly, production_assembly))
+    cheap, dear = (sum(line.usd for line in standing(Templates(assembly.folder)))
+                   for assembly in (local_assembly, production_assembly))
     assert 0 < cheap < dear / 2
 
 
@@ -57,7 +58,7 @@ def test_a_resource_of_unknown_cost_is_refused(production_assembly: Assembly, tm
     template["Resources"]["Cluster"] = {"Type": "AWS::MSK::Cluster", "Properties": {}}
     path.write_text(json.dumps(template))
     with pytest.raises(UnknownResource, match=r"Cluster is a AWS::MSK::Cluster"):
-        standing(folder)
+        standing(Templates(folder))
 
 
 def test_a_folder_without_templates_is_refused(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_more_load_costs_more_and_twice_the_load_at_most_twice(production_assemb
 
 
 def test_an_idle_month_is_what_stands(production_assembly: Assembly) -> None:
-    assert summed(bill(production_assembly.folder, NOTHING)) == summed(standing(production_assembly.folder))
+    assert summed(bill(production_assembly.folder, NOTHING)) == summed(standing(Templates(production_assembly.folder)))
 
 
 def encoded_entry(commands: list[Command]) -> int:

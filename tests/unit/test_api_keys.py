@@ -1,5 +1,7 @@
 """Keys kept in the process: how old they may be, and what is read when. DynamoDB and KMS by moto; the clock is the test's."""
 
+from collections.abc import Callable
+
 import boto3
 import pytest
 from moto import mock_aws
@@ -173,18 +175,22 @@ def test_what_is_no_key_is_not_kept(world: World, key: str) -> None:
     assert not api_keys._found and not api_keys._used
 
 
+def leaving_unanswered(places: slice) -> Callable[[str, dict, dict], dict]:
+    """For `World.answer`: the table answers a BatchGetItem but for the keys at these places of what is asked."""
+    def answer(operation: str, asked: dict, found: dict) -> dict:
+        if operation == "BatchGetItem":
+            left = asked["RequestItems"]["api-keys"]["Keys"][places]
+            ids = [row["key"] for row in left]
+            found["Responses"]["api-keys"] = [row for row in found["Responses"]["api-keys"] if row["key"] not in ids]
+            found["UnprocessedKeys"] = {"api-keys": {"Keys": left, "ConsistentRead": True}} if left else {}
+        return found
+    return answer
+
+
 def test_what_the_table_leaves_unanswered_is_not_refreshed(world: World) -> None:
     key, along = world.keys(2)
     use(along)
-
-    def only_the_first(operation: str, asked: dict, found: dict) -> dict:
-        if operation == "BatchGetItem":
-            first, *rest = asked["RequestItems"]["api-keys"]["Keys"]
-            found["Responses"]["api-keys"] = [row for row in found["Responses"]["api-keys"] if row["key"] == first["key"]]
-            found["UnprocessedKeys"] = {"api-keys": {"Keys": rest, "ConsistentRead": True}} if rest else {}
-        return found
-
-    world.answer = only_the_first
+    world.answer = leaving_unanswered(slice(1, None))
     world.pass_s(MAX_AGE_S - 1)
     use(along)
     world.pass_s(1)
@@ -197,15 +203,7 @@ def test_what_the_table_leaves_unanswered_is_not_refreshed(world: World) -> None
 def test_a_key_that_was_left_unanswered_itself_is_asked_for_alone(world: World) -> None:
     key, along = world.keys(2)
     use(along)
-
-    def all_but_the_first(operation: str, asked: dict, found: dict) -> dict:
-        if operation == "BatchGetItem":
-            first, *_ = asked["RequestItems"]["api-keys"]["Keys"]
-            found["Responses"]["api-keys"] = [row for row in found["Responses"]["api-keys"] if row["key"] != first["key"]]
-            found["UnprocessedKeys"] = {"api-keys": {"Keys": [first], "ConsistentRead": True}}
-        return found
-
-    world.answer = all_but_the_first
+    world.answer = leaving_unanswered(slice(1))
     world.pass_s(MAX_AGE_S)
     use(key, along)
     assert world.calls == [("BatchGetItem", [key, along]), ("GetItem", [key])]
