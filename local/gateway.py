@@ -24,7 +24,7 @@ from local.invoker import Invoker
 from local.jwt_check import JwtAuthorizer
 from local.plain_requests import PlainRequests
 from local.plan import Plan, read_plan
-from local.processes import freeze_memory, report_ready
+from local.processes import allow_many_connections, freeze_memory, report_ready
 from local.schedules import Schedules
 from local.screen import Screen
 from local.websocket_door import Limits, WebSocketDoor
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--ready", type=int, required=True)
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
+    allow_many_connections()
     uvloop.run(serve(arguments))
 
 

@@ -27,6 +27,7 @@ from local.screen import Screen
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_HEADER_BYTES = 10_240
+BODY_WITHIN_S = 30
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 # Said by who writes the answer, not by functions.
 _OF_THE_CONNECTION = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
@@ -155,12 +156,17 @@ class HttpDoor:
                 return error(401, "Unauthorized", request_id)
         body = b""
         if request.body_exists:
+            if (request.content_length or 0) > request.client_max_size:
+                return error(413, "Request Entity Too Large", request_id)
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             try:
-                body = await request.read()
+                async with asyncio.timeout(BODY_WITHIN_S):
+                    body = await request.read()
             except web.HTTPRequestEntityTooLarge:
                 return error(413, "Request Entity Too Large", request_id)
+            except TimeoutError:
+                return error(408, "Request Timeout", request_id)
         headers, cookies = collect((name.lower(), value) for name, value in request.headers.items())
         asked = Asked(request.method, path, query, headers, cookies, request.remote, body)
         return (await self._invoke(asked, match, claims, request_id)).for_framework()

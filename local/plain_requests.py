@@ -53,8 +53,11 @@ class PlainRequests(asyncio.Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        self._received = self._received + data if self._received else data
-        self._moved_at = asyncio.get_running_loop().time()
+        if self._received:
+            self._received += data
+        else:
+            self._received = data
+            self._moved_at = asyncio.get_running_loop().time()
         if self._running is None:
             self._next()
         if len(self._received) > _READ_AHEAD and not self._is_paused:
@@ -79,7 +82,7 @@ class PlainRequests(asyncio.Protocol):
             self._next()
 
     def _watch(self) -> None:
-        """Closes a connection that neither brings nor waits for anything."""
+        """Closes a connection that neither brings a whole request in time nor waits for an answer."""
         loop = asyncio.get_running_loop()
         left_s = self._moved_at + IDLE_S - loop.time()
         if left_s <= 0 and self._running is None:

@@ -8,12 +8,14 @@ import asyncio
 import ctypes
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+MOST_OPEN_FILES = 65_536
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,6 +29,14 @@ def die_with_parent(signal_number: int, parent_pid: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def allow_many_connections() -> None:
+    """Lifts the limit of open files as far as it may. The usual 1,024 are used up by as many clients that say nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def on_fork(signal_number: int, niceness: int = 0) -> Callable[[], None]:

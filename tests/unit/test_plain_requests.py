@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+import local.http_door
 import local.plain_requests
 from local.http_door import HttpDoor, HttpServer
 from local.invoker import InvocationFailed, InvocationTimedOut, Overloaded, WorkerDied
@@ -263,6 +264,44 @@ def test_an_idle_connection_is_closed_and_a_slow_answer_is_waited_for(monkeypatc
             assert await asyncio.wait_for(reader.read(), 5) == b""
             writer.close()
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("head", "drops"), [(b"GET /time HTTP/1.1\r\nX: ", b"x"), (b"", b""),
+                                             (request("POST /orders", body=b"x" * 500)[:-500], b"x")])
+def test_a_request_that_comes_in_drops_is_not_waited_for_without_end(head: bytes, drops: bytes,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.plain_requests, "IDLE_S", 0.3)
+
+    async def run() -> None:
+        async with door("plain") as (port, functions):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head)
+            closed = asyncio.ensure_future(reader.read())
+            for _ in range(60):
+                writer.write(drops)
+                await asyncio.wait({closed}, timeout=0.05)
+                if closed.done():
+                    break
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(closed, 0) == b""
+            assert functions.events == []
+            writer.transport.abort()
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("length", "status"), [(local.http_door.MAX_BODY_BYTES, 408),
+                                                (local.http_door.MAX_BODY_BYTES + 1, 413), (10**11, 413)])
+def test_a_large_body_is_waited_for_some_time_and_one_too_large_not_at_all(length: int, status: int,
+                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.http_door, "BODY_WITHIN_S", 0.3)
+
+    async def run() -> tuple[int, list[str], bytes]:
+        async with door("plain") as (port, functions):
+            answer, = await exchange(port, [request("POST /orders", f"Content-Length: {length}") + b"a"])
+            assert functions.events == []
+            return answer
+    found, _, body = asyncio.run(run())
+    assert found == status and json.loads(body)["code"] in ("request_timeout", "request_entity_too_large")
 
 
 def test_who_does_not_read_is_not_answered_without_end() -> None:
