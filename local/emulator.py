@@ -22,6 +22,7 @@ _TOKENS = {"InitiateAuth", "AdminInitiateAuth", "RespondToAuthChallenge", "Admin
            "GlobalSignOut"}
 _SERVICES = {"AWSCognitoIdentityProviderService": "cognito", "DynamoDB_20120810": "dynamodb", "TrentService": "kms"}
 _EVERYTHING_EVERY_S = 15
+_NOT_SAVED = json.dumps({"__type": "InternalServerError", "message": "the state could not be saved"}).encode()
 
 
 def changed_service(scope: dict) -> str | None:
@@ -35,8 +36,12 @@ def changed_service(scope: dict) -> str | None:
     return None
 
 
+class NotSaved(Exception):
+    """A service's state is not on disk, for example because the disk is full."""
+
+
 class Saver:
-    """Saves a service's state; all who wait while one save runs share the next one."""
+    """Saves a service's state; all who wait while one save runs share the next one. Raises NotSaved."""
 
     def __init__(self, app_module, persistence) -> None:
         self._app = app_module
@@ -62,10 +67,18 @@ class Saver:
             get_state = self._app._build_persistence_save_dict().get(service)
             state = get_state() if get_state else None
             if state is not None:
-                await asyncio.to_thread(self._persistence.save_state, service, state)
+                await asyncio.to_thread(self._save, service, state)
         finally:
             if self._running.get(service) is task:
                 del self._running[service]
+
+    def _save(self, service: str, state: object) -> None:
+        """MiniStack only logs that it failed; where it did not there is another file of that name."""
+        path = os.path.join(self._persistence.STATE_DIR, f"{service}.json")
+        before = _identity(path)
+        self._persistence.save_state(service, state)
+        if _identity(path) == before:
+            raise NotSaved(service)
 
     async def save_everything_regularly(self) -> None:
         """A safety net for services that are not saved before the answer."""
@@ -73,6 +86,14 @@ class Saver:
             await asyncio.sleep(_EVERYTHING_EVERY_S)
             self._persistence.save_all({name: state for name, state in self._app._build_persistence_save_dict().items()
                                         if name not in _SERVICES.values()})
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def call_triggers_of_the_runtime(lambda_service) -> None:
@@ -96,6 +117,34 @@ def call_triggers_of_the_runtime(lambda_service) -> None:
     lambda_service._execute_function_with_config_scope = execute
 
 
+def saving(application, saver: Saver):
+    """The ASGI application that answers a change when it is on disk, and with an error when it does not get there."""
+
+    async def answer(scope, receive, send) -> None:
+        service = changed_service(scope) if scope["type"] == "http" else None
+        if service is None:
+            await application(scope, receive, send)
+            return
+        is_refused = False
+
+        async def send_when_saved(message: dict) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                try:
+                    await saver.save(service)
+                except NotSaved:
+                    is_refused = True
+                    await send({"type": "http.response.start", "status": 500,
+                                "headers": [(b"content-type", b"application/x-amz-json-1.1")]})
+                    await send({"type": "http.response.body", "body": _NOT_SAVED})
+            if not is_refused:
+                await send(message)
+
+        await application(scope, receive, send_when_saved)
+
+    return answer
+
+
 def main() -> None:
     parent = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
@@ -110,19 +159,6 @@ def main() -> None:
     call_triggers_of_the_runtime(lambda_svc)
     saver = Saver(app_module, persistence)
 
-    async def saving_app(scope, receive, send) -> None:
-        service = changed_service(scope) if scope["type"] == "http" else None
-        if service is None:
-            await app_module.app(scope, receive, send)
-            return
-
-        async def send_when_saved(message: dict) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
-                await saver.save(service)
-            await send(message)
-
-        await app_module.app(scope, receive, send_when_saved)
-
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -135,7 +171,7 @@ def main() -> None:
         config.accesslog = None
         config.graceful_timeout = 2
         regular = asyncio.ensure_future(saver.save_everything_regularly())
-        await serve(saving_app, config, shutdown_trigger=stop.wait)
+        await serve(saving(app_module.app, saver), config, shutdown_trigger=stop.wait)
         regular.cancel()
 
     asyncio.run(run())

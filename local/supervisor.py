@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -36,6 +37,9 @@ SHORT_LIFE_S = 2.0
 MAX_SHORT_LIVES = 6
 FOLLOWERS_NICENESS = 5
 MAX_LOG_BYTES = 20_000_000
+ROOM_TO_START_BYTES = 100 * 1024 * 1024
+LEAST_ROOM_BYTES = 8 * 1024 * 1024
+ROOM_EVERY_S = 2.0
 
 
 @dataclass
@@ -57,12 +61,14 @@ class Part:
     def __init__(self, name: str, start: Callable[[], Awaitable[Child]], *, stop_signal: int = signal.SIGTERM,
                  after_death: Callable[[], None] | None = None, after_restart: Callable[[], None] | None = None,
                  needed: bool = True) -> None:
-        """`needed`: the run ends when the part keeps dying; one that is not is left out then."""
+        """`needed`: the run ends when the part keeps dying; one that is not is left out then. While `has_room` says no
+        nothing is given up."""
         self.name = name
         self.needed = needed
         self.child: Child | None = None
         self.restarts = 0
         self.stop_signal = stop_signal
+        self.has_room: Callable[[], bool] = lambda: True
         self._start = start
         self._started_at = 0.0
         self._owed = False
@@ -81,6 +87,8 @@ class Part:
             code = await self.child.exited()
             short_lives = short_lives + 1 if time.monotonic() - self._started_at < SHORT_LIFE_S else 0
             while True:
+                if not self.has_room():
+                    short_lives = min(short_lives, MAX_SHORT_LIVES - 1)
                 if short_lives >= MAX_SHORT_LIVES and not self.needed:
                     print(f"{self.name} keeps dying and is left out; its log is {self.child.log}", file=sys.stderr)
                     return
@@ -132,6 +140,8 @@ class Supervisor:
         if self._settings.fresh:
             self._folder.empty()
         self._cut_logs()
+        if shutil.disk_usage(self._folder.path).free < ROOM_TO_START_BYTES:
+            raise CannotStart(f"The disk of {self._folder.path} has less than {ROOM_TO_START_BYTES >> 20} MB of room.")
         stopping = asyncio.ensure_future(stop.wait())
         work = asyncio.ensure_future(self._start_and_watch())
         try:
@@ -153,7 +163,29 @@ class Supervisor:
         await self._start()
         self._tell("ready")
         self._progress.ready(self._run)
-        await asyncio.gather(*(part.keep_alive(lambda: self._tell("ready")) for part in self._parts))
+        watching = [asyncio.ensure_future(each) for each in (
+            self._watch_room(), *(part.keep_alive(lambda: self._tell("ready", self._run.message)) for part in self._parts))]
+        try:
+            await asyncio.gather(*watching)
+        finally:
+            # Who would start again what is being stopped.
+            for task in watching:
+                task.cancel()
+            await asyncio.wait(watching)
+
+    async def _watch_room(self) -> None:
+        """Tells when the disk is full, and when it no longer is: all that needs it fails until then, and goes on by itself."""
+        had_room = True
+        while True:
+            if self._has_room() != had_room:
+                had_room = not had_room
+                message = "" if had_room else f"the disk of {self._folder.path} is full: what is written there is refused"
+                self._tell("ready", message)
+                print(message or f"the disk of {self._folder.path} has room again", file=sys.stderr)
+            await asyncio.sleep(ROOM_EVERY_S)
+
+    def _has_room(self) -> bool:
+        return shutil.disk_usage(self._folder.path).free >= LEAST_ROOM_BYTES
 
     # --- starting
 
@@ -200,6 +232,7 @@ class Supervisor:
         return self._start_python("demo", ["local.demo", "--data", str(self._folder.path)], [])
 
     async def _add(self, part: Part) -> None:
+        part.has_room = self._has_room
         self._parts.append(part)
         try:
             await part.start()
@@ -309,7 +342,11 @@ class Supervisor:
         self._run.state, self._run.message = state, message
         self._run.pids = {part.name: part.child.pid for part in self._parts if part.child is not None and part.child.alive}
         self._run.restarts = {part.name: part.restarts for part in self._parts if part.restarts}
-        self._folder.write_run(self._run)
+        try:
+            self._folder.write_run(self._run)
+        except OSError as error:
+            if self._has_room():  # of a full disk `_watch_room` has told
+                print(f"cannot tell the state ({state}): {error}", file=sys.stderr)
 
     # --- stopping
 

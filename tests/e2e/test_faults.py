@@ -1,13 +1,16 @@
 """SIGKILL of every part under load, alone and all together: nothing acknowledged is lost, nothing happens twice."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from e2e.conftest import Exchange
 from e2e.flow import (
@@ -19,6 +22,9 @@ from e2e.flow import (
     wait_until_settled,
 )
 from e2e.waiting import eventually
+
+from bench.client import Trader
+from local.user import Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -107,6 +113,56 @@ def test_everything_killed_and_started_again_under_load(start_exchange: Callable
     asyncio.run(rounds())
     assert sent.places > 100
     check_nothing_lost(exchange, sent)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 600 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk(start_exchange: Callable[..., Exchange], small_disk: Path) -> None:
+    """Nothing that is written is answered as done while the disk is full; when there is room all goes on by itself."""
+    exchange = start_exchange(small_disk / "data")
+    owner = exchange.new_user()
+    keys, refused = [], []
+
+    def make_keys(how_often: int) -> None:
+        for _ in range(how_often):
+            try:
+                keys.append(exchange.api_key(owner))
+            except Refused as failure:
+                refused.append(failure.code)
+
+    async def fill_the_disk(flow: asyncio.Future) -> None:
+        for _ in range(2):
+            await asyncio.sleep(2)
+            with contextlib.suppress(OSError), open(small_disk / "filler", "wb", buffering=0) as filler:
+                while True:
+                    filler.write(bytes(1 << 16))
+            await asyncio.to_thread(make_keys, 2)
+            await asyncio.sleep(4)
+            assert exchange.process.poll() is None, exchange.process.communicate()[1]
+            (small_disk / "filler").unlink()
+            await asyncio.to_thread(make_keys, 1)
+
+    sent = flow_with(exchange, 800, 5, fill_the_disk)
+    check_nothing_lost(exchange, sent)
+    assert keys and set(refused) == {"unavailable"}
+    exchange.kill_all()
+    exchange.start()
+
+    async def use_keys() -> None:
+        async with aiohttp.ClientSession() as session:
+            for key in keys:
+                await Trader(session, exchange.trading, key).get("/accounts")
+    asyncio.run(use_keys())
 
 
 def test_nothing_is_left_behind(start_exchange: Callable[..., Exchange]) -> None:

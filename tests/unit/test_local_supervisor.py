@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import local.supervisor
-from local.supervisor import MAX_SHORT_LIVES, Part
+from local.addresses import CannotStart
+from local.progress import Progress
+from local.supervisor import MAX_SHORT_LIVES, Part, Settings, Supervisor
 
 
 class Child:
@@ -73,3 +75,68 @@ def test_what_is_done_after_a_restart_holds_nothing_up() -> None:
         let_go.set()
     asyncio.run(run())
     assert 1 <= len(called) <= 2, "and it is done once more, not once for each"
+
+
+def test_nothing_is_given_up_while_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each start fails as long as there is no room; with room it is counted again."""
+    monkeypatch.setattr(local.supervisor, "SHORT_LIFE_S", 10)
+    monkeypatch.setattr(local.supervisor.asyncio, "sleep", lambda _, sleep=asyncio.sleep: sleep(0.001))
+    starts, full = Starts(0.001), True
+
+    async def run() -> None:
+        nonlocal full
+        part = Part("postgres", starts)
+        part.has_room = lambda: not full
+        await watched(part, lambda: len(starts.children) > 3 * MAX_SHORT_LIVES)
+        full = False
+        with pytest.raises(CannotStart, match="postgres keeps dying"):
+            await watched(part, lambda: False)
+    asyncio.run(run())
+
+
+def test_what_is_being_stopped_is_not_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                    capsys: pytest.CaptureFixture) -> None:
+    """One part that keeps dying ends the run; the others end because they are told to, and stay ended."""
+    monkeypatch.setattr(local.supervisor, "SHORT_LIFE_S", 10)
+    dies, lives = Starts(0.001), Starts(1000)
+
+    async def stop(self: Part, timeout_s: float) -> None:
+        if not self.child.died.done():
+            self.child.die()
+        await asyncio.sleep(0.2)  # who would start it again has time to
+
+    async def start(self: Supervisor) -> None:
+        await self._add(Part("bad", dies))
+        await self._add(Part("good", lives))
+    monkeypatch.setattr(Part, "stop", stop)
+    monkeypatch.setattr(Supervisor, "_start", start)
+    monkeypatch.setattr(Supervisor, "_tell", lambda *_: None)
+    monkeypatch.setattr(local.supervisor.asyncio, "sleep", lambda _, sleep=asyncio.sleep: sleep(0.01))
+    with pytest.raises(CannotStart, match="bad keeps dying"):
+        asyncio.run(Supervisor(Settings(tmp_path, {}), Progress(quiet=True)).run(asyncio.Event()))
+    assert len(lives.children) == 1
+
+
+def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                  capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr(local.supervisor, "ROOM_EVERY_S", 0.01)
+    supervisor = Supervisor(Settings(tmp_path, {}), Progress(quiet=True))
+    full, told = [False] * 2 + [True] * 3 + [False] * 3, []
+    monkeypatch.setattr(supervisor, "_has_room", lambda: not (full.pop(0) if full else False))
+    monkeypatch.setattr(supervisor, "_tell", lambda state, message="": told.append((state, message)))
+
+    async def run() -> None:
+        watching = asyncio.ensure_future(supervisor._watch_room())
+        while full:
+            await asyncio.sleep(0.01)
+        watching.cancel()
+    asyncio.run(run())
+    message = f"the disk of {tmp_path} is full: what is written there is refused"
+    assert told == [("ready", message), ("ready", "")]
+    assert capsys.readouterr().err.splitlines() == [message, f"the disk of {tmp_path} has room again"]
+
+
+def test_it_does_not_start_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.supervisor, "ROOM_TO_START_BYTES", 1 << 62)
+    with pytest.raises(CannotStart, match=f"The disk of {tmp_path} has less than"):
+        asyncio.run(Supervisor(Settings(tmp_path, {}), Progress(quiet=True)).run(asyncio.Event()))
