@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cdk.operations import OPERATIONS
 from local.addresses import ACCOUNT, REGION, REPOSITORY, CannotStart
@@ -41,7 +42,8 @@ def synthesise(functions: Path | None) -> Path:
 
 def resolve(folder: Path, *, data: Path, emulator_url: str, database_dsn: str, redis_url: str, endpoints: dict[str, str],
             connections_url: str) -> Plan:
-    """Makes the emulator's resources and answers the plan. Raises CannotStart for what has no local part."""
+    """Makes the emulator's resources and answers the plan. Raises CannotStart for what has no local part, and
+    where the emulator fails."""
     try:
         assembly = read_assembly(folder, region=REGION, account=ACCOUNT, parameters={
             "EmulatorEndpoint": emulator_url, "EmulatorDatabaseDsn": database_dsn, "EmulatorRedisUrl": redis_url})
@@ -57,6 +59,8 @@ def resolve(folder: Path, *, data: Path, emulator_url: str, database_dsn: str, r
             "RATE_LIMITS": os.environ.get("RATE_LIMITS", RATE_LIMITS), "CONNECTIONS_ENDPOINT": connections_url})
     except TemplateError as error:
         raise CannotStart(f"the template does not fit the local runtime: {error}") from None
+    except (BotoCoreError, ClientError) as error:
+        raise CannotStart(f"the emulator did not make what the template needs: {error}") from None
 
 
 def deploy_functions(plan: Plan) -> list[str]:

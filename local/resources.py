@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from exchange.adapters.aws import answers
 from local.template import Assembly, Resource, TemplateError, function_name
 
 NO_LOCAL_PART = {
@@ -176,7 +176,7 @@ class Resources:
     def client(self, service: str) -> Any:
         """A boto3 client of the emulator."""
         if service not in self._clients:
-            self._clients[service] = boto3.client(
+            self._clients[service] = answers.client(
                 service, endpoint_url=self._emulator_url, region_name=self._region, aws_access_key_id="local",
                 aws_secret_access_key="local", config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}))
         return self._clients[service]

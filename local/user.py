@@ -10,12 +10,12 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-import boto3
 import yaml
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from exchange.adapters.aws import answers
 from local.addresses import REPOSITORY, Run
 
 
@@ -58,9 +58,12 @@ def make_operator(run: Run, *, email: str) -> dict[str, Any]:
     who is signed in signs in again. In the cloud: docs/OPERATIONS.md. Raises Refused."""
     password = f"{secrets.token_urlsafe(12)}aA1"
     made = sign_up(run, email=email, password=password) is not None
-    boto3.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region, aws_access_key_id="local",
-                 aws_secret_access_key="local").admin_add_user_to_group(
-        UserPoolId=run.user_pool_id, Username=email, GroupName="operators")
+    operators = answers.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region, aws_access_key_id="local",
+                               aws_secret_access_key="local")
+    try:
+        operators.admin_add_user_to_group(UserPoolId=run.user_pool_id, Username=email, GroupName="operators")
+    except (ClientError, BotoCoreError) as error:
+        raise Refused(f"{email} was not made an operator: {_words(error)}") from None
     return {"email": email, "group": "operators"} | ({"password": password} if made else {})
 
 
@@ -72,7 +75,7 @@ def sign_up(run: Run, *, email: str, password: str) -> str | None:
                                UserAttributes=[{"Name": "email", "Value": email}])["UserSub"]
     except cognito.exceptions.UsernameExistsException:
         return None
-    except (ClientError, ParamValidationError) as error:
+    except (ClientError, BotoCoreError) as error:
         raise Refused(f"{email!r} was not signed up: {_words(error)}") from None
 
 
@@ -81,8 +84,10 @@ def sign_in(run: Run, *, email: str, password: str) -> str:
     try:
         answer = _cognito(run).initiate_auth(ClientId=run.user_pool_client_id, AuthFlow="USER_PASSWORD_AUTH",
                                              AuthParameters={"USERNAME": email, "PASSWORD": password})
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
         raise Refused(f"{email} was not signed in: {_words(error)}") from None
+    if "AuthenticationResult" not in answer:
+        raise Refused(f"{email} was not signed in: the user pool asks for {answer.get('ChallengeName', 'something else')}")
     return answer["AuthenticationResult"]["AccessToken"]
 
 
@@ -113,17 +118,22 @@ def call(url: str, *, token: str | None = None, method: str = "GET", body: Any =
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")
-        code = json.loads(text).get("code", "") if text.startswith("{") else ""
+        try:
+            code = json.loads(text).get("code", "")
+        except (ValueError, AttributeError):
+            code = ""
         raise Refused(f"{method} {url}: {error.code} {text}", code) from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise Refused(f"{method} {url}: {error}") from None
 
 
-def _words(error: ClientError | ParamValidationError) -> str:
-    """What is wrong, in the service's words."""
-    return error.response["Error"]["Message"] if isinstance(error, ClientError) else error.kwargs["report"]
+def _words(error: ClientError | BotoCoreError) -> str:
+    """What is wrong, in the service's words where it has any."""
+    if isinstance(error, ClientError):
+        return error.response.get("Error", {}).get("Message") or str(error)
+    return error.kwargs["report"] if isinstance(error, ParamValidationError) else str(error)
 
 
 def _cognito(run: Run) -> Any:
-    return boto3.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region,
-                        config=Config(signature_version=UNSIGNED))
+    return answers.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region,
+                          config=Config(signature_version=UNSIGNED))

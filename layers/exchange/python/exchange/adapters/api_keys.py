@@ -27,11 +27,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 
-import boto3
 from botocore.config import Config
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DeleteError, PynamoDBException, UpdateError
-from pynamodb.models import Model
+
+from exchange.adapters.aws import answers
+from exchange.adapters.aws.tables import Table
 
 MAX_AGE_S = 5.0
 # How exactly the last use is known, and so how often it is written.
@@ -45,7 +46,7 @@ logger = logging.getLogger("exchange.api_keys")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class _Row(Model):
+class _Row(Table):
     class Meta:
         table_name = os.environ.get("API_KEYS_TABLE", "")
         connect_timeout_seconds = 2
@@ -65,7 +66,7 @@ class _Row(Model):
     last_used_s = NumberAttribute(null=True)
 
 
-class _Owner(Model):
+class _Owner(Table):
     class Meta(_Row.Meta):
         pass
 
@@ -99,7 +100,7 @@ _used: dict[str, None] = {}  # of those found, which were asked for after they w
 
 @lru_cache(maxsize=1)
 def _kms() -> object:
-    return boto3.client("kms", config=Config(connect_timeout=2, read_timeout=3, retries={"max_attempts": 2}))
+    return answers.client("kms", config=Config(connect_timeout=2, read_timeout=3, retries={"max_attempts": 2}))
 
 
 def find_key(key: str) -> ApiKey | None:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import UpdateError
-from pynamodb.models import Model
 
+from exchange.adapters.aws.tables import Table
 from exchange.feed.requests import BATCH, CANCEL_ON_DISCONNECT
 
 LIFETIME_S = 3 * 3600
 OF_THE_CONNECTION = (BATCH, "")
 
 
-class _Row(Model):
+class _Row(Table):
     class Meta:
         table_name = os.environ.get("CONNECTIONS_TABLE", "")
         connect_timeout_seconds = 2

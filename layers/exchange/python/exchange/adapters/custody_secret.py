@@ -8,9 +8,9 @@ import secrets
 import time
 
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
-from pynamodb.models import Model
 
 from exchange.adapters import api_keys
+from exchange.adapters.aws.tables import Table
 
 MAX_AGE_S = 5.0
 ROW = "custody:notices"  # no API key's id: those are 32 hexadecimal digits
@@ -18,7 +18,7 @@ ROW = "custody:notices"  # no API key's id: those are 32 hexadecimal digits
 _kept: tuple[float, str | None] | None = None
 
 
-class _Row(Model):
+class _Row(Table):
     class Meta:
         table_name = os.environ.get("API_KEYS_TABLE", "")
         connect_timeout_seconds = 2

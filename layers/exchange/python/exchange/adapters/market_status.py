@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
-from pynamodb.models import Model
 
+from exchange.adapters.aws.tables import Table
 from exchange.faults import RetryableFault
 from exchange.market_modes import HALTED, LastHalt, Status
 from exchange.markets import listing
@@ -23,7 +23,7 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 REASON_LENGTH = 1000
 
 
-class _Row(Model):
+class _Row(Table):
     class Meta:
         table_name = os.environ.get("MARKET_STATUS_TABLE", "")
         connect_timeout_seconds = 2

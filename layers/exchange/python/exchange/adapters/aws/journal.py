@@ -2,17 +2,17 @@
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
-from pynamodb.models import Model
 
+from exchange.adapters.aws.tables import Table
 from exchange.ports import Fenced
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
-def journal_model(table: str) -> type[Model]:
+def journal_model(table: str) -> type[Table]:
     """The pynamodb model of the journal table `table`."""
 
-    class Entry(Model):
+    class Entry(Table):
         class Meta:
             table_name = table
             # No retry of our own on top of botocore's would help: the engine repeats the whole batch.

@@ -5,7 +5,7 @@ CloudWatch is minutes behind; a metric without a value in the last five minutes 
 
 from datetime import UTC, datetime, timedelta
 
-import boto3
+from exchange.adapters.aws import answers
 
 WINDOW = timedelta(minutes=5)
 # Of each matching function: errors and throttles of the window, and the environments in use.
@@ -38,7 +38,7 @@ def _newest(queries: dict[str, tuple[str, str, str, dict[str, str]]], *, period_
     if not queries:
         return {}
     now, names = datetime.now(UTC), dict(enumerate(queries))
-    answer = boto3.client("cloudwatch").get_metric_data(
+    answer = answers.client("cloudwatch").get_metric_data(
         StartTime=now - WINDOW, EndTime=now, ScanBy="TimestampDescending", MetricDataQueries=[{
             "Id": f"m{number}", "ReturnData": True, "MetricStat": {
                 "Period": period_s, "Stat": statistic, "Metric": {

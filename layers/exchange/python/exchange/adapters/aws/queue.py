@@ -2,8 +2,7 @@
 
 import hashlib
 
-import boto3
-
+from exchange.adapters.aws import answers
 from exchange.ports import Message, QueueDepth, Send
 
 LONG_POLL_MAX_S = 20
@@ -13,7 +12,7 @@ class SqsQueue:
     """See `ports.CommandQueue`. `queue` is a queue URL. botocore's exceptions pass through."""
 
     def __init__(self, client: object | None = None) -> None:
-        self._client = client or boto3.client("sqs")
+        self._client = client or answers.client("sqs")
 
     def send(self, *, queue: str, group: str, dedup_id: str, body: str, resent: bool = False) -> int:
         answer = self._client.send_message(QueueUrl=queue, MessageGroupId=group, MessageDeduplicationId=dedup_id,

@@ -1,6 +1,6 @@
 """SnapshotStore in S3. A key sorts by seq from new to old, so that one listing of one key finds the newest."""
 
-import boto3
+from exchange.adapters.aws import answers
 
 # Keys list in ascending order; counting down from here puts the newest first.
 _TOP = 10**19
@@ -15,7 +15,7 @@ class S3Snapshots:
 
     def __init__(self, bucket: str, client: object | None = None) -> None:
         self._bucket = bucket
-        self._client = client or boto3.client("s3")
+        self._client = client or answers.client("s3")
 
     def put(self, *, market: str, seq: int, blob: bytes) -> None:
         self._client.put_object(Bucket=self._bucket, Key=_key(market, seq), Body=blob)
