@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -142,6 +143,31 @@ def _call_by_hand(arguments: argparse.Namespace, operation: str, payload: dict, 
 
 
 def main() -> int:
+    """As a command of the shell: who writes to a pipe that nobody reads any more is ended by SIGPIPE, without a word."""
+    try:
+        try:
+            return _main()
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+    except BrokenPipeError:
+        if not any(map(_unread, (1, 2))):
+            raise
+        # Not from the beginning: a connection that a server has closed is an error with words, and a start cleans up.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+        raise
+
+
+def _unread(handle: int) -> bool:
+    """Whether it is a pipe whose other end is closed."""
+    polled = select.poll()
+    polled.register(handle, 0)
+    return any(event & select.POLLERR for _, event in polled.poll(0))
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description="The whole exchange on one machine.")
     commands = parser.add_subparsers(required=True)
     data = argparse.ArgumentParser(add_help=False)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from local.addresses import Run
@@ -57,4 +58,9 @@ class Progress:
     def _print(self, text: str) -> None:
         if not self._quiet:
             print(text, flush=True)
-            sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """Tells what is wrong with an exchange that runs; it goes on also when nobody reads that any more."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -29,7 +28,7 @@ from local.addresses import REGION, REPOSITORY, CannotStart, DataFolder, Run, li
 from local.demo.accounts import NEWCOMER, DemoAccounts
 from local.plan import Plan
 from local.processes import Child, ReadyPipe, python
-from local.progress import Progress
+from local.progress import Progress, warn
 from local.servers import Emulator, NotReady, Postgres, Valkey
 
 # Lived shorter than this: it died of starting. So often in a row: it will not get better by itself.
@@ -90,7 +89,7 @@ class Part:
                 if not self.has_room():
                     short_lives = min(short_lives, MAX_SHORT_LIVES - 1)
                 if short_lives >= MAX_SHORT_LIVES and not self.needed:
-                    print(f"{self.name} keeps dying and is left out; its log is {self.child.log}", file=sys.stderr)
+                    warn(f"{self.name} keeps dying and is left out; its log is {self.child.log}")
                     return
                 if short_lives >= MAX_SHORT_LIVES:
                     raise CannotStart(f"{self.name} keeps dying (last exit code {code}). The end of {self.child.log}:\n"
@@ -181,7 +180,7 @@ class Supervisor:
                 had_room = not had_room
                 message = "" if had_room else f"the disk of {self._folder.path} is full: what is written there is refused"
                 self._tell("ready", message)
-                print(message or f"the disk of {self._folder.path} has room again", file=sys.stderr)
+                warn(message or f"the disk of {self._folder.path} has room again")
             await asyncio.sleep(ROOM_EVERY_S)
 
     def _has_room(self) -> bool:
@@ -346,7 +345,7 @@ class Supervisor:
             self._folder.write_run(self._run)
         except OSError as error:
             if self._has_room():  # of a full disk `_watch_room` has told
-                print(f"cannot tell the state ({state}): {error}", file=sys.stderr)
+                warn(f"cannot tell the state ({state}): {error}")
 
     # --- stopping
 

@@ -1,6 +1,8 @@
 """`make user` and what else a person calls by hand: what is printed, also when it is called again or wrongly."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +64,31 @@ def test_where_nothing_runs(exchange: Exchange, tmp_path: Path, arguments: tuple
     (tmp_path / "lock").touch()
     done = local(tmp_path, *arguments)
     assert done.returncode == 1 and f"No exchange is running on {tmp_path}" in done.stderr
+
+
+def with_nobody_reading(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """As in `make user | true`."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run([sys.executable, "-m", "local", *arguments], cwd=REPOSITORY, stdout=writes, stderr=subprocess.PIPE,
+                          text=True, timeout=60)
+    os.close(writes)
+    return done
+
+
+def test_a_user_whose_credentials_nobody_reads(exchange: Exchange) -> None:
+    """The command ends as others do that write to a closed pipe, without a word; what it made is there."""
+    arguments = ("user", "--email", f"{uuid4().hex[:12]}@example.com")
+    done = with_nobody_reading(*arguments, "--data", str(exchange.data))
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+    assert "There is a user" in local(exchange, *arguments).stderr
+
+
+def test_a_start_that_nobody_watches_ends_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    data = tmp_path / "unwatched"
+    done = with_nobody_reading("run", "--data", str(data), "--ports", "free")
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+    run = json.loads((data / "run.json").read_text())
+    assert run["state"] == "failed" and not run["pids"]
+    held = subprocess.run(["pgrep", "-f", str(data)], capture_output=True, text=True).stdout.split()
+    assert not held, held
