@@ -33,7 +33,7 @@ PIP_PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 # Amazon Linux 2023 has glibc 2.34; wheels name the oldest they run on.
 GLIBC_TAGS = ("manylinux_2_28_{machine}", "manylinux_2_17_{machine}", "manylinux2014_{machine}")
 # What functions call, and what botocore itself reads.
-BOTOCORE_MODELS = {"sqs", "dynamodb", "s3", "kms", "rds", "apigatewaymanagementapi", "sts"}
+BOTOCORE_MODELS = {"sqs", "dynamodb", "s3", "kms", "rds", "cloudwatch", "apigatewaymanagementapi", "sts"}
 UNUSED_IN_LAMBDA = ("**/__pycache__", "**/*.pyc", "**/tests", "*.dist-info/RECORD", "bin")
 
 

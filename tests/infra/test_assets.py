@@ -4,6 +4,7 @@ Runs on the flavour for this machine's processor and Python, and reads the one f
 """
 
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from infra.assembly import Assembly
 
 from cdk.operations import BY_NAME
+from cdk.settings import ROOT
 from layers.build import build_dependencies, build_exchange, build_matching
 
 # Forks one child per handler: each has an interpreter that has imported nothing of ours, without paying for its start.
@@ -105,6 +107,18 @@ def test_layers_are_of_their_architecture(architecture: str, machine: int) -> No
         assert struct.unpack_from("<H", library.read_bytes(), 18)[0] == machine, library
 
 
+def test_the_layer_has_every_service_that_is_called() -> None:
+    """Its botocore is slimmed: a client of a service whose model was left out cannot be made."""
+    sources = [path.read_text(encoding="utf-8") for folder in ("functions", "layers/exchange/python")
+               for path in (ROOT / folder).rglob("*.py")]
+    called = {service for source in sources for service in re.findall(r"""boto3\.client\(\s*["']([a-z0-9-]+)["']""", source)}
+    assert {"sqs", "s3", "kms", "rds", "cloudwatch"} <= called
+    assert sum(source.count("boto3.client(") for source in sources) >= len(called)
+    models = {path.name for path in (build_dependencies(architecture="arm64", python="3.13")
+                                     / "python" / "botocore" / "data").iterdir() if path.is_dir()}
+    assert called | {"dynamodb"} <= models  # that one by pynamodb
+
+
 def test_the_dependencies_fit_a_function() -> None:
     """250 MB is the limit for a function and its layers together, unpacked."""
     folder = build_dependencies(architecture="arm64", python="3.13")
@@ -114,5 +128,4 @@ def test_the_dependencies_fit_a_function() -> None:
 def test_the_listing_in_the_layer_is_markets_yaml() -> None:
     import yaml
     listing = json.loads((build_exchange() / "python" / "exchange" / "markets.json").read_text(encoding="utf-8"))
-    from cdk.settings import ROOT
     assert listing == yaml.safe_load((ROOT / "markets.yaml").read_text(encoding="utf-8"))
