@@ -129,7 +129,7 @@ class Wiring:
             case Use.READ_STATUS:
                 return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [r.market_status.table_arn])]
             case Use.WRITE_STATUS:
-                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem"], [r.market_status.table_arn])]
+                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"], [r.market_status.table_arn])]
             case Use.READ_API_KEYS:
                 # When a key was last used is noted on its row: that attribute, and no other.
                 return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [r.api_keys.table_arn]),

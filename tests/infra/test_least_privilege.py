@@ -112,6 +112,19 @@ def test_who_only_reads_keys_may_write_when_one_was_used_and_nothing_else(statem
                     if operation.uses & {Use.READ_API_KEYS, Use.WRITE_API_KEYS}}
 
 
+def test_who_uses_market_status_may_read_it_one_by_one_and_all_at_once(statements: list[tuple[str, dict]]) -> None:
+    """`MarketStatus.get` asks for all markets in one BatchGetItem, `newest` for one; a halt writes."""
+    able: dict[str, set[str]] = {}
+    for operation, statement in statements:
+        if "MarketStatus" in json.dumps(statement["Resource"]):
+            able.setdefault(operation, set()).update(as_list(statement["Action"]))
+    reads = {"dynamodb:GetItem", "dynamodb:BatchGetItem"}
+    for operation in OPERATIONS:
+        wanted = (reads if operation.uses & {Use.READ_STATUS, Use.WRITE_STATUS} else set()) \
+            | ({"dynamodb:PutItem"} if Use.WRITE_STATUS in operation.uses else set())
+        assert able.get(operation.name, set()) == wanted, operation.name
+
+
 def test_no_function_can_read_a_database_password(statements: list[tuple[str, dict]]) -> None:
     assert not [operation for operation, statement in statements
                 if any(action.startswith("secretsmanager:") for action in as_list(statement["Action"]))]
