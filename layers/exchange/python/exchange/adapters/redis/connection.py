@@ -31,7 +31,15 @@ def client() -> "redis.Redis":
     return connect(os.environ["REDIS_URL"])
 
 
+def faults() -> tuple[type[Exception], ...]:
+    """What a client raises. A cluster's that finds no node does not raise one of Redis's own errors."""
+    from redis.exceptions import RedisClusterException, RedisError
+
+    return RedisError, RedisClusterException
+
+
 def connect(url: str) -> "redis.Redis":
+    """A client of `url`. Raises ViewsUnavailable for a cluster that does not answer; a single node is asked when it is used."""
     # Costs more to import than all else that most functions need.
     import redis
     from redis.backoff import ExponentialBackoff
@@ -39,7 +47,10 @@ def connect(url: str) -> "redis.Redis":
 
     options = {"socket_timeout": READ_TIMEOUT_S, "socket_connect_timeout": 2, "health_check_interval": 30}
     if url.startswith("rediss://"):
-        return redis.RedisCluster.from_url(url, **options)
+        try:
+            return redis.RedisCluster.from_url(url, **options)
+        except faults() as fault:  # it asks for the cluster's layout at once
+            raise ViewsUnavailable(str(fault)) from fault
     return redis.Redis.from_url(url, retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
                                 retry_on_error=[redis.ConnectionError, redis.TimeoutError], **options)
 
@@ -64,13 +75,11 @@ def read(commands: Sequence[Command], *, together: bool = False) -> list:
 
 def read_by(client: "redis.Redis", commands: Sequence[Command], *, together: bool = False) -> list:
     """`read` by this client."""
-    from redis import RedisError
-
     try:
         pipeline = client.pipeline(transaction=together)
         for command in commands:
             pipeline.execute_command(*command)
         return [[part for pair in answer.items() for part in pair] if isinstance(answer, dict) else answer
                 for answer in pipeline.execute()]
-    except RedisError as fault:
+    except faults() as fault:
         raise ViewsUnavailable(str(fault)) from fault

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from exchange.adapters.redis import keys
-from exchange.adapters.redis.connection import ViewsUnavailable
+from exchange.adapters.redis.connection import ViewsUnavailable, faults
 from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.levels import Levels
@@ -45,7 +45,7 @@ class RedisViewStore:
             if cursor and cursor.get(b"format") != FORMAT:
                 self._client.delete(*keys.keys(market))
                 cursor = None
-        except redis.RedisError as fault:
+        except faults() as fault:
             raise ViewsUnavailable(str(fault)) from fault
         room = Room(MarketState(market))
         if not cursor:
@@ -81,7 +81,7 @@ class RedisViewStore:
                                       for part in (push.id, json.dumps((push.group, push.body)))])
         try:
             done = self._script(keys=keys.keys(state.market), args=arguments)
-        except redis.RedisError as fault:
+        except faults() as fault:
             raise ViewsUnavailable(str(fault)) from fault
         if not done:
             raise StaleCursor(f"{state.market}: the views are not at revision {save.revision} of {save.epoch}")
@@ -89,13 +89,13 @@ class RedisViewStore:
     def clear_sent(self, market: str, pushes: list[Push]) -> None:
         try:
             self._client.hdel(keys.key(market, "outbox"), *[push.id for push in pushes])
-        except redis.RedisError as fault:
+        except faults() as fault:
             raise ViewsUnavailable(str(fault)) from fault
 
     def forget(self, market: str) -> None:
         try:
             self._client.delete(*keys.keys(market))
-        except redis.RedisError as fault:
+        except faults() as fault:
             raise ViewsUnavailable(str(fault)) from fault
 
     def new_epoch(self) -> str:
