@@ -21,11 +21,20 @@ from cdk.settings import Settings
 DATABASE_NAME = "exchange"
 # What the functions sign in as, with a token of their role (rds_iam), never a password.
 DATABASE_USER = "exchange"
+# A serverless cache tells its clients of replicas at the second port, and they may ask those for the cluster's layout: where
+# packets to it are dropped, they wait for their time-out.
+VALKEY_PORTS = (6379, 6380)
 
 
 def kept(settings: Settings) -> RemovalPolicy:
     """A sandbox is thrown away whole; elsewhere what keeps state outlives its stack."""
     return RemovalPolicy.DESTROY if settings.sandbox else RemovalPolicy.RETAIN
+
+
+def kept_once_used(settings: Settings) -> RemovalPolicy:
+    """As `kept`, of what has no protection against deletion besides: where the deploy that makes it fails, it goes again, and
+    its name is not in the next one's way."""
+    return RemovalPolicy.DESTROY if settings.sandbox else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class Network(Construct):
@@ -53,10 +62,11 @@ class Network(Construct):
             ec2.InterfaceVpcEndpoint(self.endpoints, name, vpc=self.vpc, service=service,
                                      subnets=ec2.SubnetSelection(availability_zones=zones))
 
-    def server_security_group(self, construct_id: str, *, description: str, port: int) -> ec2.SecurityGroup:
-        """A group that only the functions reach, on one port."""
+    def server_security_group(self, construct_id: str, *, description: str, ports: tuple[int, ...]) -> ec2.SecurityGroup:
+        """A group that only the functions reach, on these ports."""
         group = ec2.SecurityGroup(self, construct_id, vpc=self.vpc, description=description, allow_all_outbound=False)
-        group.add_ingress_rule(self.function_security_group, ec2.Port.tcp(port), f"functions to port {port}")
+        for port in ports:
+            group.add_ingress_rule(self.function_security_group, ec2.Port.tcp(port), f"functions to port {port}")
         return group
 
 
@@ -82,6 +92,8 @@ class Database(Construct):
             backup=rds.BackupProps(retention=Duration.days(1 if settings.sandbox else 14)),
             deletion_protection=not settings.sandbox, removal_policy=kept(settings),
             parameters={"rds.force_ssl": "1", "idle_in_transaction_session_timeout": "10000"})
+        # Without it nobody is the administrator of the cluster that stays.
+        self.cluster.node.find_child("Secret").apply_removal_policy(kept_once_used(settings))
         stack = Stack.of(self)
         self.user_arn = stack.format_arn(
             service="rds-db", resource="dbuser", arn_format=ArnFormat.COLON_RESOURCE_NAME,
@@ -116,7 +128,7 @@ class Cache(Construct):
             subnet_ids=[subnet.subnet_id for subnet in network.vpc.isolated_subnets],
             cache_usage_limits=elasticache.CfnServerlessCache.CacheUsageLimitsProperty(
                 data_storage=elasticache.CfnServerlessCache.DataStorageProperty(maximum=5, unit="GB")))
-        self.url = f"rediss://{self.cache.attr_endpoint_address}:6379"
+        self.url = f"rediss://{self.cache.attr_endpoint_address}:{VALKEY_PORTS[0]}"
 
 
 class Tables(Construct):
@@ -146,7 +158,8 @@ class Tables(Construct):
 
 
 class Vault(Construct):
-    """The snapshot bucket, and the key that encrypts the secrets of API keys."""
+    """The snapshot bucket, and the key that encrypts the secrets of API keys. `emptying`: what empties a sandbox's bucket
+    at its end, for the cloud only."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -154,10 +167,14 @@ class Vault(Construct):
         self.snapshots = s3.Bucket(
             self, "Snapshots", bucket_name=f"{settings.prefix}snapshots-{stack.account}-{stack.region}",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL, enforce_ssl=True,
-            encryption=s3.BucketEncryption.S3_MANAGED, removal_policy=kept(settings),
+            encryption=s3.BucketEncryption.S3_MANAGED, removal_policy=kept_once_used(settings),
+            # A bucket that is not empty cannot be deleted.
+            auto_delete_objects=settings.sandbox,
             # A snapshot can be made again from the journal; only the newest few are ever read.
             lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(30))])
+        self.emptying = [] if not settings.sandbox else [
+            self.snapshots.policy, self.snapshots.node.find_child("AutoDeleteObjectsCustomResource")]
         self.api_key_secrets = kms.Key(
             self, "ApiKeySecrets", enable_key_rotation=True, description="Encrypts the secrets of API keys",
-            removal_policy=kept(settings))
+            removal_policy=kept_once_used(settings))
         self.api_key_secrets.add_alias(f"alias/{settings.prefix}api-key-secrets")

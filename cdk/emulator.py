@@ -11,7 +11,8 @@ from constructs import Construct, IConstruct
 
 PARAMETER = "EmulatorEndpoint"
 # AwsCustomResource, Trigger and BucketDeployment put their singletons beside everything else in the stack.
-PROVIDER_IDS = ("AWS679f53fac002430cb0da5b7982bd2287", "AWSCDK.TriggerCustomResourceProvider", "Custom::CDKBucketDeployment")
+PROVIDER_IDS = ("AWS679f53fac002430cb0da5b7982bd2287", "AWSCDK.TriggerCustomResourceProvider", "Custom::CDKBucketDeployment",
+                "Custom::S3AutoDeleteObjectsCustomResourceProvider")
 
 
 class Emulator:

@@ -62,12 +62,15 @@ class OperationFunction(Construct):
             timeout=Duration.seconds(operation.timeout_s), role=self.role.without_policy_updates(),
             environment=(wiring.environment(operation, market=market) if wiring else base_environment(settings)),
             log_group=log_group, logging_format=lambda_.LoggingFormat.JSON,
+            # Lambda stops what wakes itself for the seventeenth time; the feed's clock does so every minute, on purpose.
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if operation.wakes_itself else None,
             # A share of all calls is traced, which nobody can lower, and each trace is paid for: docs/adr/0021.
             tracing=lambda_.Tracing.ACTIVE if settings.traces else lambda_.Tracing.PASS_THROUGH,
+            # Three lines of the system's with each call cost more than the functions at the headline rate.
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
-            # Full logs at the headline rate cost more than the functions; see AWS facts in docs/ARCHITECTURE.md.
-            application_log_level_v2=(lambda_.ApplicationLogLevel.INFO if settings.sandbox
-                                      else lambda_.ApplicationLogLevel.WARN), **in_vpc)
+            # Not WARN: Lambda takes a line for INFO whose level it does not know (Python's WARNING and CRITICAL may be such),
+            # and the runtime's own lines on what a handler raised have been such lines. Ours at INFO are few.
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO, **in_vpc)
         Tags.of(self.function).add(OPERATION_TAG, operation.name)
         self.target: lambda_.IFunction = self.function
         if operation.provisioned:

@@ -1,6 +1,6 @@
 """The ledger lane: settlement behind its queue, and the schema's migration at every deploy that changed it."""
 
-from aws_cdk import triggers
+from aws_cdk import Duration, triggers
 from constructs import Construct
 
 from cdk.emulator import Emulator
@@ -19,6 +19,8 @@ class Ledger(Construct):
         self.functions = lane.functions(self, "ledger")
         at_deploy = [function for operation, function in self.functions.items() if operation.at_deploy]
         for function in at_deploy:
-            trigger = triggers.Trigger(function, "AtDeploy", handler=function.function)
+            # Its own default is two minutes: a longer migration would fail the deploy and go on meanwhile.
+            trigger = triggers.Trigger(function, "AtDeploy", handler=function.function,
+                                       timeout=Duration.seconds(function.operation.timeout_s + 15))
             # The emulator has no AWS SDK for the trigger's provider; there the deploying test invokes the function.
             emulator.cloud_only(trigger)

@@ -107,6 +107,11 @@ class Operation:
         return "operators" if self.name.startswith("api_admin_") else self.name.partition("_")[0]
 
     @property
+    def wakes_itself(self) -> bool:
+        """Whether it sends itself the message that it is called by next."""
+        return self.queue is Queue.BEAT and Use.SEND_BEAT in self.uses
+
+    @property
     def in_vpc(self) -> bool:
         return not VPC_USES.isdisjoint(self.uses)
 

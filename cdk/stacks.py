@@ -10,7 +10,7 @@ from constructs import Construct
 from cdk.alarms import Alarms, DoorAlarms
 from cdk.api import Api, Operators
 from cdk.audit import Audit
-from cdk.data import DATABASE_NAME, DATABASE_USER, Cache, Database, Network, Tables, Vault
+from cdk.data import DATABASE_NAME, DATABASE_USER, VALKEY_PORTS, Cache, Database, Network, Tables, Vault
 from cdk.emulator import Emulator
 from cdk.engine import Engine
 from cdk.feed import STAGE, Feed, FeedApi
@@ -30,20 +30,22 @@ class DataStack(Stack):
     """Network, databases, tables, bucket, keys, users."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, **kwargs) -> None:
-        super().__init__(scope, construct_id, **kwargs)
+        super().__init__(scope, construct_id, termination_protection=not settings.sandbox, **kwargs)
         self._settings = settings
         emulator = Emulator(self)
         dsn = CfnParameter(self, "EmulatorDatabaseDsn", default="", description="PostgreSQL, where there is no Aurora")
         redis = CfnParameter(self, "EmulatorRedisUrl", default="", description="Valkey, where there is no ElastiCache")
         self.network = Network(self, "Network", settings=settings)
-        database_group = self.network.server_security_group("DatabaseServer", description="Aurora", port=5432)
-        cache_group = self.network.server_security_group("CacheServer", description="Valkey", port=6379)
+        database_group = self.network.server_security_group("DatabaseServer", description="Aurora", ports=(5432,))
+        cache_group = self.network.server_security_group("CacheServer", description="Valkey", ports=VALKEY_PORTS)
         database = Database(self, "Database", settings=settings, network=self.network, security_group=database_group)
         cache = Cache(self, "Cache", settings=settings, network=self.network, security_group=cache_group)
         for scope_ in (self.network.endpoints, database_group, cache_group, database, cache):
             emulator.cloud_only(scope_)
         self.tables = Tables(self, "Tables", settings=settings)
         self.vault = Vault(self, "Vault", settings=settings)
+        for scope_ in self.vault.emptying:
+            emulator.cloud_only(scope_)
         self.identity = Identity(self, "Identity", settings=settings)
         endpoint = database.cluster.cluster_endpoint
         self.database_dsn = self._export("DatabaseDsn", emulator.choose(

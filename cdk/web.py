@@ -35,8 +35,8 @@ class Screen(Construct):
         self.bucket = s3.Bucket(
             self, "Bucket", block_public_access=s3.BlockPublicAccess.BLOCK_ALL, enforce_ssl=True,
             encryption=s3.BucketEncryption.S3_MANAGED,
-            # Nothing in it that a deploy does not make again.
-            removal_policy=RemovalPolicy.DESTROY)
+            # Nothing in it that a deploy does not make again; a bucket that is not empty cannot be deleted.
+            removal_policy=RemovalPolicy.DESTROY, auto_delete_objects=True)
         connect = [api, feed_origin, f"https://cognito-idp.{stack.region}.{stack.url_suffix}"]
         self.distribution = cloudfront.Distribution(
             self, "Distribution", comment=f"{settings.prefix}screen", default_root_object="index.html",

@@ -22,7 +22,7 @@ PREFIX = os.environ["COMMAND_QUEUE_URL_PREFIX"]
 CANCELS_PER_MESSAGE = 400
 SENT_AGAIN = frozenset((CommandKind.CANCEL, CommandKind.CANCEL_ALL, CommandKind.AMEND))
 
-logger = Logger(service="engine_halt_market")
+logger = Logger(service="engine_halt_market", use_rfc3339=True)
 
 
 def lambda_handler(event: dict, context: object) -> dict:

@@ -19,7 +19,7 @@ from exchange.markets import listing
 
 MARKET = os.environ["MARKET"]
 
-logger = Logger(service="engine_match_orders")
+logger = Logger(service="engine_match_orders", use_rfc3339=True)
 logger.append_keys(market=MARKET)
 engine = MatchingEngine(
     market=MARKET,

@@ -13,7 +13,7 @@ from exchange.journal import JournalBroken, NewerCore
 from exchange.markets import listing
 from exchange.replica import BookReplica
 
-logger = Logger(service="engine_snapshot_book")
+logger = Logger(service="engine_snapshot_book", use_rfc3339=True)
 
 
 def lambda_handler(event: dict, context: object) -> dict:

@@ -23,7 +23,7 @@ from exchange.feed.publisher import FeedPublisher, parse_body
 from exchange.feed.rows import currency_row, product_row
 from exchange.markets import listing
 
-logger = Logger(service="feed_publish")
+logger = Logger(service="feed_publish", use_rfc3339=True)
 
 
 def account_of(user_id: str) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from exchange.adapters import connections
 from exchange.adapters.aws.posts import PostFailed, is_there
 from exchange.adapters.leaving import forget
 
-logger = Logger(service="feed_sweep_connections")
+logger = Logger(service="feed_sweep_connections", use_rfc3339=True)
 # API Gateway ends a connection after two hours.
 MAX_AGE_S = 2 * 3600 + 300
 

@@ -1,5 +1,6 @@
 """Every alarm rings somewhere, says what to do, and every page that says so is about something that can ring."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -8,8 +9,11 @@ import pytest
 from infra.assembly import Assembly
 
 from cdk import alarms
-from cdk.settings import listed_markets
+from cdk.operations import OPERATIONS
+from cdk.settings import ROOT, listed_markets
 from exchange import health
+from exchange.adapters.audit_outcome import METRIC
+from exchange.adapters.metric_lines import NAMESPACE
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
 SECTIONS = ["## What it means", "## How to look", "## What to do"]
@@ -55,6 +59,45 @@ def test_what_health_calls_wrong_has_a_runbook() -> None:
 
 def test_health_and_alarms_have_the_same_thresholds() -> None:
     assert (alarms.OLD_MESSAGE_S, alarms.LAG_S) == (health.OLD_MESSAGE_S, health.LAG_S)
+
+
+def test_the_topic_lets_the_alarms_in(local_assembly: Assembly) -> None:
+    """A topic that has a policy has lost the default one, by which its account's alarms publish."""
+    [((_, topic), _)] = local_assembly.of_type("AWS::SNS::Topic").items()
+    [policy] = local_assembly.of_type("AWS::SNS::TopicPolicy").values()
+    [allowed] = [statement for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+                 if statement["Effect"] == "Allow"]
+    assert (allowed["Principal"], allowed["Action"]) == ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
+    assert allowed["Resource"] == {"Ref": topic} and policy["Properties"]["Topics"] == [{"Ref": topic}]
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_alarms_on_our_own_figures_are_on_what_is_written(local_assembly: Assembly) -> None:
+    """Name and dimension of each are those of the lines that the functions write: an alarm on any other never rings."""
+    concluding = {operation.name for operation in OPERATIONS if operation.lane == "audit"
+                  and "conclude" in (ROOT / "functions" / operation.name / "handler.py").read_text(encoding="utf-8")}
+    measured = ast.literal_eval(re.search(
+        r"^UNITS = (\{.*\})$", (ROOT / "functions/audit_measure_markets/handler.py").read_text(encoding="utf-8"), re.M)[1])
+    written = {(METRIC, "audit", audit) for audit in concluding}
+    written |= {(figure, "market", market) for figure in measured for market in listed_markets()}
+    watched = {(alarm["Properties"]["MetricName"], *dimension.values())
+               for alarm in local_assembly.of_type("AWS::CloudWatch::Alarm").values()
+               if alarm["Properties"]["Namespace"] == NAMESPACE for dimension in alarm["Properties"]["Dimensions"]}
+    assert watched and watched <= written
+    assert {audit for name, _, audit in watched if name == METRIC} == concluding
+    assert alarms.NAMESPACE == NAMESPACE
+
+
+def test_the_engines_alarm_rings_for_one_failing_batch(local_assembly: Assembly) -> None:
+    """A batch that fails is hidden for the visibility time-out, so its errors are so far apart."""
+    visible = {queue["Properties"]["QueueName"]: queue["Properties"]["VisibilityTimeout"]
+               for queue in local_assembly.of_type("AWS::SQS::Queue").values()}
+    engine = [alarm["Properties"] for alarm in local_assembly.of_type("AWS::CloudWatch::Alarm").values()
+              if alarm["Properties"]["AlarmDescription"].endswith("engine-errors.md")]
+    assert len(engine) == len(listed_markets())
+    for alarm in engine:
+        assert alarm["MetricName"] == "Errors" and alarm["Statistic"] == "Sum" and alarm["EvaluationPeriods"] == 1
+        assert alarm["Period"] >= (alarm["Threshold"] + 1) * visible[f"exchange-sandbox-commands-{listed_markets()[0]}.fifo"]
 
 
 def test_each_market_is_watched(local_assembly: Assembly) -> None:

@@ -46,6 +46,15 @@ def test_what_posts_to_connections_is_outside_the_vpc() -> None:
     assert [operation.name for operation in posting if operation.in_vpc] == []
 
 
+def test_no_line_of_a_function_is_lost_for_its_level(local_assembly: Assembly, production_assembly: Assembly) -> None:
+    """Lambda takes what it does not know the level of for INFO: a higher level would lose what a handler raised."""
+    for assembly in (local_assembly, production_assembly):
+        for operation, function in assembly.functions().values():
+            logging = function["Properties"]["LoggingConfig"]
+            assert (logging["LogFormat"], logging["ApplicationLogLevel"], logging["SystemLogLevel"]) == (
+                "JSON", "INFO", "WARN"), operation
+
+
 def test_the_vpc_has_no_nat_and_the_endpoints_that_its_functions_need(local_assembly: Assembly) -> None:
     assert not local_assembly.of_type("AWS::EC2::NatGateway")
     services = json.dumps([endpoint["Properties"]["ServiceName"]
@@ -54,6 +63,13 @@ def test_the_vpc_has_no_nat_and_the_endpoints_that_its_functions_need(local_asse
         assert f".{service}" in services
     zones = {subnet["Properties"]["AvailabilityZone"] for subnet in local_assembly.of_type("AWS::EC2::Subnet").values()}
     assert zones == {"us-east-1a", "us-east-1b"}
+
+
+def test_the_functions_reach_what_the_servers_answer_at(local_assembly: Assembly) -> None:
+    """A serverless cache names its replicas at port 6380, where its clients may ask for the layout."""
+    opened = {(ingress["Properties"]["GroupId"]["Fn::GetAtt"][0].rstrip("0123456789ABCDEF"), ingress["Properties"]["FromPort"])
+              for ingress in local_assembly.of_type("AWS::EC2::SecurityGroupIngress").values()}
+    assert opened == {("NetworkDatabaseServer", 5432), ("NetworkCacheServer", 6379), ("NetworkCacheServer", 6380)}
 
 
 def test_the_database_takes_tokens_and_is_not_public(local_assembly: Assembly) -> None:
@@ -65,7 +81,8 @@ def test_the_database_takes_tokens_and_is_not_public(local_assembly: Assembly) -
 
 def test_what_the_emulator_cannot_make_is_conditional(local_assembly: Assembly) -> None:
     missing = ("AWS::ElastiCache::ServerlessCache", "AWS::EC2::SecurityGroupIngress",
-               "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::EC2::VPCEndpoint", "Custom::AWS", "Custom::Trigger")
+               "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::EC2::VPCEndpoint", "Custom::AWS", "Custom::Trigger",
+               "Custom::S3AutoDeleteObjects", "AWS::S3::BucketPolicy")
     for type_ in missing:
         for key, resource in local_assembly.of_type(type_).items():
             assert resource.get("Condition") == "InCloud", key

@@ -42,6 +42,26 @@ def test_the_local_flavour_is_kept_until_its_inputs_change(tmp_path: Path, monke
     assert inputs_hash({"stage": "one"}) != inputs_hash({"stage": "two"})
 
 
+# Nothing but their policy keeps these from being deleted; where the deploy that makes them fails, they go again.
+UNPROTECTED = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
+
+
+def test_the_stack_that_keeps_state_is_protected_but_in_the_sandbox(local_assembly: Assembly,
+                                                                     production_assembly: Assembly) -> None:
+    for assembly, stage, protected in ((local_assembly, "sandbox", set()), (production_assembly, "production", {"Data"})):
+        stacks = json.loads((assembly.folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
+        assert {name.removeprefix(f"Exchange-{stage}-") for name, artifact in stacks.items()
+                if artifact.get("properties", {}).get("terminationProtection")} == protected
+
+
+def test_buckets_that_go_with_their_stack_are_emptied_first(local_assembly: Assembly, production_assembly: Assembly) -> None:
+    for assembly in (local_assembly, production_assembly):
+        emptied = {(stack, resource["Properties"]["BucketName"]["Ref"])
+                   for (stack, _), resource in assembly.of_type("Custom::S3AutoDeleteObjects").items()}
+        assert emptied == {key for key, bucket in assembly.of_type("AWS::S3::Bucket").items()
+                           if bucket["DeletionPolicy"] == "Delete"} != set()
+
+
 def test_another_stage_keeps_its_data_and_has_no_faucet(production_assembly: Assembly) -> None:
     assembly = production_assembly
     made = {operation for operation, _ in assembly.functions().values()}
@@ -49,11 +69,13 @@ def test_another_stage_keeps_its_data_and_has_no_faucet(production_assembly: Ass
     assert {function["Properties"]["Environment"]["Variables"]["SANDBOX"]
             for _, function in assembly.functions().values()} == {"0"}
     for type_ in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::RDS::DBCluster", "AWS::Cognito::UserPool",
-                  "AWS::KMS::Key"):
+                  "AWS::KMS::Key", "AWS::SecretsManager::Secret"):
         for (stack, key), resource in assembly.of_type(type_).items():
             # The screen's bucket holds nothing that a deploy does not make again.
-            wanted = "Delete" if stack == "Exchange-production-Web" else "Retain"
+            wanted = "Delete" if stack == "Exchange-production-Web" else \
+                "RetainExceptOnCreate" if type_ in UNPROTECTED else "Retain"
             assert resource["DeletionPolicy"] == wanted, (stack, key)
+            assert resource["UpdateReplacePolicy"] == wanted.removesuffix("ExceptOnCreate"), (stack, key)
 
 
 def test_what_is_paid_for_by_the_hour_or_the_call_is_less_in_the_sandbox(local_assembly: Assembly,

@@ -139,6 +139,20 @@ def test_the_schema_is_migrated_by_the_deploy(local_assembly: Assembly) -> None:
     assert local_assembly.operation_of(stack, function) == "ledger_migrate_schema"
 
 
+def test_the_deploy_waits_for_the_migration(local_assembly: Assembly) -> None:
+    """Longer than the function may take: one that is still at it must not have failed the deploy."""
+    [trigger] = local_assembly.of_type("Custom::Trigger").values()
+    assert int(trigger["Properties"]["Timeout"]) > 1000 * BY_NAME["ledger_migrate_schema"].timeout_s
+
+
+def test_only_what_wakes_itself_may_do_so_without_end(local_assembly: Assembly) -> None:
+    """Lambda stops a function that its own messages call for the seventeenth time, unless it is allowed: the feed's clock
+    hands over to itself every minute."""
+    allowed = {operation for operation, function in local_assembly.functions().values()
+               if function["Properties"].get("RecursiveLoop") == "Allow"}
+    assert allowed == {"feed_beat"}
+
+
 def test_a_stack_stays_below_the_limit(local_assembly: Assembly) -> None:
     for stack, template in local_assembly.templates.items():
         # The limit is 500. A market costs Trading 20, and Api nothing; a function costs Api 3, and 1 for each door and route.

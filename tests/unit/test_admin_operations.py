@@ -14,6 +14,7 @@ from exchange.adapters.postgres import withdrawals
 from exchange.commands import CommandKind
 from exchange.engine import Delivery, MatchingEngine
 from exchange.markets import listing
+from tests.unit.log_lines import level_for_lambda
 
 MARKET = "BTC-USD"
 NOW = 1_700_000_000_000
@@ -307,7 +308,7 @@ def test_each_markets_figures_become_metrics(olga, journal, capsys):
     assert [line["market"] for line in lines] == list(measured) == list(listing().markets)
     line = lines[0]
     assert (line["market"], line["Halted"], line["Broken"], line["JournalSeq"]) == (MARKET, 1, 0, 7)
-    assert line["SettleLagS"] > 1000 and line["level"] == "WARN"
+    assert line["SettleLagS"] > 1000 and level_for_lambda(line) == "WARN"
     [declared] = line["_aws"]["CloudWatchMetrics"]
     assert declared["Namespace"] == "LambdaExchange" and declared["Dimensions"] == [["market"]]
     assert all(metric["Name"] in line for metric in declared["Metrics"])

@@ -14,6 +14,7 @@ from exchange.commands import CommandKind
 from exchange.faults import BrokenInvariant
 from exchange.markets import listing
 from tests.unit.ledger_world import NOW
+from tests.unit.log_lines import level_for_lambda
 
 OPEN_LEDGER = "ALTER TABLE postings DISABLE TRIGGER ALL"
 MINUTE, DAY = "audit_check_ledger", "audit_check_whole_ledger"
@@ -69,7 +70,7 @@ def test_planted_faults(world, capsys, damage, invariant, subject, audits):
         with pytest.raises(BrokenInvariant, match=rf"{invariant}: {subject}: "):
             world.load(audit).lambda_handler({}, None)
         metric = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-        assert metric["BrokenInvariants"] >= 1 and metric["audit"] == audit and metric["level"] == "ERROR"
+        assert metric["BrokenInvariants"] >= 1 and metric["audit"] == audit and level_for_lambda(metric) == "ERROR"
         [run] = [run for run in audit_runs.last_runs() if run["audit"] == audit]
         assert run["result"] == "failed" and run["last_passed_at"] < run["last_failed_at"]
         found = {(row["audit"], row["invariant"], row["subject"]): row for row in audit_runs.findings()}

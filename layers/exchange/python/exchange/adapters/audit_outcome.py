@@ -7,15 +7,14 @@ In this order, so that a database out of reach keeps neither the alarm nor the h
 
 import json
 import logging
-import time
 
 from exchange.adapters.halt import halt_market
+from exchange.adapters.metric_lines import write_figures
 from exchange.adapters.postgres.audit_runs import record
 from exchange.audits import FINDINGS_SHOWN, AuditReport
 from exchange.faults import BrokenInvariant
 from exchange.markets import listing
 
-NAMESPACE = "LambdaExchange"
 METRIC = "BrokenInvariants"
 
 logger = logging.getLogger("exchange.audit")
@@ -42,12 +41,8 @@ def conclude(reports: list[AuditReport]) -> None:
 
 
 def _emit(report: AuditReport) -> None:
-    """One line in CloudWatch's embedded metric format. `level`: a line without counts as less than a warning and is dropped."""
-    print(json.dumps({
-        "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [
-            {"Namespace": NAMESPACE, "Dimensions": [["audit"]], "Metrics": [
-                {"Name": METRIC, "Unit": "Count"}, {"Name": "RowsChecked", "Unit": "Count"},
-                {"Name": "DurationMs", "Unit": "Milliseconds"}]}]},
-        "level": "ERROR" if report.findings else "WARN", "audit": report.audit, "market": report.market,
-        "result": report.result, METRIC: len(report.findings), "RowsChecked": report.rows_checked,
-        "DurationMs": report.duration_ms}), flush=True)
+    write_figures(
+        level="ERROR" if report.findings else "WARN", dimension="audit",
+        units={METRIC: "Count", "RowsChecked": "Count", "DurationMs": "Milliseconds"},
+        line={"audit": report.audit, "market": report.market, "result": report.result, METRIC: len(report.findings),
+              "RowsChecked": report.rows_checked, "DurationMs": report.duration_ms})
