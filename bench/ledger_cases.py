@@ -47,7 +47,7 @@ from exchange.orders import NewOrder, build_order, parse_order
 
 FIRST = Page(limit=100, newer_than=None, older_than=None)
 LIVE = ("pending", "open", "active")
-ALL = (*LIVE, "done")
+ALL = (*LIVE, *orders.ENDED)
 NOW = 1_900_000_000_000
 
 
@@ -239,6 +239,8 @@ READS = (
     Case("orders, all, one market", lambda ledger, a: orders.list_orders(a, statuses=ALL, market="SOL-USD", page=FIRST)),
     Case("orders, live", lambda ledger, a: orders.list_orders(a, statuses=LIVE, market=None, page=FIRST), most_rows=5_000),
     Case("orders, done, one market", lambda ledger, a: orders.list_orders(a, statuses=("done",), market="BTC-USD", page=FIRST)),
+    Case("orders, rejected", lambda ledger, a: orders.list_orders(a, statuses=("rejected",), market=None, page=FIRST)),
+    Case("orders, done or rejected", lambda ledger, a: orders.list_orders(a, statuses=orders.ENDED, market=None, page=FIRST)),
     Case("orders of the busiest account, from the middle", lambda ledger, p: orders.list_orders(
         ledger.heavy(), statuses=ALL, market=None, page=p),
          lambda ledger: Page(limit=100, newer_than=None, older_than=ledger.orders // 2)),

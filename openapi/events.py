@@ -56,7 +56,7 @@ class Match(Event):
 class Done(Event):
     type: Literal["done"]
     order_id: UUID
-    reason: Literal["filled", "canceled", "rejected"]
+    reason: Literal["filled", "canceled"]
     side: Side = "buy"
     price: Money = ""
     remaining_size: Money = ""

@@ -145,7 +145,7 @@ class Order(Answer):
     fill_fees: Money
     filled_size: Money
     executed_value: Money
-    status: Literal["pending", "open", "active", "done"]
+    status: Literal["pending", "open", "active", "done", "rejected"]
     settled: bool
     market_type: Literal["spot"]
     price: Money = ""

@@ -9,7 +9,7 @@ from exchange.api.render import order_object
 from exchange.api.request import Request
 
 STATUSES = {"open": ("open",), "pending": ("pending",), "active": ("active",), "done": ("done",),
-            "all": (*orders.LIVE, "done")}
+            "rejected": ("rejected",), "all": (*orders.LIVE, *orders.ENDED)}
 
 
 @operation(scope="view")

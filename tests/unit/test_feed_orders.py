@@ -83,7 +83,8 @@ def test_books_from_full_are_the_cores_for_the_public_and_for_owners(seed):
             assert numbers == list(range(sequence + 1, sequence + 1 + len(numbers))), "one message per number"
             for message in sent.get(name, []):
                 book.take(message)
-                seen.add((message["type"], message.get("reason")))
+                refused = message["type"] == "done" and "reject_reason" in message
+                seen.add((message["type"], message["cancel_reason"] if refused else message.get("reason")))
             for side in Side:
                 assert book.orders(side.name.lower()) == core_orders(world, side)
                 levels = {price: Decimal(size) for price, size in world.core_levels(side)}
@@ -138,8 +139,9 @@ def test_a_stop_that_is_refused_or_repeated_stays_private():
     listener = Listener(world, subscriber("full", "full"), subscriber("owner", "user", account=1))
     listener.run(world.command(CommandKind.HALT))
     sent = listener.run(world.place("sell", "95.00", "1.5", stop="96.00"))
-    assert {name: sent["full"][0].get(name) for name in ("reason", "reject_reason", "side", "price", "remaining_size")} == {
-        "reason": "rejected", "reject_reason": "market_halted", "side": None, "price": None, "remaining_size": None}
+    told = sent["full"][0]
+    assert (told["reason"], told["cancel_reason"], told["reject_reason"]) == ("canceled", "rejected", "market_halted")
+    assert not {"side", "price", "remaining_size"} & set(told)
     assert (sent["owner"][0]["price"], sent["owner"][0]["remaining_size"]) == ("95.00", "1.50000000")
     listener.run(world.command(CommandKind.RESUME))
     stop = world.place("sell", "95.00", "1.5", stop="96.00")

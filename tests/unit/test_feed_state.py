@@ -133,8 +133,8 @@ def test_rejections():
     world = World()
     listener = Listener(world, subscriber("full", "full"), subscriber("owner", "user", account=1))
     refused = listener.run(world.place("buy", "0", "1"))["full"]
-    assert [(message["type"], message["reason"], message["reject_reason"]) for message in refused] == [
-        ("done", "rejected", "malformed")]
+    assert [tuple(message[name] for name in ("type", "reason", "cancel_reason", "reject_reason")) for message in refused] == [
+        ("done", "canceled", "rejected", "malformed")]
     assert listener.run(world.cancel(UUID(int=99))) == {}
     order = UUID(int=77)
     listener.run(world.place("buy", "50", "1", order=order))
@@ -148,7 +148,7 @@ def test_an_odd_side_in_a_malformed_order_breaks_nothing():
     world = World()
     listener = Listener(world, subscriber("full", "full"))
     odd = Command(kind=CommandKind.PLACE, issued_at_ms=world.at_ms, side=9, order_type=200, order_id=UUID(int=4))
-    assert listener.run(odd)["full"][0]["reason"] == "rejected"
+    assert listener.run(odd)["full"][0]["cancel_reason"] == "rejected"
     assert odd.client_oid == NIL
 
 

@@ -121,7 +121,42 @@ def test_a_limit_outside_the_band_is_rejected(api, engine):
     trade_at(api, engine, "100")
     order = api.place("ann", price="151").body
     engine.run()
-    assert shown(api, order["id"])["reject_reason"] == "outside_band"
+    refused = shown(api, order["id"])
+    assert (refused["status"], refused["done_reason"], refused["reject_reason"]) == ("rejected", "rejected", "outside_band")
+
+
+def test_refused_orders_are_listed_by_their_own_status(api, engine):
+    """One of each way to end, one that rests: what the filters give, alone and together."""
+    resting = api.place("bob", side="sell", price="100", size="2").body["id"]
+    filled = api.place("ann", price="100", size="1").body["id"]
+    refused = api.place("ann", price="100", post_only=True, client_oid=(oid := str(uuid4()))).body["id"]
+    canceled = api.place("ann", price="90", time_in_force="IOC").body["id"]
+    live = api.place("ann", price="80").body["id"]
+    engine.run()
+
+    def listed(query, user="ann"):
+        return [row["id"] for row in api.call("api_list_orders", user=user, query=query).body]
+
+    everything = [live, canceled, refused, filled]
+    assert listed("") == listed("status=open") == [live] and listed("", "bob") == [resting]
+    assert listed("status=done") == [canceled, filled]
+    assert listed("status=rejected") == [refused]
+    assert listed("status=done&status=rejected") == listed("status=rejected,done") == [canceled, refused, filled]
+    assert listed("status=rejected&status=open") == [live, refused]
+    assert listed("status=open,pending,active,done") == [live, canceled, filled]
+    assert listed("status=open,pending,active,rejected") == [live, refused]
+    assert listed("status=all") == listed("status=all&status=rejected") == everything
+    assert listed("status=rejected&product_id=ETH-USD") == [] and listed("status=rejected", "bob") == []
+    row = shown(api, refused)
+    assert (row["status"], row["settled"], row["reject_reason"], row["filled_size"]) == (
+        "rejected", True, "post_only_would_cross", "0.00000000") and row["done_at"]
+    again = api.place("ann", price="100", post_only=True, client_oid=oid).body
+    assert (again["id"], again["status"]) == (refused, "rejected"), "a repeat tells what became of it"
+    for name, method in (("api_cancel_order", "DELETE"), ("api_amend_order", "PUT")):
+        answer = api.call(name, user="ann", method=method, parameters={"order_id": refused}, body={"size": "2"})
+        assert (answer.status, answer.body["message"]) == (400, "Order already done")
+    wrong = api.call("api_list_orders", user="ann", query="status=refused")
+    assert (wrong.status, wrong.body["code"]) == (400, "invalid_status")
 
 
 def test_a_repeated_client_oid_compares_all_terms(api, engine):

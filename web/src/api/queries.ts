@@ -110,7 +110,7 @@ function usePages<Row>(key: readonly unknown[], path: string, query: Query, enab
 }
 
 export const useDoneOrders = (productId?: string) =>
-  usePages<OrderRow>(["orders", "done", productId], "/orders", { status: "done", product_id: productId });
+  usePages<OrderRow>(["orders", "done", productId], "/orders", { status: ["done", "rejected"], product_id: productId });
 
 export const useFills = (productId: string | undefined, enabled = true) =>
   usePages<FillRow>(["fills", productId], "/fills", { product_id: productId }, enabled && productId !== undefined);

@@ -1,7 +1,7 @@
 /** Rows of the REST API as they come; docs/API.md. Money is text. */
 import type { WithdrawalLimitsRow } from "../domain/withdrawal";
 
-export type OrderStatus = "pending" | "open" | "active" | "done";
+export type OrderStatus = "pending" | "open" | "active" | "done" | "rejected";
 
 export interface OrderRow {
   id: string;

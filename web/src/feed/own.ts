@@ -59,7 +59,7 @@ function tellMatch(message: FeedMessage): void {
 }
 
 function tellDone(message: FeedMessage): void {
-  if (message.reason === "rejected") {
+  if (message.cancel_reason === "rejected") {
     notifications.show({
       color: "red",
       title: "Order refused",

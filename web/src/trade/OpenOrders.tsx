@@ -14,7 +14,7 @@ import type { Market } from "../domain/market";
 import { AmendDialog } from "./AmendDialog";
 import { placesFor, priceText, sizeText, Terms } from "./orderWords";
 
-const STATUS = { pending: "Pending", open: "Open", active: "Waiting", done: "Done" };
+const STATUS = { pending: "Pending", open: "Open", active: "Waiting", done: "Done", rejected: "Refused" };
 
 export function OpenOrders({ markets }: { markets: Market[] }) {
   const { data: orders, error } = useOpenOrders();

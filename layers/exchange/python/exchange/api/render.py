@@ -30,7 +30,8 @@ def order_object(row: dict, profile_id: str) -> dict:
         "stp": row["stp"], "time_in_force": row["time_in_force"], "post_only": row["post_only"],
         "created_at": row["created_at"], "fill_fees": at_scale(row["fill_fees"], quote),
         "filled_size": at_scale(row["filled_size"], base), "executed_value": at_scale(row["executed_value"], quote),
-        "status": row["status"], "settled": row["status"] == "done", "market_type": "spot",
+        "status": "rejected" if row["done_reason"] == "rejected" else row["status"], "settled": row["status"] == "done",
+        "market_type": "spot",
     }
     for name, places in (("price", market.quote_places), ("size", base), ("funds", quote), ("specified_funds", quote),
                          ("stop_price", market.quote_places), ("display_size", base)):

@@ -180,13 +180,14 @@ def _amended(market: Market, item: Published, lots: int) -> dict:
 
 
 def _rejected(market: Market, item: Published, lots: int) -> dict:
-    """A refused order is done at once. A repeat of an order that rests or waits is not: that order lives on, so its repeat is
-    told as what it is, a second `received` or `activate`, which changes no book."""
+    """A refused order is done at once, and canceled: clients know no third end (docs/adr/0022). A repeat of an order that rests
+    or waits is not: that order lives on, so its repeat is told as what it is, a second `received` or `activate`, which changes
+    no book."""
     event, order = item.event, item.order
     if event.code == RejectCode.DUPLICATE_ORDER_ID:
         return {"type": "activate" if order.is_stop else "received", "duplicate": True,
                 **_ordered(market, item, lots, order.funds)}
-    message = {"type": "done", "reason": "rejected", "reject_reason": _reject_reason(event.code)}
+    message = {"type": "done", "reason": "canceled", "cancel_reason": "rejected", "reject_reason": _reject_reason(event.code)}
     if not order.is_market:
         message |= {"price": market.format_price(event.price_ticks), "remaining_size": market.format_size(lots)}
     return message

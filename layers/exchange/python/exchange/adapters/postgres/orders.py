@@ -40,6 +40,8 @@ NOTE_CANCELS = """UPDATE orders SET cancel_requested_at = now() WHERE id IN (SEL
     AND account_no = %s AND status = 'pending' AND cancel_requested_at IS NULL FOR UPDATE SKIP LOCKED)"""
 
 LIVE = ("pending", "open", "active")
+# `done` in the ledger, where `done_reason` tells them apart.
+ENDED = ("done", "rejected")
 
 
 def place(order: NewOrder) -> UUID | None:
@@ -86,14 +88,11 @@ SORT_KEYS = {"created_at": "number", "price": "coalesce(price, 0)", "size": "coa
 
 def list_orders(account: int, *, statuses: tuple[str, ...], market: str | None, page: Page, since_ms: int | None = None,
                 until_ms: int | None = None, sorted_by: str = "created_at", descending: bool = True) -> list[dict]:
-    """The account's orders in these statuses, placed within the range, one more than the page holds if there are more."""
+    """The account's orders in these of LIVE and ENDED, placed within the range, one more than the page holds if there are
+    more."""
     conditions, values = ["account_no = %s"], [account]
     _add_range(conditions, values, since_ms, until_ms)
-    if set(statuses) <= set(LIVE):
-        conditions.append("status <> 'done'")  # says to the planner that the index of live orders will do
-    if set(statuses) != {*LIVE, "done"}:
-        conditions.append("status = ANY(%s)")
-        values.append(list(statuses))
+    _add_statuses(conditions, values, frozenset(statuses))
     key = SORT_KEYS[sorted_by]
     order = Sorting(descending=descending) if key == "number" else Sorting(
         columns=(key, "number"), descending=descending, values=(account,),
@@ -134,6 +133,20 @@ def sizes_30_days(account: int) -> dict[str, str]:
     return dict(repeatable(lambda connection: connection.execute(
         "SELECT market, sum(size)::text FROM trading_volumes WHERE account_no = %s"
         " AND day > (now() AT TIME ZONE 'UTC')::date - 30 GROUP BY market", (account,)).fetchall()))
+
+
+def _add_statuses(conditions: list[str], values: list, wanted: frozenset[str]) -> None:
+    live, ended = wanted & set(LIVE), wanted & set(ENDED)
+    if wanted == {"rejected"}:
+        conditions.append("done_reason = 'rejected'")  # which has an index
+        return
+    if not ended:
+        conditions.append("status <> 'done'")  # says to the planner that the index of live orders will do
+    elif len(ended) == 1:
+        conditions.append(f"(done_reason IS NULL OR done_reason {'=' if 'rejected' in ended else '<>'} 'rejected')")
+    if not (ended and len(live) == len(LIVE)):
+        conditions.append("status = ANY(%s)")
+        values.append([*live, "done"] if ended else [*live])
 
 
 def _add_range(conditions: list[str], values: list, since_ms: int | None, until_ms: int | None) -> None:
