@@ -26,6 +26,7 @@ MINUTE = Duration.minutes(1)
 NAMESPACE = "LambdaExchange"
 BROKEN_INVARIANTS = "BrokenInvariants"
 OLD_MESSAGE_S = 60
+OLD_BEAT_S = 180
 LAG_S = 30
 SLOW_ORDERS_MS = 500
 
@@ -88,8 +89,9 @@ class Alarms(Construct):
             self._bell.on(f"DeadLetters{pair.node.id}", dead[-1], 1, "A dead letter breaks the order: its market is halted, or "
                           "its listeners missed something", runbook="dead-letters")
             age.append(pair.queue.metric_approximate_age_of_oldest_message(period=MINUTE, statistic="Maximum"))
-            self._bell.on(f"Age{pair.node.id}", age[-1], OLD_MESSAGE_S, "The oldest message is a minute old: its consumer is "
-                          "stuck or slow", runbook="queue-age")
+            old_s = OLD_BEAT_S if pair is queues.beat else OLD_MESSAGE_S
+            self._bell.on(f"Age{pair.node.id}", age[-1], old_s, f"The oldest message is {old_s} s old: its consumer is stuck "
+                          "or slow", runbook="queue-age")
         return [cloudwatch.GraphWidget(title="Age of the oldest message (s)", left=age, width=12),
                 cloudwatch.GraphWidget(title="Dead letters", left=dead, width=12)]
 

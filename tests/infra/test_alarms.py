@@ -9,7 +9,7 @@ import pytest
 from infra.assembly import Assembly
 
 from cdk import alarms
-from cdk.operations import OPERATIONS
+from cdk.operations import BY_NAME, OPERATIONS
 from cdk.settings import ROOT, listed_markets
 from exchange import health
 from exchange.adapters.audit_outcome import METRIC
@@ -58,7 +58,21 @@ def test_what_health_calls_wrong_has_a_runbook() -> None:
 
 
 def test_health_and_alarms_have_the_same_thresholds() -> None:
-    assert (alarms.OLD_MESSAGE_S, alarms.LAG_S) == (health.OLD_MESSAGE_S, health.LAG_S)
+    assert (alarms.OLD_MESSAGE_S, alarms.OLD_BEAT_S, alarms.LAG_S) == (health.OLD_MESSAGE_S, health.OLD_BEAT_S, health.LAG_S)
+
+
+def test_a_message_that_is_at_work_rings_no_alarm(local_assembly: Assembly) -> None:
+    """SQS counts the age of a message until it is deleted, at work or not."""
+    consumers = {mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]: local_assembly.operation_of(
+        stack, mapping["Properties"]["FunctionName"])
+        for (stack, _), mapping in local_assembly.of_type("AWS::Lambda::EventSourceMapping").items()}
+    checked = 0
+    for alarm in local_assembly.of_type("AWS::CloudWatch::Alarm").values():
+        if alarm["Properties"]["MetricName"] == "ApproximateAgeOfOldestMessage":
+            [queue] = [dimension["Value"]["Fn::GetAtt"][0] for dimension in alarm["Properties"]["Dimensions"]]
+            assert alarm["Properties"]["Threshold"] > 1.5 * BY_NAME[consumers[queue]].timeout_s, queue
+            checked += 1
+    assert checked == len(listed_markets()) + 4
 
 
 def test_the_topic_lets_the_alarms_in(local_assembly: Assembly) -> None:

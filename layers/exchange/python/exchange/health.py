@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 # A message that is a minute old: its consumer is stuck or slow.
 OLD_MESSAGE_S = 60
+# A message of the feed's clock is at work for its whole minute.
+OLD_BEAT_S = 180
 # A follower that has not applied an entry of half a minute ago: it missed a nudge, or is at its limit.
 LAG_S = 30
 # An audit of every minute that has not finished one run in this time does not run.
@@ -52,7 +54,7 @@ def _of_queues(queues: list[dict]) -> list[dict]:
     for row in queues:
         if row["dead"] and row["waiting"] + row["in_flight"]:
             found.append(_trouble("dead-letters", row["name"], f"{row['waiting'] + row['in_flight']} dead letters"))
-        elif not row["dead"] and row.get("oldest_age_s", 0) >= OLD_MESSAGE_S:
+        elif not row["dead"] and row.get("oldest_age_s", 0) >= (OLD_BEAT_S if row["name"] == "beat" else OLD_MESSAGE_S):
             found.append(_trouble("queue-age", row["name"], f"its oldest message waits for {row['oldest_age_s']:.0f} s"))
     return found
 
