@@ -10,6 +10,7 @@ from exchange.adapters.postgres import migrate as migrate_module
 from exchange.adapters.postgres.ledger_checks import check_whole
 from exchange.adapters.postgres.migrate import migrate, migrations
 from exchange.faults import BrokenInvariant
+from tests.unit.handlers import load_handler
 from tests.unit.ledger_world import Exchange
 
 
@@ -148,6 +149,29 @@ def test_a_changed_file_is_refused(empty_dsn, monkeypatch):
     monkeypatch.setattr(migrate_module, "migrations", lambda: changed)
     with pytest.raises(BrokenInvariant, match="0001"):
         migrate(empty_dsn)
+
+
+@pytest.mark.parametrize("ports", ["embedded", "aws"])
+def test_the_schema_of_a_later_version(empty_dsn, monkeypatch, ports):
+    """On one machine it is refused. In the cloud it is left as it is: a deploy that is taken back meets it."""
+    handler = load_handler("ledger_migrate_schema")
+    monkeypatch.setenv("DATABASE_DSN", empty_dsn)
+    monkeypatch.setenv("EXCHANGE_PORTS", ports)
+    all_names = [migration.name for migration in migrations()]
+    assert handler.lambda_handler({}, None) == {"applied": all_names}
+    earlier = migrations()[:-2]
+    monkeypatch.setattr(migrate_module, "migrations", lambda: earlier)
+    if ports == "embedded":
+        with pytest.raises(BrokenInvariant, match=all_names[-2]):
+            handler.lambda_handler({}, None)
+    else:
+        assert handler.lambda_handler({}, None) == {"applied": []}
+        changed = [migrate_module.Migration(m.version, m.name, m.sql + "-- changed") for m in earlier]
+        monkeypatch.setattr(migrate_module, "migrations", lambda: changed)
+        with pytest.raises(BrokenInvariant, match="0001"):
+            handler.lambda_handler({}, None)
+    with psycopg.connect(empty_dsn) as connection:
+        assert connection.execute("SELECT count(*) FROM schema_migrations").fetchone() == (len(all_names),)
 
 
 def test_a_failing_file_leaves_no_trace(empty_dsn, monkeypatch):

@@ -44,11 +44,12 @@ def migrations() -> list[Migration]:
     return found
 
 
-def migrate(dsn: str, *, password: str | None = None, up_to: int | None = None) -> list[str]:
+def migrate(dsn: str, *, password: str | None = None, up_to: int | None = None, newer_is_fine: bool = False) -> list[str]:
     """Applies what is missing, up to a version if one is given; answers the names of the files applied by this call.
 
-    Each file and its row are one transaction. Raises BrokenInvariant when an applied file was changed or is missing
-    here; psycopg errors pass through, and leave everything before the failed file in place.
+    Each file and its row are one transaction. Raises BrokenInvariant when an applied file was changed, or is missing here; with
+    `newer_is_fine` a schema of a later version is left as it is instead. psycopg errors pass through, and leave everything
+    before the failed file in place.
     """
     applied_now = []
     extra = {} if password is None else {"password": password}
@@ -60,6 +61,8 @@ def migrate(dsn: str, *, password: str | None = None, up_to: int | None = None) 
         rows = connection.execute("SELECT version, name, checksum FROM schema_migrations ORDER BY version").fetchall()
         wanted = migrations()
         for version, name, checksum in rows:
+            if version > len(wanted) and newer_is_fine:
+                continue
             if version > len(wanted) or wanted[version - 1].checksum != checksum:
                 raise BrokenInvariant(f"the database has applied {name}, which is not the file of that number here")
         for migration in wanted[len(rows):up_to]:
