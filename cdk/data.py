@@ -110,7 +110,8 @@ class Database(Construct):
             self, "User", on_create=call, on_update=call, install_latest_aws_sdk=False,
             policy=cr.AwsCustomResourcePolicy.from_sdk_calls(resources=[self.cluster.cluster_arn]))
         self.cluster.secret.grant_read(user)
-        user.node.add_dependency(self.cluster)
+        # The call alone waits for the servers: a right that is granted in the moment before may not be known everywhere yet.
+        user.node.find_child("Resource").node.add_dependency(self.cluster)
 
 
 class Cache(Construct):

@@ -33,6 +33,17 @@ def statement_of(assembly: Assembly, event: str) -> str:
     return call["parameters"]["sql"]
 
 
+def test_the_statement_waits_for_the_servers_and_its_rights_do_not(production_assembly: Assembly) -> None:
+    resources = production_assembly.templates["Exchange-production-Data"]["Resources"]
+    servers = {name for name, resource in resources.items() if resource["Type"] == "AWS::RDS::DBInstance"}
+    waiting = {name: servers & set(resource.get("DependsOn", [])) for name, resource in resources.items()}
+    waiting = {name: found for name, found in waiting.items() if found and name not in servers}
+    assert {resources[name]["Type"] for name in waiting} == {"Custom::AWS"} and list(waiting.values()) == [servers]
+    [policy] = [name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Policy"
+                and "rds-data:ExecuteStatement" in json.dumps(resource)]
+    assert [policy in resources[name]["DependsOn"] for name in waiting] == [True]
+
+
 @pytest.fixture
 def server(postgres_dsn: str) -> Iterator[str]:
     """Its DSN, with what Aurora brings: the administrator, who owns the database, and the role `rds_iam`."""
