@@ -258,7 +258,7 @@ READS = (
          lambda ledger: 10**9 + ledger.rng.randint(200, max(201, ledger.orders // 16))),
     Case("published proof", lambda ledger, a: proofs.published()),
     Case("proof of an account", lambda ledger, a: proofs.own_leaf(a, UUID(int=a), "USD")),
-    Case("last audits", lambda ledger, a: (audit_runs.last_runs(), audit_runs.findings())),
+    Case("last audits", lambda ledger, a: (audit_runs.last_runs(), audit_runs.ledger_made_at(), audit_runs.findings())),
 )
 
 WRITES = (

@@ -156,11 +156,12 @@ class WithdrawalsUnderWay(Answer):
 class AuditRun(Answer):
     audit: str
     market: str
-    started_at: Time
-    duration_ms: int
-    rows_checked: int
-    result: Literal["passed", "behind", "failed"]
-    details: dict[str, Any]
+    result: Literal["passed", "behind", "failed", "never"]
+    since: Time = ""
+    started_at: Time = ""
+    duration_ms: int = 0
+    rows_checked: int = 0
+    details: dict[str, Any] = {}
     last_passed_at: Time = ""
     last_failed_at: Time = ""
 

@@ -2,11 +2,12 @@
 
 from exchange.adapters.ports import journal
 from exchange.adapters.postgres.audit import settled
-from exchange.adapters.postgres.audit_runs import findings, last_runs
+from exchange.adapters.postgres.audit_runs import findings, last_runs, ledger_made_at
 from exchange.adapters.postgres.ledger_sums import sums
 from exchange.api.door import operation
 from exchange.api.render import at_scale
 from exchange.api.request import Request
+from exchange.health import all_audits
 from exchange.journal import HASH_SIZE
 from exchange.markets import listing
 from exchange.times import iso
@@ -27,7 +28,7 @@ def lambda_handler(request: Request) -> dict:
         "I3": [{"currency": row["asset"], "held": at_scale(row["held"], scale), "needed": at_scale(row["needed"], scale),
                 "differing_accounts": row["differing"], "holds": row["differing"] == 0} for row, scale in rows],
         "I4": [_chain(market, seq, settled_hash) for market, seq, settled_hash in settled()],
-        "audits": [_given(row) for row in last_runs()],
+        "audits": all_audits([_given(row) for row in last_runs()], list(listing().markets), ledger_made_at()),
         "findings": [_given(row) for row in findings(FINDINGS_SHOWN)]}
 
 

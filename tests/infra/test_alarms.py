@@ -75,6 +75,16 @@ def test_a_message_that_is_at_work_rings_no_alarm(local_assembly: Assembly) -> N
     assert checked == len(listed_markets()) + 4
 
 
+def test_health_knows_each_audit_and_how_often_it_runs() -> None:
+    """Those whose handlers keep a row of their run."""
+    keep = {}
+    for operation in OPERATIONS:
+        source = (ROOT / "functions" / operation.name / "handler.py").read_text(encoding="utf-8")
+        if operation.lane == "audit" and re.search(r"audit_outcome import conclude|audit_runs import record", source):
+            keep[operation.name] = health.DAILY_AUDIT_SILENT if operation.daily_at else health.AUDIT_SILENT
+    assert keep == health.AUDITS
+
+
 def test_the_topic_lets_the_alarms_in(local_assembly: Assembly) -> None:
     """A topic that has a policy has lost the default one, by which its account's alarms publish."""
     [((_, topic), _)] = local_assembly.of_type("AWS::SNS::Topic").items()

@@ -2,10 +2,12 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from exchange import health
 from exchange.adapters import market_status, ports
 from exchange.adapters.core import core_for
 from exchange.adapters.embedded.snapshots import FolderSnapshots
@@ -239,6 +241,48 @@ def test_health_names_what_is_wrong(olga, journal):
     commands = next(row for row in answer["queues"] if row["name"] == f"commands-{MARKET}")
     assert (commands["waiting"], commands["in_flight"]) == (1, 0) and commands["oldest_age_s"] < 60
     assert "functions" not in answer
+
+
+def test_health_shows_an_audit_that_never_ran(olga, database):
+    """From the beginning, and as a trouble once its first run is overdue."""
+    answer = olga.call("api_admin_get_health").body
+    never = {(row["audit"], row["market"]) for row in answer["audits"] if row["result"] == "never"}
+    assert never == {(audit, market) for audit in health.AUDITS
+                     for market in (listing().markets if audit == "audit_replay_journal" else [""])}
+    assert olga.call("api_admin_check_invariants").body["audits"] == answer["audits"]
+    assert not any(row["what"] == "audit-failing" for row in answer["troubles"])
+
+    def overdue(age):
+        database.execute("UPDATE schema_migrations SET applied_at = now() - %s", (age,))
+        rows = olga.call("api_admin_get_health").body["troubles"]
+        return {row["subject"]: row["text"] for row in rows if row["what"] == "audit-failing"}
+
+    each_minute = {"audit_check_ledger", "audit_sweep_orders", *(f"audit_replay_journal {name}" for name in listing().markets)}
+    assert overdue(health.AUDIT_SILENT - timedelta(minutes=1)) == {}
+    assert overdue(health.AUDIT_SILENT + timedelta(minutes=1)) == dict.fromkeys(each_minute, "has never run")
+    everything = each_minute | {"audit_check_whole_ledger", "audit_prove_liabilities"}
+    assert overdue(health.DAILY_AUDIT_SILENT + timedelta(minutes=1)) == dict.fromkeys(everything, "has never run")
+    olga.api.load("audit_sweep_orders").lambda_handler({}, None)
+    assert "audit_sweep_orders" not in overdue(health.DAILY_AUDIT_SILENT)
+    [row] = [row for row in olga.call("api_admin_get_health").body["audits"] if row["audit"] == "audit_sweep_orders"]
+    assert row["result"] == "passed" and "since" not in row
+
+
+def test_an_audit_that_stopped_is_told_with_its_last_run():
+    now = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+    def told(audit, result="passed", **age):
+        row = {"audit": audit, "market": "", "result": result, "started_at": (now - timedelta(**age)).isoformat()}
+        return [(found["what"], found["text"]) for found in health.troubles(
+            markets=[], queues=[], audits=[row], withdrawals=[], now=now)]
+
+    assert told("audit_check_ledger", minutes=10) == told("audit_prove_liabilities", hours=26) == []
+    assert told("audit_check_whole_ledger", hours=26) == [] and told("audit_of_an_earlier_version", minutes=10) == []
+    [(what, text)] = told("audit_check_ledger", minutes=11)
+    assert (what, text) == ("audit-failing", "has not run since 2026-01-02T11:49:00+00:00")
+    for audit in ("audit_prove_liabilities", "audit_check_whole_ledger"):
+        assert told(audit, hours=27)[0][0] == "audit-failing"
+    assert told("audit_check_ledger", "failed", minutes=0)[0][0] == "broken-invariant"
 
 
 def wait_for_the_custody(olga, database, age_s, *, sent=False):

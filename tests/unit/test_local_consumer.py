@@ -13,7 +13,7 @@ import pytest
 from exchange.adapters.embedded import QueueSpec, install, wake
 from exchange.adapters.embedded.journal import PostgresJournal
 from exchange.adapters.embedded.queue import PostgresQueue
-from exchange.adapters.embedded.wake import FULL, MAX_HINT_BYTES, UNKNOWN, Noticed, Sleeper, Waker
+from exchange.adapters.embedded.wake import FULL, MAX_HINT_BYTES, POLL_S, UNKNOWN, Noticed, Sleeper, Waker
 from exchange.nudges import encode_bare_nudge, nudge_id
 from exchange.ports import Message, Send
 from local.consumer import ACKNOWLEDGE_WITHIN_S, WAIT_S, Consumer
@@ -272,6 +272,31 @@ def test_notices_are_counted_by_queue_until_the_buffer_is_full() -> None:
         assert other.wait(0, ["a"]) == {"a": UNKNOWN}
     finally:
         for one in (sleeper, other, waker):
+            one.close()
+
+
+def test_a_consumer_takes_the_name_once_the_other_has_gone() -> None:
+    """The other may have been the last run's, a moment longer alive: not for ever is this one's a consumer that polls."""
+    dsn = f"left-{uuid.uuid4().hex}"
+    first, second, waker = Sleeper(dsn), Sleeper(dsn), Waker(dsn)
+    try:
+        first.wait(0, ["a"])
+        assert second.wait(0, ["a", "b"]) == {"a": UNKNOWN, "b": UNKNOWN}
+        began = time.monotonic()
+        assert second.wait(1, ["a", "b"]) == {"a": UNKNOWN}
+        assert time.monotonic() - began >= POLL_S * 0.9, "it waits between looks"
+        waker.wake("a")
+        assert first.wait(1, ["a"]) == {"a": Noticed(1)}, "the name is the first one's"
+        first.close()
+        assert second.wait(1, ["a", "b"]) == {"a": UNKNOWN}, "what came meanwhile woke nobody"
+        waker.wake("a")
+        waker.hint("a", "hello")
+        assert second.wait(1, ["a", "b"]) == {"a": Noticed(1, ("hello",))}
+        began = time.monotonic()
+        assert second.wait(3 * POLL_S, ["a", "b"]) == {} and time.monotonic() - began >= 3 * POLL_S * 0.9
+        assert first.wait(0, ["a"]) == {"a": UNKNOWN} and first.wait(0, ["a"]) == {"a": UNKNOWN}
+    finally:
+        for one in (first, second, waker):
             one.close()
 
 

@@ -131,7 +131,7 @@ function Figures({ health }: { health: Health }) {
 }
 
 const queueTone = (dead: boolean, ageS: number): Tone => (dead || ageS >= 60 ? "bad" : "good");
-const RESULTS: Record<AuditRun["result"], Tone> = { passed: "good", behind: "warn", failed: "bad" };
+const RESULTS: Record<AuditRun["result"], Tone> = { passed: "good", behind: "warn", failed: "bad", never: "warn" };
 
 export const Audits = ({ audits }: { audits: AuditRun[] }) => (
   <Card title="Audits">
@@ -146,10 +146,10 @@ export const Audits = ({ audits }: { audits: AuditRun[] }) => (
           head: "Audit",
           cell: (row) => `${row.audit.replace(/^audit_/, "").replaceAll("_", " ")}${row.market ? `, ${row.market}` : ""}`,
         },
-        { head: "Result", cell: (row) => <Status tone={RESULTS[row.result]}>{row.result}</Status> },
-        { head: "Last run", cell: (row) => <span className={classes.nowrap}>{fullTime(row.started_at)}</span> },
-        { head: "Took", right: true, cell: (row) => `${row.duration_ms} ms` },
-        { head: "Rows", right: true, cell: (row) => row.rows_checked.toLocaleString() },
+        { head: "Result", cell: (row) => <Status tone={RESULTS[row.result]}>{row.result === "never" ? "never ran" : row.result}</Status> },
+        { head: "Last run", cell: (row) => <span className={classes.nowrap}>{row.started_at ? fullTime(row.started_at) : "–"}</span> },
+        { head: "Took", right: true, cell: (row) => (row.duration_ms === undefined ? "–" : `${row.duration_ms} ms`) },
+        { head: "Rows", right: true, cell: (row) => row.rows_checked?.toLocaleString() ?? "–" },
         { head: "Last failed", cell: (row) => (row.last_failed_at ? fullTime(row.last_failed_at) : "never") },
       ]}
     />

@@ -48,10 +48,11 @@ export interface QueueRow {
 export interface AuditRun {
   audit: string;
   market: string;
-  result: "passed" | "behind" | "failed";
-  started_at: string;
-  duration_ms: number;
-  rows_checked: number;
+  /** `never`: none of the figures below is there. */
+  result: "passed" | "behind" | "failed" | "never";
+  started_at?: string;
+  duration_ms?: number;
+  rows_checked?: number;
   last_passed_at?: string;
   last_failed_at?: string;
 }

@@ -12,9 +12,15 @@ OLD_MESSAGE_S = 60
 OLD_BEAT_S = 180
 # A follower that has not applied an entry of half a minute ago: it missed a nudge, or is at its limit.
 LAG_S = 30
-# An audit of every minute that has not finished one run in this time does not run.
+# An audit that has not finished one run in this time does not run: of every minute, of every day.
 AUDIT_SILENT = timedelta(minutes=10)
 DAILY_AUDIT_SILENT = timedelta(hours=26)
+# Those that keep a row of their last run; the replay one for each market.
+AUDITS = {"audit_check_ledger": AUDIT_SILENT, "audit_check_whole_ledger": DAILY_AUDIT_SILENT,
+          "audit_prove_liabilities": DAILY_AUDIT_SILENT, "audit_replay_journal": AUDIT_SILENT,
+          "audit_sweep_orders": AUDIT_SILENT}
+OF_EACH_MARKET = "audit_replay_journal"
+NEVER = "never"
 
 # What is approved goes with the next run, each minute; three that fail ring the alarm. What was sent the custody answers at
 # once or by a notice: it may take its time, but not for ever.
@@ -26,6 +32,15 @@ def troubles(*, markets: list[dict], queues: list[dict], audits: list[dict], wit
              now: datetime) -> list[dict]:
     """`{"what", "subject", "text"}` for each; `what` names the page of docs/runbooks. Rows as the operations show them."""
     return [*_of_markets(markets), *_of_queues(queues), *_of_audits(audits, now), *_of_withdrawals(withdrawals)]
+
+
+def all_audits(runs: list[dict], markets: list[str], made_at: str) -> list[dict]:
+    """The last run of each audit, with a row for each that never ran: its `result` is NEVER, its `since` the ledger's
+    beginning (`made_at`, ISO 8601)."""
+    expected = {(audit, market) for audit in AUDITS for market in (markets if audit == OF_EACH_MARKET else ("",))}
+    missing = expected - {(row["audit"], row["market"]) for row in runs}
+    never = [{"audit": audit, "market": market, "result": NEVER, "since": made_at} for audit, market in missing]
+    return sorted([*runs, *never], key=lambda row: (row["audit"], row["market"]))
 
 
 def _trouble(what: str, subject: str, text: str) -> dict:
@@ -63,11 +78,12 @@ def _of_audits(audits: list[dict], now: datetime) -> list[dict]:
     found = []
     for row in audits:
         name = row["audit"] + (f" {row['market']}" if row["market"] else "")
-        silent = DAILY_AUDIT_SILENT if "whole" in row["audit"] or "proof" in row["audit"] else AUDIT_SILENT
+        silent_since = row["since"] if row["result"] == NEVER else row["started_at"]
         if row["result"] == "failed":
             found.append(_trouble("broken-invariant", name, "its last run found a broken invariant"))
-        elif now - datetime.fromisoformat(row["started_at"]) > silent:
-            found.append(_trouble("audit-failing", name, f"has not run since {row['started_at']}"))
+        elif now - datetime.fromisoformat(silent_since) > AUDITS.get(row["audit"], AUDIT_SILENT):
+            found.append(_trouble("audit-failing", name, "has never run" if row["result"] == NEVER
+                                  else f"has not run since {silent_since}"))
     return found
 
 

@@ -14,7 +14,7 @@ is told when the buffer was full. Everybody on the machine can write to such a s
 and what is another's counts for nothing.
 
 The names are abstract (Linux): no file, gone with the process. One consumer per queue gets the datagrams; another that waits
-for the same queue looks every `POLL_S`.
+for the same queue looks every `POLL_S`, and takes the name once it is free.
 """
 
 import errno
@@ -102,12 +102,15 @@ class Sleeper:
 
     def wait(self, timeout_s: float, queues: list[str]) -> dict[str, Noticed]:
         """Blocks until a datagram for one of these queues has come or time is up. What came, by queue; without those that
-        got none. UNKNOWN for a queue's first call, which returns at once, because what was sent before it was bound woke
-        nobody; and for one whose datagrams another consumer gets."""
-        missing = [queue for queue in queues if queue not in self._sockets]
-        if missing:
-            self._sockets.update({queue: self._bind(queue) for queue in missing})
-            return dict.fromkeys(missing, UNKNOWN)
+        got none. UNKNOWN for a queue's first call and for the one that finds its name free at last, which return at once,
+        because what was sent before it was bound woke nobody; and for one whose datagrams another consumer gets."""
+        unbound = [queue for queue in queues if self._sockets.get(queue) is None]
+        if unbound:
+            bound = {queue: self._bind(queue) for queue in unbound}
+            changed = [queue for queue, found in bound.items() if found is not None or queue not in self._sockets]
+            self._sockets.update(bound)
+            if changed:
+                return dict.fromkeys(changed, UNKNOWN)
         own = {found: queue for queue in queues if (found := self._sockets[queue]) is not None}
         shared = [queue for queue in queues if self._sockets[queue] is None]
         ready, _, _ = select.select(own, [], [], min(timeout_s, POLL_S) if shared else timeout_s)

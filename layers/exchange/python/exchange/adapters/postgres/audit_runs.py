@@ -1,6 +1,7 @@
 """The audits' own tables: the last run of each, what was found, and how far each has come.
 
-`record` is one transaction. Written by the audit functions only; `last_runs` and `findings` are for operators.
+`record` is one transaction. Written by the audit functions only; `last_runs`, `ledger_made_at` and `findings` are for
+operators.
 """
 
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ _LAST_RUNS = f"""SELECT audit, market, {ISO_TIME.format('started_at')} AS starte
         {ISO_TIME.format('last_failed_at')} AS last_failed_at
     FROM audit_runs ORDER BY audit, market"""
 
+_MADE_AT = f"SELECT {ISO_TIME.format('min(applied_at)')} FROM schema_migrations"
+
 _FINDINGS = f"""SELECT audit, market, invariant, subject, what, evidence, {ISO_TIME.format('first_found_at')} AS first_found_at,
         {ISO_TIME.format('last_found_at')} AS last_found_at, times
     FROM audit_findings ORDER BY audit_findings.last_found_at DESC LIMIT %s"""
@@ -58,6 +61,12 @@ def record(report: AuditReport) -> None:
 def last_runs() -> list[dict]:
     """The last run of each audit and market."""
     return repeatable(lambda connection: connection.cursor(row_factory=dict_row).execute(_LAST_RUNS).fetchall())
+
+
+def ledger_made_at() -> str:
+    """When the ledger was made, and its first audits were due from."""
+    (made_at,), = repeatable(lambda connection: connection.execute(_MADE_AT).fetchall())
+    return made_at
 
 
 def findings(limit: int = 100) -> list[dict]:
