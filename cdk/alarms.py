@@ -16,6 +16,7 @@ from constructs import Construct
 from cdk.api import Api
 from cdk.audit import Audit
 from cdk.engine import Engine
+from cdk.feed import Feed
 from cdk.ledger import Ledger
 from cdk.operations import Use
 from cdk.queues import Queues
@@ -53,7 +54,7 @@ class Alarms(Construct):
     """Of the trading stack. Every alarm goes to `topic`; the dashboard shows what the alarms watch."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, queues: Queues,
-                 engine: Engine, ledger: Ledger, audit: Audit, journal: dynamodb.ITable) -> None:
+                 engine: Engine, ledger: Ledger, audit: Audit, feed: Feed, journal: dynamodb.ITable) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
         # A topic with a policy of its own has lost the one that let its account's alarms in.
@@ -65,7 +66,7 @@ class Alarms(Construct):
         self._bell = Bell(self, self.topic)
         cloudwatch.Dashboard(self, "Dashboard", dashboard_name=f"{settings.prefix}exchange", widgets=[
             self._markets(settings.markets), self._queues(queues), self._engine(engine), self._audits(audit),
-            self._journal(settings.markets, journal), self._withdrawals(ledger)])
+            self._journal(settings.markets, journal), self._withdrawals(ledger) + self._schedules(engine, feed)])
 
     def _markets(self, markets: tuple[str, ...]) -> list[cloudwatch.IWidget]:
         halted, lags = [], []
@@ -117,6 +118,16 @@ class Alarms(Construct):
         self._bell.on("Withdrawals", failing, 1, "Withdrawals that are approved cannot be sent, three minutes long",
                       runbook="withdrawals-failing", periods=3)
         return [cloudwatch.GraphWidget(title="Sending withdrawals: errors", left=[failing], width=12)]
+
+    def _schedules(self, engine: Engine, feed: Feed) -> list[cloudwatch.IWidget]:
+        """What engine and feed do by the clock: nothing else tells when it is not done."""
+        failing = []
+        for operation, function in (engine.functions | feed.functions).items():
+            if operation.every_minutes:
+                failing.append(function.function.metric_errors(period=Duration.minutes(operation.every_minutes)))
+                self._bell.on(f"Schedule-{operation.name}", failing[-1], 1, f"{operation.name} fails five times in a row",
+                              runbook="schedule-failing", periods=5)
+        return [cloudwatch.GraphWidget(title="Failing schedules", left=failing, width=12)]
 
     def _audits(self, audit: Audit) -> list[cloudwatch.IWidget]:
         failing, broken = [], []

@@ -95,9 +95,9 @@ class TradingStack(Stack):
         engine = Engine(self, "Engine", lane=lane, markets=settings.markets)
         ledger = Ledger(self, "Ledger", lane=lane, emulator=emulator)
         audit = Audit(self, "Audit", lane=lane)
-        Feed(self, "Feed", lane=lane, feed_api=feed_api)
+        feed = Feed(self, "Feed", lane=lane, feed_api=feed_api)
         self.alarms = Alarms(self, "Alarms", settings=settings, queues=queues, engine=engine, ledger=ledger,
-                             audit=audit, journal=data.tables.journal)
+                             audit=audit, feed=feed, journal=data.tables.journal)
         emulator.providers_cloud_only()
         self.feed_origin = f"wss://{feed_api.api.api_id}.execute-api.{self.region}.{self.url_suffix}"
         self.feed_url = f"{self.feed_origin}/{STAGE}"

@@ -131,6 +131,13 @@ def test_each_market_is_watched(local_assembly: Assembly) -> None:
             assert [text for text in watched if f'"{figure}"' in text and market in text], (market, figure)
 
 
+def test_what_runs_by_the_clock_rings_when_it_fails(local_assembly: Assembly) -> None:
+    watched = {local_assembly.operation_of(stack, alarm["Properties"]["Dimensions"])
+               for (stack, _), alarm in local_assembly.of_type("AWS::CloudWatch::Alarm").items()
+               if (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"]) == ("AWS/Lambda", "Errors")}
+    assert {operation.name for operation in OPERATIONS if operation.every_minutes or operation.daily_at} <= watched
+
+
 def test_withdrawals_that_cannot_be_sent_ring(local_assembly: Assembly) -> None:
     alarms_ = local_assembly.of_type("AWS::CloudWatch::Alarm").items()
     [(stack, alarm)] = [(stack, alarm["Properties"]) for (stack, _), alarm in alarms_
