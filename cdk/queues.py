@@ -14,6 +14,7 @@ from cdk.settings import Settings
 # A message that fails this often goes to the dead letters. For commands that halts the market, so it must outlast a
 # short fault of a service (visibility 60 s x 10 = 10 minutes) and yet not stall a market for hours.
 MAX_RECEIVES = 10
+MAX_MESSAGE_BYTES = 1_048_576
 
 
 class FifoQueue(Construct):
@@ -25,6 +26,8 @@ class FifoQueue(Construct):
             "fifo": True, "enforce_ssl": True, "encryption": sqs.QueueEncryption.SQS_MANAGED,
             "fifo_throughput_limit": sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
             "deduplication_scope": sqs.DeduplicationScope.MESSAGE_GROUP,
+            # What nudges and pushes reckon with; said, because a queue's own limit need not be the service's.
+            "max_message_size_bytes": MAX_MESSAGE_BYTES,
             # AWS asks for six times the consumer's timeout, or a slow batch is delivered twice at once.
             "visibility_timeout": Duration.seconds(6 * consumer_timeout_s),
         }

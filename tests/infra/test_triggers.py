@@ -7,6 +7,7 @@ from infra.assembly import Assembly
 
 from cdk.operations import BY_NAME, OPERATIONS
 from cdk.settings import listed_markets
+from exchange.nudges import MAX_ENTRY_IN_NUDGE
 from local.consumer import FOLLOWERS
 
 MARKETS = listed_markets()
@@ -46,6 +47,8 @@ def test_a_queue_is_fifo_with_dead_letters_and_time_for_its_consumer(local_assem
     dead, dead_queue = all_queues[name.replace(".fifo", "-dead.fifo")]
     assert queue["FifoQueue"] is dead_queue["FifoQueue"] is True
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [dead, "Arn"]}
+    for one in (queue, dead_queue):
+        assert one["MaximumMessageSize"] == 1 << 20 > 1000 + 4 * MAX_ENTRY_IN_NUDGE / 3
     assert "ContentBasedDeduplication" not in queue  # ids are given: two equal nudges are two messages
     [consumer] = consumers(local_assembly)[name]
     operation = local_assembly.operation_of("Exchange-sandbox-Trading", consumer["FunctionName"])
