@@ -152,23 +152,35 @@ async def run_flow(exchange: Exchange, keys: list[Key], commands: int, seed: int
     return sent
 
 
-def wait_until_settled(exchange: Exchange, within_s: float = 120) -> None:
-    """Until no order is pending, and settlement and views stand at the journal's head in every market, twice in a row."""
+def wait_until_settled(exchange: Exchange, within_s: float = 120, *, tolerate_outages: bool = False) -> None:
+    """Until no order is pending, and settlement and views stand at the journal's head in every market, twice in a row. With
+    outages a server that does not answer, because it was killed last, has the same time to come back."""
     deadline = time.monotonic() + within_s
     quiet = 0
+    while quiet < 2:
+        try:
+            left = unsettled(exchange)
+        except (psycopg.OperationalError, redis.ConnectionError) as outage:
+            if not tolerate_outages:
+                raise
+            left = outage
+        quiet = 0 if left else quiet + 1
+        assert time.monotonic() < deadline, f"pending orders, queued messages, markets behind: {left}"
+        time.sleep(0.1)
+
+
+def unsettled(exchange: Exchange) -> tuple[int, int, list[str]] | None:
+    """Pending orders, queued messages, and the markets whose settlement or views stand behind the journal; None: nothing."""
     with psycopg.connect(exchange.dsn, autocommit=True) as connection, redis.Redis.from_url(exchange.redis) as views:
-        while quiet < 2:
-            pending, queued = connection.execute(
-                """SELECT (SELECT count(*) FROM orders WHERE status = 'pending'),
-                          (SELECT count(*) FROM embedded.queue_messages WHERE queue NOT LIKE '%%dead%%')""").fetchone()
-            heads = connection.execute(
-                """SELECT market, j.seq, c.seq FROM (SELECT market, max(seq) AS seq FROM embedded.journal GROUP BY market) AS j
-                     LEFT JOIN settle_cursors AS c USING (market)""").fetchall()
-            behind = [market for market, head, settled in heads
-                      if not head == settled == int(views.hget(views_keys.key(market, "cursor"), "seq") or 0)]
-            quiet = quiet + 1 if (pending, queued, behind) == (0, 0, []) else 0
-            assert time.monotonic() < deadline, f"pending orders, queued messages, markets behind: {pending, queued, behind}"
-            time.sleep(0.1)
+        pending, queued = connection.execute(
+            """SELECT (SELECT count(*) FROM orders WHERE status = 'pending'),
+                      (SELECT count(*) FROM embedded.queue_messages WHERE queue NOT LIKE '%%dead%%')""").fetchone()
+        heads = connection.execute(
+            """SELECT market, j.seq, c.seq FROM (SELECT market, max(seq) AS seq FROM embedded.journal GROUP BY market) AS j
+                 LEFT JOIN settle_cursors AS c USING (market)""").fetchall()
+        behind = [market for market, head, settled in heads
+                  if not head == settled == int(views.hget(views_keys.key(market, "cursor"), "seq") or 0)]
+    return (pending, queued, behind) if pending or queued or behind else None
 
 
 def check_journal_and_books(exchange: Exchange) -> dict[str, matching_core.Book]:
