@@ -51,8 +51,10 @@ rebuild-views: setup ## make all views (books, trades, tickers, candles) of the 
 status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"
 
+# The set-up's steps run side by side, because each of them waits for the network.
 .PHONY: test
-test: setup peers core-tools node-packages clients screen browser ## everything that CI runs
+test: ## everything that CI runs
+	@$(MAKE) --no-print-directory -j 4 test-setup
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint && npm test --silent
 	@$(PY) -m pytest tests --ignore tests/e2e -n 2 --dist loadfile $(ARGS)
@@ -154,6 +156,16 @@ core-tools:
 	fi; \
 	$(HAS_CORE_TOOLS) || echo "the proofs of the C core need the Debian packages $(CORE_PACKAGES)" \
 		"(CORE_TOOLS=skip leaves those tests out)" >&2
+
+.PHONY: test-setup
+test-setup: setup peers debian-packages node-packages clients screen
+	@:
+
+# One after the other also under `make -j`: the package manager runs once at a time.
+.PHONY: debian-packages
+debian-packages:
+	@$(MAKE) --no-print-directory core-tools
+	@$(MAKE) --no-print-directory browser
 
 # A fresh environment each time: what is no longer required must not linger. The stamp comes last, so that an
 # interrupted set-up starts over.
