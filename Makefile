@@ -21,6 +21,7 @@ PY := $(VENV)/bin/python
 PIP_FLAGS := -qq --disable-pip-version-check
 # jsii warns about Node 20, on which it runs; the value names the version that may stay silent.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+export NPM_CONFIG_UPDATE_NOTIFIER := false
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
