@@ -15,6 +15,8 @@ import json
 import random
 import time
 from collections import defaultdict
+from itertools import cycle
+from math import ceil
 
 import aiohttp
 
@@ -27,6 +29,7 @@ from local.user import faucet_limits
 MARKET = "BTC-USD"
 LISTENERS = (10, 100)
 RATE = 50
+ORDERS_OF_ONE = 400  # all orders rest, and a market takes only so many of one account
 
 
 class Listeners:
@@ -81,7 +84,8 @@ async def measure(exchange: RunningExchange, channel: str, count: int, rate: int
     rng = random.Random(count)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
-        trader = Trader(session, exchange.trading, await asyncio.to_thread(exchange.funded_key, faucet_limits()))
+        turns = cycle([Trader(session, exchange.trading, await asyncio.to_thread(exchange.funded_key, faucet_limits()))
+                       for _ in range(ceil(rate * (seconds + 1) / ORDERS_OF_ONE))])
         listeners = Listeners(channel)
         channels = [channel] * count + (["full"] if channel != "full" else [])
         tasks = [asyncio.ensure_future(listeners.run(session, exchange.websocket, name)) for name in channels]
@@ -93,7 +97,7 @@ async def measure(exchange: RunningExchange, channel: str, count: int, rate: int
         async def place(due: float) -> None:
             body = {"product_id": MARKET, "type": "limit", "side": "buy", "size": "0.001",
                     "price": f"{rng.randint(100_000, 900_000) / 100:.2f}"}
-            status, answer = await trader.request("POST", "/orders", body)
+            status, answer = await next(turns).request("POST", "/orders", body)
             if status != 200:
                 raise RuntimeError(f"{status} {answer}")
             sent[answer["id"]] = due

@@ -28,8 +28,13 @@ from local.nursery import PID
 from local.plan import FunctionPlan, Plan, read_plan
 from local.processes import die_with_parent, freeze_memory, report_ready
 
+MOST_RESULT_BYTES = 6_291_556  # Lambda's
 _LENGTH = struct.Struct("<I")
 _HTTP_ANSWER = {"statusCode": int, "headers": dict, "body": str, "isBase64Encoded": bool}
+
+
+class ResponseSizeTooLarge(Exception):
+    """What the function answered is more than Lambda hands on; it has run all the same."""
 
 
 class LambdaContext:
@@ -165,7 +170,11 @@ def serve(channel: socket.socket, handlers: Handlers) -> None:
         try:
             result = handlers.call(request["function"], request["event"], request_id=request["id"],
                                    deadline_ms=request["deadline_ms"])
-            answer = b'{"ok":' + encode_result(result) + b"}"
+            encoded = encode_result(result)
+            if len(encoded) > MOST_RESULT_BYTES:
+                raise ResponseSizeTooLarge(f"Response payload size ({len(encoded)} bytes) exceeded maximum allowed payload size"
+                                           f" ({MOST_RESULT_BYTES} bytes).")
+            answer = b'{"ok":' + encoded + b"}"
         except Exception as error:  # noqa: BLE001 (the outermost handler: the invocation failed, the environment lives on)
             traceback.print_exc()
             answer = orjson.dumps({"error": str(error), "type": type(error).__name__})

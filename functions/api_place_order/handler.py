@@ -13,7 +13,7 @@ from exchange.adapters.postgres import orders
 from exchange.adapters.postgres.connection import DatabaseUnavailable
 from exchange.api.door import operation
 from exchange.api.errors import BadRequest, Unavailable
-from exchange.api.placing import RepeatedOrder, earlier_order, new_order, send
+from exchange.api.placing import RepeatedOrder, new_order, send, what_stands
 from exchange.api.render import placed_order
 from exchange.api.request import Request
 from exchange.markets import listing
@@ -29,11 +29,9 @@ def lambda_handler(request: Request) -> dict:
     caller = request.caller
     try:
         order = new_order(request.json(), caller, request.received_at_ms)
-        standing = _place(order)
-        if standing is None:
-            raise OrderRefused("insufficient_funds", "Insufficient funds")
-        if standing != order.id:
-            return earlier_order(caller, standing, order.terms)
+        earlier = what_stands(caller, order, _place(order))
+        if earlier is not None:
+            return earlier
     except RepeatedOrder as repeated:
         return repeated.answer
     except OrderRefused as refused:

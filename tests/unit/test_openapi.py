@@ -73,7 +73,7 @@ def test_error_codes_are_read_from_what_the_handlers_reach(made):
     """One of each way: raised in the handler, in the layer, put together of a field's name, by an adapter, caught and given as
     an item's answer, by the door, by the gateway; and none that is of other operations."""
     assert codes(made, "GET /time", 400) == {"invalid_body"}
-    assert codes(made, "GET /products/{product_id}/book", 400) == {"invalid_body", "bad_query"}
+    assert codes(made, "GET /products/{product_id}/book", 400) == {"invalid_body", "bad_query", "answer_too_large"}
     assert "404" not in made["paths"]["/products"]["get"]["responses"]
     assert codes(made, "POST /orders/cancel-after", 400) == {"invalid_body", "invalid_json", "invalid_timeout"}
     placing = codes(made, "POST /orders", 400)

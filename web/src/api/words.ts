@@ -3,6 +3,7 @@ import { ApiError } from "./errors";
 
 export const WORDS: Record<string, string> = {
   insufficient_funds: "There is not enough available for this order. Part of your balance may be held by open orders.",
+  too_many_open_orders: "You have as many open orders in this market as an account may. Cancel one first.",
   cancel_only: "This market is halted: it takes cancels, but no orders, until an operator resumes it.",
   limit_only: "This market takes limit orders only at present.",
   no_reference_price: "This market has no price yet that a market order could go by. Use a limit order.",

@@ -68,6 +68,7 @@ class Market:
     maker_fee_ppm: int
     taker_fee_ppm: int
     capacity_orders: int
+    max_open_orders: int  # of one account
     quote_places: int = field(init=False)
     tick_step: int = field(init=False)
     units_per_lot: int = field(init=False)
@@ -84,6 +85,8 @@ class Market:
         set_field(self, "unit_per_tick_lot", int(product))
         if self.price_ticks(self.max_price) * self.size_lots(self.max_size) > MAX_NOTIONAL:
             raise ValueError(f"{self.id}: max_price x max_size is more than {MAX_NOTIONAL} ticks x lots")
+        if self.max_open_orders < 1:
+            raise ValueError(f"{self.id}: max_open_orders {self.max_open_orders} is less than 1")
         for name in ("price_band_ppm", "limit_band_ppm"):
             band = getattr(self, name)
             if not MIN_BAND_PPM <= band <= MAX_BAND_PPM or band % MIN_BAND_PPM:
@@ -188,7 +191,7 @@ def parse_listing(document: dict) -> Listing:
             min_funds=str(row["min_funds"]), max_size=str(row["max_size"]), max_price=str(row["max_price"]),
             price_band_ppm=int(row["price_band_ppm"]), limit_band_ppm=int(row["limit_band_ppm"]),
             maker_fee_ppm=int(row["maker_fee_ppm"]), taker_fee_ppm=int(row["taker_fee_ppm"]),
-            capacity_orders=int(row["capacity_orders"]))
+            capacity_orders=int(row["capacity_orders"]), max_open_orders=int(row["max_open_orders"]))
     return Listing(assets=assets, markets=markets, fee_tiers=_fee_tiers(document.get("fee_tiers", [])),
                    address_wait_s=int(document.get("address_wait_s", 0)),
                    sandbox_address_wait_s=int(document.get("sandbox_address_wait_s", 0)))

@@ -68,6 +68,11 @@ class OrderTerms:
         """Whether its hold depends on the market's prices."""
         return self.type == "market"
 
+    @property
+    def may_rest(self) -> bool:
+        """Whether it can be on the book for longer than its own command: resting, or waiting as a stop."""
+        return self.stop is not None or (self.type == "limit" and self.time_in_force in ("GTC", "GTT"))
+
     def decimals(self) -> tuple[str | None, str | None, str | None]:
         """(price, size, funds as given) with exactly 8 digits after the point, as the ledger stores them."""
         return self._price(self.price_ticks), self._size(self.size_lots), (

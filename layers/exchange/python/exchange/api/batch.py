@@ -12,7 +12,7 @@ from exchange.adapters.postgres.connection import DatabaseUnavailable
 from exchange.api import limits
 from exchange.api.errors import BadRequest, Unavailable
 from exchange.api.order_ids import parse_order_id
-from exchange.api.placing import RepeatedOrder, earlier_order, new_order, send
+from exchange.api.placing import RepeatedOrder, new_order, send, what_stands
 from exchange.api.render import placed_order
 from exchange.api.request import Caller, Request
 from exchange.commands import Command, CommandKind
@@ -106,14 +106,10 @@ def _answer(batch: Batch, order: NewOrder | RepeatedOrder | OrderRefused) -> dic
     try:
         if isinstance(order, OrderRefused):
             raise order
-        standing = batch.standing[order.id]
-        if standing is None:
-            raise OrderRefused("insufficient_funds", "Insufficient funds")
-        if standing != order.id:
-            return earlier_order(batch.caller, standing, order.terms)
+        earlier = what_stands(batch.caller, order, batch.standing[order.id])
     except OrderRefused as refused:
         return _refusal(refused)
-    return placed_order(order, batch.caller.profile_id)
+    return earlier or placed_order(order, batch.caller.profile_id)
 
 
 def _refusal(refused: OrderRefused) -> dict:

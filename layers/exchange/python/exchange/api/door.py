@@ -13,6 +13,7 @@ credentials, not even at wrong ones. The authentication and its imports are load
 """
 
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -34,7 +35,8 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with headers or a status of its own. `body` is a JSON value, or bytes that are JSON already."""
+    """An answer with headers or a status of its own. `body` is a JSON value, or bytes that are JSON already, compressed if a
+    `content-encoding` says so."""
 
     body: object
     status: int = 200
@@ -90,6 +92,8 @@ def _caller(request: Request, authenticate: Callable[[Request], Caller]) -> Call
 def _http(response: Response, request_id: str, budget: dict[str, str]) -> dict:
     body = response.body if isinstance(response.body, bytes) else orjson.dumps(response.body)
     headers = {"content-type": JSON_TYPE, "x-request-id": request_id, **budget, **response.headers}
+    if "content-encoding" in response.headers:
+        return {"statusCode": response.status, "headers": headers, "body": b64encode(body).decode(), "isBase64Encoded": True}
     return {"statusCode": response.status, "headers": headers, "body": body.decode(), "isBase64Encoded": False}
 
 

@@ -78,9 +78,18 @@ def _new_order(terms: OrderTerms, caller: Caller, now_ms: int, sent_in: UUID | N
     return order
 
 
-def earlier_order(caller: Caller, order_id: UUID, terms: OrderTerms) -> dict:
-    """The order that used this client_oid before, if it asked for the same. Raises OrderRefused if not."""
-    return _same_order(caller, orders.find(caller.account, order_id=order_id), terms)
+def what_stands(caller: Caller, order: NewOrder, standing: UUID | None) -> dict | None:
+    """None for an order that was placed; the earlier one that used its client_oid, if it asked for the same. `standing`: what
+    `orders.place` answered. Raises OrderRefused where neither stands."""
+    if standing == order.id:
+        return None
+    if standing is None:
+        raise OrderRefused("insufficient_funds", "Insufficient funds")
+    if standing == orders.TOO_MANY_OPEN:
+        market = order.terms.market
+        raise OrderRefused("too_many_open_orders", f"an account has at most {market.max_open_orders} open orders in"
+                                                   f" {market.id}; cancel one first")
+    return _same_order(caller, orders.find(caller.account, order_id=standing), order.terms)
 
 
 def _same_order(caller: Caller, row: dict, terms: OrderTerms) -> dict:

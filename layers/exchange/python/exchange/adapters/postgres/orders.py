@@ -23,7 +23,7 @@ _ORDER = f"""number, id::text, market, side, type, time_in_force, stp, post_only
 
 PLACE = """SELECT place_order(%b, %b, %s, %s, %s, %s, %s, %b, %s::text::numeric, %s::text::numeric, %s::text::numeric,
     %s::text::numeric, %b, %s, %s::text::numeric, to_timestamp(%b::float8 / 1000), %b, %s, %s::text::numeric,
-    %s::text::numeric, to_timestamp(%b::float8 / 1000), %b)"""
+    %s::text::numeric, to_timestamp(%b::float8 / 1000), %b, %s::integer)"""
 
 _PLACE = Prepared(PLACE)
 _FIND, _FIND_BY_CLIENT_OID = (Prepared(f"SELECT {_ORDER} FROM orders WHERE account_no = %s AND {column} = %s")
@@ -42,11 +42,14 @@ NOTE_CANCELS = """UPDATE orders SET cancel_requested_at = now() WHERE id IN (SEL
 LIVE = ("pending", "open", "active")
 # `done` in the ledger, where `done_reason` tells them apart.
 ENDED = ("done", "rejected")
+# What place_order answers for the order of an account that has as many open ones in the market as it may.
+TOO_MANY_OPEN = UUID(int=0)
 
 
 def place(order: NewOrder) -> UUID | None:
     """Writes the order and its hold. Answers the id of the order that stands: this one's, or that of an earlier order
-    with the same client_oid; None when the available balance is less than the hold. Durable on return, one transaction.
+    with the same client_oid; None when the available balance is less than the hold, TOO_MANY_OPEN when the account has as many
+    open orders in the market as it may. Durable on return, one transaction.
 
     May be repeated after a lost connection: the order's id makes a second try find the first one's row.
     """
@@ -62,7 +65,7 @@ def placing_values(order: NewOrder) -> tuple:
     return (order.id, order.account, terms.market.id, terms.side, terms.type, terms.time_in_force, terms.stp,
             terms.post_only, price, size, funds, specified_funds, terms.client_oid, order.hold_asset, order.hold,
             order.created_at_ms, order.command.pack(), terms.stop, *terms.more_decimals(), order.command.expire_at_ms or None,
-            order.sent_in)
+            order.sent_in, terms.market.max_open_orders if terms.may_rest else None)
 
 
 def find(account: int, *, order_id: UUID | None = None, client_oid: UUID | None = None) -> dict | None:
