@@ -105,6 +105,21 @@ test("an order is cancelled, and is in the history as that", async ({ page }) =>
   await expect(page.getByRole("region", { name: "Order history" })).toContainText("Cancelled");
 });
 
+test("an order that the engine refuses is told with the reason, and is in the history as refused", async ({ page }) => {
+  const [trader, seller] = [await Trader.make(BASE, { USD: "100000" }), await Trader.make(BASE, { BTC: "1" })];
+  const ask = await seller.order("BTC-USD", "sell", "49000", "0.1");
+  await signIn(page, trader);
+  await live(page);
+  await expect(book(page).locator('[data-price="49000"]')).toBeVisible();
+  await trader.order("BTC-USD", "buy", "49000", "0.1", { post_only: true });
+  await expect(page.getByText("Order refused")).toBeVisible();
+  await page.getByRole("tab", { name: "History" }).click();
+  const history = page.getByRole("region", { name: "Order history" });
+  await expect(history).toContainText("Refused: it would have traded at once, and it was post-only");
+  await expect(page.getByRole("tab", { name: /^Open orders/ })).not.toContainText("1");
+  await seller.call("DELETE", `/orders/${ask.id}`);
+});
+
 test("an order is changed: a smaller one keeps its place, a dearer one trades", async ({ page }) => {
   const [trader, seller] = [await Trader.make(BASE, { USD: "100000" }), await Trader.make(BASE, { BTC: "1" })];
   await signIn(page, trader);
