@@ -7,13 +7,25 @@ const [base = "http://127.0.0.1:8080", folder = "../docs/screens"] = process.arg
 const MOST_BYTES = 300_000;
 mkdirSync(folder, { recursive: true });
 
-const trader = await Trader.make(base, { USD: "250000", BTC: "3", ETH: "40", SOL: "900" });
+const FUNDS = { USD: "250000", BTC: "3", ETH: "40", SOL: "900" };
+const trader = await Trader.make(base, FUNDS, `trader-${Date.now() % 100_000}@example.com`);
 const { price } = await (await fetch(`${base}/products/BTC-USD/ticker`)).json();
 const at = (factor) => (Number(price) * factor).toFixed(2);
 await trader.order("BTC-USD", "buy", at(0.9985), "0.25", { post_only: true });
 await trader.order("BTC-USD", "sell", at(1.002), "0.4", { post_only: true });
 await trader.call("POST", "/orders", { product_id: "BTC-USD", side: "buy", type: "market", size: "0.05" });
 await trader.call("POST", "/orders", { product_id: "ETH-USD", side: "sell", type: "market", size: "1.2" });
+await trader.call("POST", "/api-keys", { label: "Market maker", scopes: ["view", "trade"] });
+await trader.call("POST", "/api-keys", {
+  label: "Bookkeeping",
+  scopes: ["view"],
+  allowed_addresses: ["192.0.2.0/24"],
+});
+await trader.call("POST", "/address-book", {
+  addresses: [
+    { currency: "BTC", to: { address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq" }, label: "Cold storage" },
+  ],
+});
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
