@@ -17,9 +17,7 @@ from pathlib import Path
 import psycopg
 import yaml
 
-from local.addresses import REPOSITORY, find_domain
-
-find_domain()
+from local.addresses import REPOSITORY
 
 
 def main() -> None:
