@@ -52,14 +52,16 @@ rebuild-views: setup ## make all views (books, trades, tickers, candles) of the 
 status: setup ## what runs, and where
 	@$(PY) -m local status --data "$(DATA)"
 
-# The set-up's steps run side by side, because each of them waits for the network.
+# The set-up's steps run side by side, because each of them waits for the network; the end-to-end tests too, because they wait
+# for what they start (tests/e2e/conftest.py), and after them the one that measures by the clock.
 .PHONY: test
 test: ## everything that CI runs
 	@$(MAKE) --no-print-directory -j 4 test-setup
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint && npm test --silent
 	@$(PY) -m pytest tests --ignore tests/e2e -n 2 --dist loadfile $(ARGS)
-	@$(PY) -m pytest tests/e2e $(ARGS)
+	@$(PY) -m pytest tests/e2e -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest tests/e2e -m alone $(ARGS)
 
 .PHONY: check
 check: setup web/node_modules/.ready ## the quick loop, under a minute: lint, the screen's calculators, all quick tests that need no server

@@ -1,6 +1,10 @@
 """The exchange as a new user would start it, and nothing patched.
 
 `exchange` is shared by a session. A test that kills or stops parts starts its own with `start_exchange`.
+
+Two workers share the files (`-n 2 --dist loadfile --no-loadscope-reorder`, as `make test` does): a test waits for half of
+its time. Each has an `exchange` of its own, and everything else that is started has free ports and a temporary folder.
+What measures by the clock is marked `alone` and runs after them.
 """
 
 import shutil
@@ -11,6 +15,22 @@ from pathlib import Path
 import pytest
 
 from bench.exchange import RunningExchange as Exchange
+
+HERE = Path(__file__).parent
+# What takes longest comes first, so that no worker is left alone with it at the end; then the files on the shared exchange.
+LONG = ("test_screen", "test_local_runtime", "test_faults", "test_order_flow", "test_api_examples", "test_deployed",
+        "test_hostile")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of the files (within one, and among those that are not named, it is pytest's), and how long a test may take."""
+    mine = [item for item in items if item.path.is_relative_to(HERE)]
+    mine.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+    for item in mine:
+        # One that starts three exchanges, beside a busy neighbour.
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+    items[:] = [item for item in items if not item.path.is_relative_to(HERE)] + mine
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,8 @@ def test_served_beside_the_api(exchange: Exchange) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("spec", ["trade", "account", "wallet", "operator", "quality", "docs"])
+@pytest.mark.parametrize("spec", [
+    "trade", "account", "wallet", "operator", "quality", "docs", pytest.param("speed", marks=pytest.mark.alone)])
 def test_in_a_browser(exchange: Exchange, spec: str) -> None:
     """`web/tests/e2e/<spec>.spec.ts`."""
     if CHROMIUM == "skip":
