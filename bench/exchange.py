@@ -35,9 +35,10 @@ class RunningExchange:
     def start(self, within_s: float = 240) -> None:
         """Returns when it is ready; fails with its words when it ends instead."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "run", "--data", str(self.data), "--ports", "free", "--quiet", *self._arguments],
-            cwd=REPOSITORY, env={**os.environ, **self._environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True)
+            [sys.executable, "-m", "local", "run", "--data", str(self.data), "--ports", "free", "--quiet", "--until-eof",
+             *self._arguments],
+            cwd=REPOSITORY, env={**os.environ, **self._environment}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + within_s
         while self.process.poll() is None and time.monotonic() < deadline:
             run = DataFolder(self.data).read_run()
@@ -67,6 +68,7 @@ class RunningExchange:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.process.stdin.close()
             self.process.stderr.close()
 
     # --- processes

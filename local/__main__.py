@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if arguments.until_eof:
+            asyncio.get_running_loop().add_reader(sys.stdin, lambda: sys.stdin.buffer.raw.read(1) or stop.set())
         await Supervisor(settings, Progress(quiet=arguments.quiet)).run(stop)
 
     try:
@@ -180,6 +182,8 @@ def _main() -> int:
     command.add_argument("--quiet", action="store_true", help="print errors only")
     command.add_argument("--workers", type=int, default=0, help="worker processes (default: 2 per processor, at least 4)")
     command.add_argument("--demo", action="store_true", help="with two bots that make the markets move, and a user to try it")
+    command.add_argument("--until-eof", action="store_true", help="stop when the standard input ends, as it does when"
+                                                                  " who started this has died")
     command.add_argument("--functions", type=Path, default=None, help=argparse.SUPPRESS)
     command.set_defaults(run=run)
     command = commands.add_parser("status", parents=[data], help="what runs, and where")

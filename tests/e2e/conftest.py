@@ -4,7 +4,7 @@
 
 Two workers share the files (`-n 2 --dist loadfile --no-loadscope-reorder`, as `make test` does): a test waits for half of
 its time. Each has an `exchange` of its own, and everything else that is started has free ports and a temporary folder.
-What measures by the clock is marked `alone` and runs after them.
+What measures by the clock is marked `alone` and runs after them. An exchange stops by itself when its worker is gone.
 """
 
 import shutil

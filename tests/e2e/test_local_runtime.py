@@ -394,6 +394,9 @@ def test_stop_leaves_no_process_and_a_restart_finds_everything(start_exchange: C
     assert again.stop() == 0
     fresh = start_exchange(exchange.data, "--functions", str(handlers), "--fresh")
     assert fresh.user_pool_id != pool
+    pids = children_of(fresh.process.pid)
+    fresh.process.stdin.close()
+    assert fresh.process.wait(40) == 0 and not running(pids), "it stops when who started it is no more"
 
 
 # --- refusals
