@@ -46,8 +46,7 @@ from exchange.markets import listing
 from exchange.orders import NewOrder, build_order, parse_order
 
 FIRST = Page(limit=100, newer_than=None, older_than=None)
-LIVE = ("pending", "open", "active")
-ALL = (*LIVE, *orders.ENDED)
+ALL = (*orders.LIVE, *orders.ENDED)
 NOW = 1_900_000_000_000
 
 
@@ -237,7 +236,8 @@ READS = (
     Case("order by client_oid", lambda ledger, a: orders.find(a, client_oid=uuid4())),
     Case("orders, all", lambda ledger, a: orders.list_orders(a, statuses=ALL, market=None, page=FIRST)),
     Case("orders, all, one market", lambda ledger, a: orders.list_orders(a, statuses=ALL, market="SOL-USD", page=FIRST)),
-    Case("orders, live", lambda ledger, a: orders.list_orders(a, statuses=LIVE, market=None, page=FIRST), most_rows=5_000),
+    Case("orders, live", lambda ledger, a: orders.list_orders(a, statuses=orders.LIVE, market=None, page=FIRST),
+         most_rows=5_000),
     Case("orders, done, one market", lambda ledger, a: orders.list_orders(a, statuses=("done",), market="BTC-USD", page=FIRST)),
     Case("orders, rejected", lambda ledger, a: orders.list_orders(a, statuses=("rejected",), market=None, page=FIRST)),
     Case("orders, done or rejected", lambda ledger, a: orders.list_orders(a, statuses=orders.ENDED, market=None, page=FIRST)),

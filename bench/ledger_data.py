@@ -20,12 +20,12 @@ FIRST_TRADE = 10**9
 
 _PAIRS = """CREATE UNLOGGED TABLE made_pairs AS
     SELECT k, k % {markets} AS m, (k / {markets}) + 1 AS seq,
-           {first} + floor({accounts} * power(random(), CASE WHEN k % 50 = 49 THEN 1 ELSE 4 END))::bigint AS seller,
-           {first} + floor({accounts} * power(random(), CASE WHEN k % 50 = 49 THEN 1 ELSE 4 END))::bigint AS buyer,
+           {first} + floor({accounts} * power(random(), CASE WHEN lives THEN 1 ELSE 4 END))::bigint AS seller,
+           {first} + floor({accounts} * power(random(), CASE WHEN lives THEN 1 ELSE 4 END))::bigint AS buyer,
            (100 + k % 50)::numeric AS price,
            (1 + k % 7) * 0.01 AS size, now() - make_interval(secs => {span} * (1 - k::float8 / {pairs})) AS at,
-           CASE WHEN k % 50 = 49 THEN 'live' WHEN k % 5 < 3 THEN 'traded' ELSE 'canceled' END AS fate
-      FROM generate_series(1, {pairs}) k"""
+           CASE WHEN lives THEN 'live' WHEN k % 5 < 3 THEN 'traded' ELSE 'canceled' END AS fate
+      FROM generate_series(1, {pairs}) k, LATERAL (SELECT k % 50 = 49 AS lives) AS one"""
 
 _ORDER_COLUMNS = """id, number, account_no, market, side, type, time_in_force, stp, price, size, client_oid, hold_asset, hold,
     filled_size, executed_value, fill_fees, status, done_reason, created_at, done_at, command"""
