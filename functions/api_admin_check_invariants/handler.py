@@ -1,13 +1,13 @@
 """GET /admin/invariants: the sums of I1 to I3 as they are now, I4 at each settle cursor, the audits' last runs and findings."""
 
+from exchange.adapters.audit_overview import audit_rows
 from exchange.adapters.ports import journal
 from exchange.adapters.postgres.audit import settled
-from exchange.adapters.postgres.audit_runs import findings, last_runs, ledger_made_at
+from exchange.adapters.postgres.audit_runs import findings
 from exchange.adapters.postgres.ledger_sums import sums
 from exchange.api.door import operation
 from exchange.api.render import at_scale
 from exchange.api.request import Request
-from exchange.health import all_audits
 from exchange.journal import HASH_SIZE
 from exchange.markets import listing
 from exchange.times import iso
@@ -28,7 +28,7 @@ def lambda_handler(request: Request) -> dict:
         "I3": [{"currency": row["asset"], "held": at_scale(row["held"], scale), "needed": at_scale(row["needed"], scale),
                 "differing_accounts": row["differing"], "holds": row["differing"] == 0} for row, scale in rows],
         "I4": [_chain(market, seq, settled_hash) for market, seq, settled_hash in settled()],
-        "audits": all_audits([_given(row) for row in last_runs()], list(listing().markets), ledger_made_at()),
+        "audits": audit_rows(list(listing().markets.values())),
         "findings": [_given(row) for row in findings(FINDINGS_SHOWN)]}
 
 

@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from exchange.adapters.audit_overview import audit_rows
 from exchange.adapters.market_overview import market_rows
-from exchange.adapters.postgres.audit_runs import last_runs, ledger_made_at
 from exchange.adapters.postgres.withdrawals import under_way
 from exchange.adapters.queue_depths import queue_rows, queue_urls
 from exchange.adapters.service_faults import SERVICE_FAULTS
 from exchange.api.door import operation
 from exchange.api.request import Request
-from exchange.health import all_audits, troubles
+from exchange.health import troubles
 from exchange.markets import listing
 from exchange.times import iso
 
@@ -36,7 +36,7 @@ def lambda_handler(request: Request) -> dict:
 
     markets = part("markets", lambda: market_rows(list(listing().markets.values())))
     queues = part("queues", _queues)
-    audits = part("audits", lambda: all_audits([_given(row) for row in last_runs()], list(listing().markets), ledger_made_at()))
+    audits = part("audits", lambda: audit_rows(list(listing().markets.values())))
     withdrawals = part("withdrawals", under_way)
     found = troubles(markets=markets, queues=queues, audits=audits, withdrawals=withdrawals, now=datetime.now(UTC))
     answer = {"time": iso(request.received_at_ms), "healthy": not found and not unreachable, "troubles": found,
