@@ -7,6 +7,8 @@ import pytest
 
 from local.addresses import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["core", "fanout", "ledger", "mixed", "orders"])
 def test_it_says_what_it_takes(name: str) -> None:

@@ -19,6 +19,8 @@ from exchange.feed.orders import LiveOrder
 from local.worker import MOST_RESULT_BYTES, serve
 from tests.unit.handlers import http_event, load_handler
 
+pytestmark = pytest.mark.slow
+
 GZIP = {"accept-encoding": "deflate, gzip;q=0.8"}
 
 
