@@ -17,6 +17,8 @@ export function HealthPage() {
 
 function Figures({ health }: { health: Health }) {
   const dead = health.queues.filter((row) => row.dead && row.waiting + row.in_flight > 0);
+  // How old a message may be depends on its queue: the exchange says which of them is in trouble.
+  const troubled = new Set(health.troubles.map((row) => row.subject));
   return (
     <>
       <div className={`${classes.banner} ${health.healthy ? classes.good : classes.bad}`} role="status">
@@ -56,7 +58,7 @@ function Figures({ health }: { health: Health }) {
           rows={health.queues.filter((row) => !row.dead || row.waiting + row.in_flight > 0)}
           id={(row) => row.name}
           columns={[
-            { head: "Queue", cell: (row) => <Status tone={queueTone(row.dead, row.oldest_age_s ?? 0)}>{row.name}</Status> },
+            { head: "Queue", cell: (row) => <Status tone={troubled.has(row.name) ? "bad" : "good"}>{row.name}</Status> },
             { head: "Waiting", right: true, cell: (row) => row.waiting },
             { head: "In flight", right: true, cell: (row) => row.in_flight },
             {
@@ -130,7 +132,6 @@ function Figures({ health }: { health: Health }) {
   );
 }
 
-const queueTone = (dead: boolean, ageS: number): Tone => (dead || ageS >= 60 ? "bad" : "good");
 const RESULTS: Record<AuditRun["result"], Tone> = { passed: "good", behind: "warn", failed: "bad", never: "warn" };
 
 export const Audits = ({ audits }: { audits: AuditRun[] }) => (
