@@ -59,7 +59,7 @@ def make_operator(run: Run, *, email: str) -> dict[str, Any]:
     password = f"{secrets.token_urlsafe(12)}aA1"
     made = sign_up(run, email=email, password=password) is not None
     operators = answers.client("cognito-idp", endpoint_url=run.emulator, region_name=run.region, aws_access_key_id="local",
-                               aws_secret_access_key="local")
+                               aws_secret_access_key="local", config=Config())
     try:
         operators.admin_add_user_to_group(UserPoolId=run.user_pool_id, Username=email, GroupName="operators")
     except (ClientError, BotoCoreError) as error:

@@ -54,6 +54,18 @@ def test_a_bucket_gives_its_burst_and_then_its_rate(kind, redis_url):
     buckets.close()
 
 
+def test_a_clock_that_is_put_back_locks_nobody_out(redis_url):
+    limit = Limit(1, 3)
+    with redis.Redis.from_url(redis_url) as client:
+        seconds, micros = client.time()
+        client.set("ahead", (seconds + 3600) * 1_000_000 + micros)
+    try:
+        assert [buckets.take_shared("ahead", limit.interval_us, limit.capacity_us, 1)[0] for _ in range(4)] == [
+            True, True, True, False]
+    finally:
+        buckets.close()
+
+
 def test_headers_and_the_refusal(counted, redis_url):
     assert limits.take("orders", 7) == {"ratelimit-limit": "4", "ratelimit-remaining": "3", "ratelimit-reset": "100"}
     assert limits.take("orders", 7, cost=3)["ratelimit-remaining"] == "0"

@@ -27,12 +27,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 
-from botocore.config import Config
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DeleteError, PynamoDBException, UpdateError
 
 from exchange.adapters.aws import answers
-from exchange.adapters.aws.tables import Table
+from exchange.adapters.aws.tables import Table, TableMeta, condition_failed
 
 MAX_AGE_S = 5.0
 # How exactly the last use is known, and so how often it is written.
@@ -47,10 +46,8 @@ _KEY_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class _Row(Table):
-    class Meta:
+    class Meta(TableMeta):
         table_name = os.environ.get("API_KEYS_TABLE", "")
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 3
 
     key = UnicodeAttribute(hash_key=True)
     account = NumberAttribute()
@@ -100,7 +97,7 @@ _used: dict[str, None] = {}  # of those found, which were asked for after they w
 
 @lru_cache(maxsize=1)
 def _kms() -> object:
-    return answers.client("kms", config=Config(connect_timeout=2, read_timeout=3, retries={"max_attempts": 2}))
+    return answers.client("kms")
 
 
 def find_key(key: str) -> ApiKey | None:
@@ -173,7 +170,7 @@ def note_use(key: ApiKey, now_s: float) -> None:
     try:
         _Row(key.key).update(actions=[_Row.last_used_s.set(int(now_s))], condition=_Row.key.exists() & stale)
     except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":  # deleted, or noted by another environment
+        if not condition_failed(error):  # deleted, or noted by another environment
             logger.warning("the use of a key was not noted: %s", error)
     except PynamoDBException as fault:
         logger.warning("the use of a key was not noted: %s", fault)
@@ -231,7 +228,7 @@ def delete_key(account: int, key: str) -> bool:
     try:
         _Row(key).delete(_Row.account == account)
     except DeleteError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
         return False
     _forget(key)

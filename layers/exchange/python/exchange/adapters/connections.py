@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import UpdateError
 
-from exchange.adapters.aws.tables import Table
+from exchange.adapters.aws.tables import Table, TableMeta, condition_failed
 from exchange.feed.requests import BATCH, CANCEL_ON_DISCONNECT
 
 LIFETIME_S = 3 * 3600
@@ -22,10 +22,8 @@ OF_THE_CONNECTION = (BATCH, "")
 
 
 class _Row(Table):
-    class Meta:
+    class Meta(TableMeta):
         table_name = os.environ.get("CONNECTIONS_TABLE", "")
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 3
 
     connection_id = UnicodeAttribute(hash_key=True)
     expires_at = NumberAttribute()
@@ -131,7 +129,7 @@ def _update(row: _Row, actions: list) -> Connection:
     try:
         row.update(actions=actions, condition=_Row.connection_id.exists())
     except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
+        if condition_failed(error):
             raise ConnectionGone(row.connection_id) from None
         raise
     return _connection(row)

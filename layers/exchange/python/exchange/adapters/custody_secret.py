@@ -10,7 +10,7 @@ import time
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 
 from exchange.adapters import api_keys
-from exchange.adapters.aws.tables import Table
+from exchange.adapters.aws.tables import Table, TableMeta
 
 MAX_AGE_S = 5.0
 ROW = "custody:notices"  # no API key's id: those are 32 hexadecimal digits
@@ -19,10 +19,8 @@ _kept: tuple[float, str | None] | None = None
 
 
 class _Row(Table):
-    class Meta:
+    class Meta(TableMeta):
         table_name = os.environ.get("API_KEYS_TABLE", "")
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 3
 
     key = UnicodeAttribute(hash_key=True)
     secret = BinaryAttribute(legacy_encoding=False)

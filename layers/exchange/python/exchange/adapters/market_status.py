@@ -14,20 +14,17 @@ from datetime import UTC, datetime
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
 
-from exchange.adapters.aws.tables import Table
+from exchange.adapters.aws.tables import Table, TableMeta, condition_failed
 from exchange.faults import RetryableFault
 from exchange.market_modes import HALTED, LastHalt, Status
 from exchange.markets import listing
 
-CONDITION_FAILED = "ConditionalCheckFailedException"
 REASON_LENGTH = 1000
 
 
 class _Row(Table):
-    class Meta:
+    class Meta(TableMeta):
         table_name = os.environ.get("MARKET_STATUS_TABLE", "")
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 3
 
     market = UnicodeAttribute(hash_key=True)
     status = UnicodeAttribute()
@@ -99,7 +96,7 @@ class MarketStatus:
         try:
             row.save(_Row.since == seen.since if seen.since else _Row.market.does_not_exist())
         except PutError as error:
-            if error.cause_response_code == CONDITION_FAILED:
+            if condition_failed(error):
                 raise StatusChanged(f"{market}: the status row is not that of {seen.since or 'no time'}") from None
             raise
         finally:

@@ -5,16 +5,20 @@ one that is no JSON: botocore makes an empty dict of either. Some calls would ta
 yet, the entry is written). So every client of the exchange is made by `client` or is that of a `tables.Table`, and raises
 HalfAnswer instead: for botocore and pynamodb a failure like others, for who calls a retryable fault. Whether the operation took
 effect is unknown, as after a connection that was lost.
+
+Nor does any of them wait for long for a service that does not answer at all. botocore would wait a minute, five times over; a
+function of the API has ten seconds, and what it could have said of the trouble is lost when it is ended for them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from exchange.faults import RetryableFault
 
-if TYPE_CHECKING:
-    from botocore.config import Config
+# Together with the pause between the tries, of a second at most, less than the 10 s of an operation of the API.
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TRIES = 1, 3, 2
 
 # By service and operation. An answer about a row that is not there, and one to a write, have the capacity that was consumed:
 # pynamodb asks for it with each call. What is not named here may be empty by right: ReceiveMessage without a message, or what
@@ -37,11 +41,14 @@ class HalfAnswer(RetryableFault, BotoCoreError):
     fmt = "{service} answered {operation} without {missing}"
 
 
-def client(service: str, *, config: "Config | None" = None, **options: str) -> Any:
-    """A boto3 client that raises HalfAnswer."""
+def client(service: str, *, config: Config | None = None, **options: str) -> Any:
+    """A boto3 client that raises HalfAnswer, and botocore's exceptions within 9 s where nobody answers. `config`: for who is no
+    function, and has other limits."""
     import boto3  # the tables' clients do without
 
-    made = boto3.client(service, config=config, **options)
+    limits = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S,
+                    retries={"total_max_attempts": TRIES, "mode": "standard"})
+    made = boto3.client(service, config=config or limits, **options)
     watch(made.meta.events)
     return made
 

@@ -3,22 +3,16 @@
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
 
-from exchange.adapters.aws.tables import Table
+from exchange.adapters.aws.tables import Table, TableMeta, condition_failed
 from exchange.ports import Fenced
-
-CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 def journal_model(table: str) -> type[Table]:
     """The pynamodb model of the journal table `table`."""
 
     class Entry(Table):
-        class Meta:
+        class Meta(TableMeta):
             table_name = table
-            # No retry of our own on top of botocore's would help: the engine repeats the whole batch.
-            max_retry_attempts = 2
-            connect_timeout_seconds = 2
-            read_timeout_seconds = 5
 
         market = UnicodeAttribute(hash_key=True)
         seq = NumberAttribute(range_key=True)
@@ -39,7 +33,7 @@ class DynamoJournal:
         try:
             self._model(market, seq, entry=entry).save(self._model.seq.does_not_exist())
         except PutError as error:
-            if error.cause_response_code == CONDITION_FAILED:
+            if condition_failed(error):
                 raise Fenced(f"{market}: entry {seq} exists already") from None
             raise
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 POSTS_AT_ONCE = 16
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.05
-TIMEOUT_S = 5
+TIMEOUT_S = 4
 
 _MAX_HEAD_BYTES = 64 * 1024
 _STATUS = re.compile(rb"HTTP/1\.(\d) (\d{3})[ \r]")
@@ -81,7 +81,8 @@ def is_there(connection_id: str) -> bool:
 
 
 def _call(method: str, connection_id: str, body: bytes) -> int:
-    """The status; what may pass by itself (throttling, a fault, a lost connection) is tried again."""
+    """The status; what may pass by itself (throttling, a fault, a lost connection) is tried again, but nothing that was waited
+    for in vain: who posts has more to try."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             status = _once(method, connection_id, body)
@@ -89,7 +90,7 @@ def _call(method: str, connection_id: str, body: bytes) -> int:
                 return status
         except OSError as error:
             _forget_connection()
-            if attempt == ATTEMPTS:
+            if attempt == ATTEMPTS or isinstance(error, TimeoutError):
                 raise PostFailed(f"{connection_id}: {error!r}") from error
         if attempt < ATTEMPTS:
             time.sleep(FIRST_PAUSE_S * 4 ** (attempt - 1))

@@ -5,7 +5,7 @@ import hashlib
 from exchange.adapters.aws import answers
 from exchange.ports import Message, QueueDepth, Send
 
-LONG_POLL_MAX_S = 20
+LONG_POLL_MAX_S = 1  # the client waits little longer for an answer (`answers`)
 
 
 class SqsQueue:

@@ -1,16 +1,25 @@
 """The base of the DynamoDB tables' models. Their clients raise `answers.HalfAnswer`, which pynamodb wraps as it does all
-failures."""
+failures, and have its time-outs."""
 
 from typing import Any
 
 from pynamodb.connection import Connection, TableConnection
+from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 
-from exchange.adapters.aws.answers import watch
+from exchange.adapters.aws.answers import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TRIES, watch
+
+
+class TableMeta:
+    """What the `Meta` of every table is derived from."""
+
+    connect_timeout_seconds = CONNECT_TIMEOUT_S
+    read_timeout_seconds = READ_TIMEOUT_S
+    max_retry_attempts = TRIES - 1
 
 
 class Table(Model):
-    """A row of a table, to be derived with a `Meta` that names it."""
+    """A row of a table, to be derived with a `Meta` (a TableMeta) that names it."""
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
@@ -20,6 +29,13 @@ class Table(Model):
             # pynamodb makes the connection itself, without a say in its class.
             table.connection.__class__ = _Watched
         return table
+
+
+def condition_failed(error: PynamoDBException) -> bool:
+    """Whether a write found that its condition does not hold. pynamodb's own `cause_response_code` raises AttributeError where
+    the service did not answer in time."""
+    response = getattr(error.cause, "response", None) or {}
+    return response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
 
 
 class _Watched(Connection):

@@ -3,6 +3,9 @@
 DATABASE_DSN says where (a libpq conninfo or URI). With DATABASE_IAM_AUTH=1 the password is an RDS IAM token, good for 15
 minutes and asked for with each new connection only. A statement that loses its connection raises `DatabaseUnavailable`, a
 retryable fault: whether it took effect is unknown, so only callers whose statement may be repeated do so (`repeatable`).
+
+A server that is gone without a word (a failover, a network cut in two) is told by what it leaves unacknowledged for
+UNACKNOWLEDGED_MS, not by the kernel's quarter of an hour; one that takes a statement and hangs, by the function's own time-out.
 """
 
 import os
@@ -17,8 +20,11 @@ from psycopg.conninfo import conninfo_to_dict
 from exchange.api.errors import BadRequest
 from exchange.faults import RetryableFault
 
-CONNECT_TIMEOUT_S = 5
-STATEMENT_TIMEOUT_MS = 10_000
+# Each less than the 10 s of an operation of the API, so that it can still say what happened; the last two together as well, for
+# a connection that is lost and cannot be made anew.
+STATEMENT_TIMEOUT_MS = 8_000
+UNACKNOWLEDGED_MS = 4_000
+CONNECT_TIMEOUT_S = 3
 
 # ISO 8601 in UTC with six fraction digits, made by the database so that no row is parsed only to be printed again.
 ISO_TIME = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
@@ -29,6 +35,10 @@ _local = threading.local()
 
 class DatabaseUnavailable(RetryableFault):
     """The database is out of reach, or the connection was lost in the middle of a statement."""
+
+
+class DatabaseTooSlow(DatabaseUnavailable):
+    """It was waited for in vain; a second try would wait as long."""
 
 
 class AccountFrozen(BadRequest):
@@ -47,9 +57,12 @@ def connection() -> psycopg.Connection:
 
 
 def repeatable(work: Callable[[psycopg.Connection], T]) -> T:
-    """`work` on the connection, once more on a new one if it was lost on the way. For reads and idempotent statements."""
+    """`work` on the connection, once more on a new one if it was lost on the way, but not after a time-out. For reads and
+    idempotent statements."""
     try:
         return _run(work)
+    except DatabaseTooSlow:
+        raise
     except DatabaseUnavailable:
         return _run(work)
 
@@ -89,7 +102,8 @@ def _run(work: Callable[[psycopg.Connection], T]) -> T:
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         # A deadlock, a timeout or a serialization failure is an OperationalError too; the connection is good after those.
         if not current.closed and not isinstance(error, psycopg.InterfaceError):
-            raise DatabaseUnavailable(f"the statement failed: {error}") from error
+            kind = DatabaseTooSlow if isinstance(error, psycopg.errors.QueryCanceled) else DatabaseUnavailable
+            raise kind(f"the statement failed: {error}") from error
         close()
         raise DatabaseUnavailable(f"the connection was lost: {error}") from error
 
@@ -97,8 +111,11 @@ def _run(work: Callable[[psycopg.Connection], T]) -> T:
 def _connect() -> psycopg.Connection:
     extra = {} if (secret := password()) is None else {"password": secret, "sslmode": "require"}
     try:
-        made = psycopg.connect(os.environ["DATABASE_DSN"], autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, **extra)
+        made = psycopg.connect(os.environ["DATABASE_DSN"], autocommit=True, connect_timeout=CONNECT_TIMEOUT_S,
+                               tcp_user_timeout=UNACKNOWLEDGED_MS, **extra)
         made.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT_MS)))
+    except psycopg.errors.ConnectionTimeout as error:
+        raise DatabaseTooSlow(f"no connection to the database: {error}") from error
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"no connection to the database: {error}") from error
     made.prepare_threshold = 1

@@ -3,6 +3,9 @@
 Whatever goes wrong is BucketsUnavailable: the caller counts for itself then.
 
     key -> the time (µs of the server's clock) at which the bucket is full again; it is forgotten at that time
+
+A time that is further away than a bucket can be was written before the server's clock was put back: the bucket counts as full,
+or its owner would be locked out for as long as the clock was ahead.
 """
 
 import hashlib
@@ -18,6 +21,9 @@ SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
+if full - now > tonumber(ARGV[2]) then
+  full = now
+end
 local after = full + ARGV[3] * ARGV[1]
 if after - now > tonumber(ARGV[2]) then
   return {0, full - now}
@@ -39,7 +45,7 @@ def take_shared(key: str, interval_us: int, capacity_us: int, cost: int) -> tupl
     try:
         try:
             (allowed, full_in_us), = redis.run([("EVALSHA", _SHA, *words)])
-        except OSError:  # the server may have closed an idle connection; a new one tells
+        except ConnectionError:  # the server may have closed an idle connection; a new one tells
             (allowed, full_in_us), = redis.run([("EVALSHA", _SHA, *words)])
         except Refused as refused:
             if not str(refused).startswith("NOSCRIPT"):

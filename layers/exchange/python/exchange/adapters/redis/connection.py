@@ -16,9 +16,13 @@ from exchange.faults import RetryableFault
 if TYPE_CHECKING:
     import redis
 
-READ_TIMEOUT_S = 3
-# A server that starts again is away for a moment.
+CLIENT_TIMEOUT_S = 3
+READ_TIMEOUT_S = 2
+# A server that starts again is away for a moment. One that hangs is not waited for again, and left alone for a while: who asks
+# for what can be done without goes on, and the others are told at once.
 _PAUSES_S = (0.02, 0.04)
+LEFT_ALONE_S = 2.0
+_left_alone_until_s = 0.0
 
 
 class ViewsUnavailable(RetryableFault):
@@ -45,7 +49,7 @@ def connect(url: str) -> "redis.Redis":
     from redis.backoff import ExponentialBackoff
     from redis.retry import Retry
 
-    options = {"socket_timeout": READ_TIMEOUT_S, "socket_connect_timeout": 2, "health_check_interval": 30}
+    options = {"socket_timeout": CLIENT_TIMEOUT_S, "socket_connect_timeout": 2, "health_check_interval": 30}
     if url.startswith("rediss://"):
         try:
             return redis.RedisCluster.from_url(url, **options)
@@ -58,12 +62,18 @@ def connect(url: str) -> "redis.Redis":
 def read(commands: Sequence[Command], *, together: bool = False) -> list:
     """The answers of commands that only read, in one round trip; hashes as lists of names and values. `together`: as of one
     moment, all keys with one tag. Raises ViewsUnavailable."""
+    global _left_alone_until_s
     if os.environ["REDIS_URL"].startswith("rediss://"):
         return read_by(client(), commands, together=together)
+    if time.monotonic() < _left_alone_until_s:
+        raise ViewsUnavailable("Redis did not answer in time a moment ago")
     redis = node("views", READ_TIMEOUT_S)
     for pause_s in (*_PAUSES_S, None):
         try:
             return redis.run(commands, together=together)
+        except (TimeoutError, BlockingIOError) as fault:
+            _left_alone_until_s = time.monotonic() + LEFT_ALONE_S
+            raise ViewsUnavailable(f"Redis did not answer within {READ_TIMEOUT_S} s") from fault
         except OSError as fault:
             if pause_s is None:
                 raise ViewsUnavailable(str(fault)) from fault

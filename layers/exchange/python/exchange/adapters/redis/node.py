@@ -38,7 +38,7 @@ class Node:
 
     def run(self, commands: Sequence[Command], *, together: bool = False) -> list:
         """The answer of each, as bytes, int, list or None; a hash is a list of names and values. `together`: as of one moment.
-        Raises OSError when the connection fails, Refused."""
+        Raises OSError when the connection fails, TimeoutError or BlockingIOError among them when time is up; Refused."""
         request = b"".join([pack_command(command) for command in commands])
         count = len(commands)
         if together:
