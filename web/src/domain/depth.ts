@@ -36,7 +36,7 @@ export function depthPoints(
   const step = roundStep(divideRounded(2n * reach, BigInt(points - 1), "up"));
   const made = evenPrices(
     max(bid === undefined ? middle : middle - reach, step),
-    ask === undefined ? middle : middle + reach,
+    max(ask === undefined ? middle : middle + reach, step),
     step,
   );
   addUp(made, up, "asks", (price, limit) => price <= limit);

@@ -79,5 +79,7 @@ describe("the depth of a book", () => {
     expect(points.every((point) => point.bids === 3n * ONE && point.asks === undefined)).toBe(true);
     const cheap = pointsOf(bookOf([], [["0.01", "3"]]));
     expect([cheap[0], cheap.at(-1)].map((point) => formatUnits(point!.price, 2))).toEqual(["0.02", "0.52"]);
+    // A bid of one tick, which is less than a step.
+    expect(pointsOf(bookOf([["0.01", "3"]], []), 400)).toEqual([{ price: units("0.02"), bids: undefined, asks: undefined }]);
   });
 });
