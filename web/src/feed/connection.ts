@@ -5,6 +5,7 @@
 import { config } from "../app/config";
 import { accessToken, getSession, onSessionChange } from "../auth/session";
 import { reconnectDelayMs } from "../domain/backoff";
+import { Channels } from "../domain/channels";
 
 export type Channel = "level2" | "matches" | "ticker" | "user" | "heartbeat" | "status";
 
@@ -31,7 +32,7 @@ type Listener = (message: FeedMessage) => void;
 
 class Connection {
   private socket: WebSocket | null = null;
-  private readonly wanted = new Map<string, number>();
+  private readonly channels = new Channels();
   private readonly listeners = new Map<string, Set<Listener>>();
   private readonly watchers = new Set<() => void>();
   private attempts = 0;
@@ -65,23 +66,16 @@ class Connection {
   subscribe(channel: Channel, productId = ""): () => void {
     this.start();
     const key = `${channel} ${productId}`;
-    const count = this.wanted.get(key) ?? 0;
-    this.wanted.set(key, count + 1);
-    if (count === 0) void this.send("subscribe", [key]);
+    if (this.channels.want(key)) this.ask([key]);
     return () => {
-      const left = (this.wanted.get(key) ?? 1) - 1;
-      if (left > 0) this.wanted.set(key, left);
-      else {
-        this.wanted.delete(key);
-        void this.send("unsubscribe", [key]);
-      }
+      if (this.channels.leave(key)) void this.send("unsubscribe", [key]);
     };
   }
 
   /** Subscribes once more, which begins with a new snapshot. */
   again(channel: Channel, productId: string): void {
     const key = `${channel} ${productId}`;
-    if (this.wanted.has(key)) void this.send("subscribe", [key]);
+    if (this.channels.has(key)) this.ask([key]);
   }
 
   /** Drops the socket, as a network would. The tests do this; so may a person at the console. */
@@ -117,7 +111,7 @@ class Connection {
     socket.onopen = () => {
       this.heardAt = Date.now();
       this.heartbeats = false;
-      void this.send("subscribe", [...this.wanted.keys()]);
+      void this.send("subscribe", this.channels.opened(Date.now()));
     };
     socket.onmessage = (event) => {
       if (socket !== this.socket) return;
@@ -135,6 +129,11 @@ class Connection {
   private retryNow(): void {
     this.attempts = 0;
     this.open();
+  }
+
+  private ask(keys: string[]): void {
+    for (const key of keys) this.channels.sent(key, Date.now());
+    void this.send("subscribe", keys);
   }
 
   private async send(type: "subscribe" | "unsubscribe", keys: string[]): Promise<void> {
@@ -166,6 +165,7 @@ class Connection {
     this.heardAt = now;
     this.attempts = 0;
     if (message.type === "heartbeat") this.heartbeats = true;
+    if (message.type === "subscriptions") this.channels.told(message.channels as Parameters<Channels["told"]>[0]);
     if (message.type === "error") console.warn(`feed: ${String(message.message)}: ${String(message.reason)}`);
     // A snapshot's time is that of the market's last change, however long ago that was.
     const fresh = message.type === "heartbeat" || message.type === "l2update" || message.type === "match";
@@ -179,7 +179,9 @@ class Connection {
   }
 
   private check(): void {
-    if (this.socket === null || !this.heartbeats) return;
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.ask(this.channels.due(Date.now()));
+    if (!this.heartbeats) return;
     const silentMs = Date.now() - this.heardAt;
     if (silentMs > GIVE_UP_AFTER_MS) this.drop();
     else if (silentMs > STALE_AFTER_MS && this.health.state === "live") this.tell({ ...this.health, state: "stale" });

@@ -260,6 +260,33 @@ async function wire(page: Page): Promise<{ cut: () => void; lose: (count: number
   };
 }
 
+test("a subscription that failed is asked for again", async ({ page }) => {
+  const [trader, seller] = [await Trader.make(BASE, { USD: "10000" }), await Trader.make(BASE, { BTC: "1" })];
+  const ask = await seller.order("BTC-USD", "sell", "49500", "0.5");
+  let refused = 0;
+  await page.routeWebSocket(/^ws/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      if (refused > 0 || !String(message).includes('"name":"user"')) {
+        server.send(message);
+        return;
+      }
+      refused++;
+      socket.send(
+        JSON.stringify({ type: "error", message: "Failed to subscribe", reason: "a service is unavailable, try again" }),
+      );
+    });
+  });
+  await signIn(page, trader);
+  await live(page);
+  await expect(async () => {
+    await trader.order("BTC-USD", "buy", "49500", "0.001");
+    await expect(page.getByText("Bought").first()).toBeVisible({ timeout: 4_000 });
+  }).toPass();
+  expect(refused).toBe(1);
+  await seller.call("DELETE", `/orders/${ask.id}`);
+});
+
 test("after a dropped socket, and after a lost message, the book is the exchange's again", async ({ page }) => {
   const trader = await Trader.make(BASE, { USD: "500000", BTC: "10" });
   const connection = await wire(page);

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { WORDS } from "../../src/api/words";
 import { reconnectDelayMs } from "../../src/domain/backoff";
 import { foldTrade, readCandles, sparkLine } from "../../src/domain/candles";
+import { Channels } from "../../src/domain/channels";
 import { toCsv } from "../../src/domain/csv";
 
 describe("candles", () => {
@@ -105,5 +106,50 @@ describe("words for what was refused", () => {
     const codes = new Set(rows.flatMap((row) => [...row.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code)));
     expect(codes.size).toBeGreaterThan(80);
     expect(Object.keys(WORDS).filter((code) => !codes.has(code) && !OWN.has(code))).toEqual([]);
+  });
+});
+
+describe("what is wanted of the feed", () => {
+  const book = "level2 BTC-USD";
+
+  it("is asked for by the first who wants it and given up by the last", () => {
+    const channels = new Channels();
+    expect([channels.want(book), channels.want(book)]).toEqual([true, false]);
+    expect([channels.leave(book), channels.has(book), channels.leave(book), channels.has(book)]).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it("is asked for again, each time later, until it is on", () => {
+    const channels = new Channels();
+    channels.want(book);
+    channels.want("status ");
+    expect(channels.opened(0)).toEqual([book, "status "]);
+    channels.told([{ name: "status", product_ids: [] }]);
+    expect(channels.due(3_999)).toEqual([]);
+    const asked = [];
+    for (let nowMs = 0; nowMs < 200_000; nowMs += 1_000) {
+      for (const key of channels.due(nowMs)) {
+        asked.push(nowMs / 1_000);
+        channels.sent(key, nowMs);
+      }
+    }
+    expect(asked).toEqual([4, 12, 28, 60, 120, 180]);
+    channels.told([{ name: "level2", product_ids: ["ETH-USD", "BTC-USD"] }]);
+    expect(channels.due(1_000_000)).toEqual(["status "]); // an answer says all that is on
+  });
+
+  it("is not on any more when it is asked for once more, or on another connection", () => {
+    const channels = new Channels();
+    channels.want(book);
+    channels.told([{ name: "level2", product_ids: ["BTC-USD"] }]);
+    channels.sent(book, 10_000);
+    expect([channels.due(13_999), channels.due(14_000)]).toEqual([[], [book]]);
+    channels.told([{ name: "level2", product_ids: ["BTC-USD"] }]);
+    expect(channels.opened(20_000)).toEqual([book]);
+    expect(channels.due(24_000)).toEqual([book]);
   });
 });
