@@ -14,6 +14,7 @@ from cdk.operations import OPERATIONS
 from local.addresses import ACCOUNT, REGION, REPOSITORY, CannotStart
 from local.plan import Plan, door_of, make_plan
 from local.resources import Resources
+from local.rights import add_rights
 from local.template import TemplateError, read_assembly
 
 # On one machine the limits are there to be seen, not to be met: a test or a bench may send all it can.
@@ -54,9 +55,13 @@ def resolve(folder: Path, *, data: Path, emulator_url: str, database_dsn: str, r
         resources.check_types()
         resources.make()
         # What stands on an order's hot path is embedded; the rest talks to its service.
-        return make_plan(assembly, resources, overrides={
+        plan = make_plan(assembly, resources, overrides={
             "EXCHANGE_PORTS": "embedded", "DATABASE_DSN": database_dsn, "DATABASE_IAM_AUTH": "0", "REDIS_URL": redis_url,
             "RATE_LIMITS": os.environ.get("RATE_LIMITS", RATE_LIMITS), "CONNECTIONS_ENDPOINT": connections_url})
+        cloud = read_assembly(folder, region=REGION, account=ACCOUNT)
+        cloud.use(resources)
+        add_rights(plan, cloud, resources)
+        return plan
     except TemplateError as error:
         raise CannotStart(f"the template does not fit the local runtime: {error}") from None
     except (BotoCoreError, ClientError) as error:

@@ -35,7 +35,7 @@ from local.addresses import REGION
 from local.nudges import Nudges
 from local.plan import MappingPlan, read_plan
 from local.processes import freeze_memory, report_ready
-from local.worker import Handlers
+from local.worker import Handlers, bounded_handlers
 
 # A queue is looked through at this interval, whatever notice was given: one may have been lost.
 WAIT_S = 1.0
@@ -253,7 +253,7 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = read_plan(arguments.plan)
     function = plan.functions[arguments.function]
-    handlers = Handlers(plan)
+    handlers = bounded_handlers(plan)
     mappings = [mapping for mapping in plan.mappings if mapping.function == function.name]
     dsn = os.environ["EMBEDDED_DSN"]
     consumer = Consumer(arguments.consumer, mappings, handlers=handlers, queue=PostgresQueue(dsn, arguments.consumer),

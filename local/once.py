@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from local.plan import read_plan
-from local.worker import Handlers
+from local.worker import bounded_handlers
 
 
 def main() -> None:
@@ -16,7 +16,8 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = read_plan(arguments.plan)
     deadline_ms = int((time.time() + plan.functions[arguments.function].timeout_s) * 1000)
-    answer = Handlers(plan).call(arguments.function, {"RequestType": "Update"}, request_id="start", deadline_ms=deadline_ms)
+    answer = bounded_handlers(plan).call(arguments.function, {"RequestType": "Update"}, request_id="start",
+                                         deadline_ms=deadline_ms)
     print(json.dumps(answer))
 
 

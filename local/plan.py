@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class FunctionPlan:
-    """A Lambda function: where its code is and what it is called with."""
+    """A Lambda function: where its code is and what it is called with, and what it may do (`local/rights.py`).
+
+    `statements`: of its role. `reaches`: the services that have an endpoint in its VPC; None outside of the VPC. `arns`: of the
+    `database`'s user that it signs in as, and of the `connections` that it posts to.
+    """
 
     name: str
     operation: str
@@ -30,6 +34,10 @@ class FunctionPlan:
     timeout_s: int
     memory_mb: int
     environment: dict[str, str]
+    role: str = ""
+    statements: list[dict[str, Any]] = field(default_factory=list)
+    reaches: list[str] | None = None
+    arns: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,13 +91,15 @@ class SchedulePlan:
 
 @dataclass
 class Plan:
-    """Everything that runs."""
+    """Everything that runs. `tables`: the partition key of each. `policies`: statements of resources about everybody."""
 
     functions: dict[str, FunctionPlan] = field(default_factory=dict)
     apis: list[ApiPlan] = field(default_factory=list)
     queues: list[QueuePlan] = field(default_factory=list)
     mappings: list[MappingPlan] = field(default_factory=list)
     schedules: list[SchedulePlan] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
+    policies: list[dict[str, Any]] = field(default_factory=list)
     user_pool_id: str = ""
     user_pool_client_id: str = ""
     screen: dict[str, Any] = field(default_factory=dict)  # the screen's /config.json
@@ -109,8 +119,8 @@ def read_plan(path: Path) -> Plan:
         functions={name: FunctionPlan(**row) for name, row in raw["functions"].items()},
         apis=[ApiPlan(**{**row, "routes": [RoutePlan(**route) for route in row["routes"]]}) for row in raw["apis"]],
         queues=[QueuePlan(**row) for row in raw["queues"]], mappings=[MappingPlan(**row) for row in raw["mappings"]],
-        schedules=[SchedulePlan(**row) for row in raw["schedules"]], user_pool_id=raw["user_pool_id"],
-        user_pool_client_id=raw["user_pool_client_id"], screen=raw["screen"])
+        schedules=[SchedulePlan(**row) for row in raw["schedules"]], tables=raw["tables"], policies=raw["policies"],
+        user_pool_id=raw["user_pool_id"], user_pool_client_id=raw["user_pool_client_id"], screen=raw["screen"])
 
 
 def door_of(assembly: Assembly, api: Resource) -> str:

@@ -18,9 +18,6 @@ from exchange.adapters.aws import answers
 from local.template import Assembly, Resource, TemplateError, function_name
 
 NO_LOCAL_PART = {
-    "AWS::IAM::Role": "one machine, one user: nothing checks rights",
-    "AWS::IAM::Policy": "one machine, one user: nothing checks rights",
-    "AWS::IAM::ManagedPolicy": "one machine, one user: nothing checks rights",
     "AWS::Lambda::Permission": "the gateway, consumers and schedules call only what the template wires",
     "AWS::Lambda::LayerVersion": "the sources and the virtual environment are on the import path",
     "AWS::Lambda::EventInvokeConfig": "a schedule's failed invocation is reported, not repeated",
@@ -30,8 +27,6 @@ NO_LOCAL_PART = {
     "AWS::ApiGatewayV2::RouteResponse": "read with its route's RouteResponseSelectionExpression",
     "AWS::ApiGatewayV2::DomainName": "127.0.0.1 has no certificate",
     "AWS::ApiGatewayV2::ApiMapping": "127.0.0.1 has no domain name",
-    "AWS::SQS::QueuePolicy": "one machine, one user: nothing checks rights",
-    "AWS::S3::BucketPolicy": "one machine, one user: nothing checks rights",
     "AWS::SNS::Topic": "nobody is paged by a local run",
     "AWS::SNS::TopicPolicy": "nobody is paged by a local run",
     "AWS::SNS::Subscription": "nobody is paged by a local run",
@@ -60,11 +55,12 @@ _NO_LOCAL_PART_PREFIXES = {
     "AWS::EC2::": "127.0.0.1 has no network of its own",
     "Custom::": "deploy-time steps; what is to run at deploy runs at start",
 }
-# Read by plan.py, made by nobody: what they say is what the runtime does.
+# Read by plan.py and rights.py, made by nobody: what they say is what the runtime does, and lets do.
 _READ_BY_PLAN = frozenset({
     "AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::EventSourceMapping",
     "AWS::SQS::Queue", "AWS::Events::Rule", "AWS::Scheduler::Schedule", "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Authorizer",
+    "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy",
 })
 TRIGGERS = frozenset({"PreSignUp"})
 
@@ -101,6 +97,10 @@ class Resources:
         """Makes all that is missing in the emulator. May be repeated."""
         for resource in self._assembly.of_type(*self._makers):
             self.ref(resource)
+
+    def exists(self, stack: str, reference: Any) -> bool:
+        """Whether what `{"Ref": ...}` names is there on this machine; True for None, which names nothing."""
+        return reference is None or f"{stack}/{reference['Ref']}" in self._assembly.resources
 
     # --- ResourceValues
 

@@ -207,10 +207,10 @@ class Supervisor:
             step("Valkey", self._add(Part("valkey", valkey.start, after_restart=self._send_ticks)), valkey.url),
             step("AWS emulator", self._add(Part("emulator", emulator.start)), emulator.url),
             step("template", synthesis, "from cdk/"))
-        self._environment = self._function_environment()
         self._redis_url = valkey.socket_url
         run.markets = assembly.write_markets(data / "markets.json")
         await step("resources", asyncio.to_thread(self._resolve, synthesis.result()), "users, tables, keys, queues")
+        self._environment = self._function_environment()
         for name in assembly.deploy_functions(self._plan):
             await step(self._plan.functions[name].operation, self._call_once(name), "")
         consumers = sorted({mapping.function for mapping in self._plan.mappings})
@@ -258,9 +258,10 @@ class Supervisor:
                           for queue in plan.queues])
 
     def _function_environment(self) -> dict[str, str]:
-        """What every function has besides its own variables."""
+        """What every function has besides its own variables. None is had by who is not given it: the template says by whom."""
         data = self._folder.path
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
+        given = {name for function in self._plan.functions.values() for name in function.environment}
+        kept = {name: value for name, value in os.environ.items() if name not in given and not name.startswith(("AWS_", "PG"))}
         return kept | {
             "PYTHONPATH": f"{REPOSITORY / 'layers' / 'exchange' / 'python'}:{REPOSITORY}", "TZ": "UTC",
             "AWS_ENDPOINT_URL": self._run.emulator, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",

@@ -3,7 +3,7 @@
 Frames in both directions: u32 little-endian length, then JSON. In: `{"function", "id", "deadline_ms", "event"}`. Out: the
 handler's result as `{"ok": ...}`, or `{"error", "type"}`. Handlers are imported when first called (or named at start),
 under names of their own, and kept: module-level state lives as long as it would in a Lambda environment. While a function
-runs, the process has that function's environment variables and no other function's.
+runs, the process has that function's environment variables and rights (`border.py`) and no other function's.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from exchange.adapters.clients import make_clients
+from local.border import Border
 from local.nursery import PID
 from local.plan import FunctionPlan, Plan, read_plan
 from local.processes import die_with_parent, freeze_memory, report_ready
@@ -77,10 +78,12 @@ class LambdaContext:
 
 
 class Handlers:
-    """The imported handlers of this process and the environment switching between them."""
+    """The imported handlers of this process and the environment switching between them. `enter_border`: told which function
+    runs from now on."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, enter_border: Callable[[str], None] = lambda name: None) -> None:
         self._plan = plan
+        self._enter_border = enter_border
         self._loaded: dict[str, Callable[[Any, Any], Any]] = {}
         self._base = dict(os.environ)
         self._current = ""
@@ -119,6 +122,7 @@ class Handlers:
             else:
                 os.environb[key] = value
         self._current = name
+        self._enter_border(name)
 
     def _environment(self, name: str) -> dict[str, str]:
         if not name:
@@ -128,6 +132,13 @@ class Handlers:
             "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "LAMBDA_TASK_ROOT": function.folder,
             "_HANDLER": function.handler}
+
+
+def bounded_handlers(plan: Plan) -> Handlers:
+    """Handlers that do what their roles allow and no more. Once in a process, before any handler is imported."""
+    border = Border(plan)
+    border.install()
+    return Handlers(plan, border.enter)
 
 
 def _import_handler(function: FunctionPlan) -> Callable[[Any, Any], Any]:
@@ -210,7 +221,7 @@ def main() -> None:
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--load", default="")
     arguments = parser.parse_args()
-    handlers = Handlers(read_plan(arguments.plan))
+    handlers = bounded_handlers(read_plan(arguments.plan))
     for name in filter(None, arguments.load.split(",")):
         try:
             handlers.load(name)

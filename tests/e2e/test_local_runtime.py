@@ -56,12 +56,20 @@ HANDLERS = {
             time.sleep(float(query.get("sleep", 0)))
             return {"statusCode": 200, "body": "{}"}
     """,
+    "api_list_currencies": """
+        import boto3
+        def lambda_handler(event, context):
+            try:
+                boto3.client("dynamodb").scan(TableName="exchange-sandbox-api-keys")
+            except Exception as error:
+                return {"statusCode": 200, "body": str(error)}
+    """,
     "auth_confirm_sandbox_user": """
         def lambda_handler(event, context):
             event["response"]["autoConfirmUser"] = True
             return event
     """,
-    # Consumers write what they were given; a body `slow` holds its batch up, `poison` fails it.
+    # Consumers write what they were given; a body `slow` holds its batch up, `poison` fails it, `append` writes the journal.
     "ledger_settle_fills": """
         import os, time
         def lambda_handler(event, context):
@@ -72,6 +80,12 @@ HANDLERS = {
                     with open(os.environ["SNAPSHOT_DIR"] + "-seen", "a") as file:
                         file.write("slow-begun\\n")
                     time.sleep(3)
+                if body == "append":
+                    from exchange.adapters.ports import journal
+                    try:
+                        journal().append(market="BTC-USD", seq=1, entry=b"")
+                    except Exception as error:
+                        body = str(error)
                 if failures or (body == "flaky" and record["attributes"]["ApproximateReceiveCount"] == "1"):
                     failures.append({"itemIdentifier": record["messageId"]})
                     continue
@@ -227,6 +241,16 @@ def test_more_requests_than_workers_wait_their_turn(runtime: Exchange) -> None:
             return await asyncio.gather(*(one() for _ in range(200)))
 
     assert set(asyncio.run(many())) == {200}
+
+
+def test_a_function_does_what_its_role_allows_in_a_worker_and_in_a_consumer(runtime: Exchange) -> None:
+    """`api_list_currencies` has no rights, `ledger_settle_fills` may read the journal."""
+    with urllib.request.urlopen(f"{runtime.trading}/currencies", timeout=30) as answer:
+        said = answer.read().decode()
+    assert said.startswith("An error occurred (AccessDeniedException) when calling the Scan operation: User: arn:aws:sts::")
+    assert "/exchange-sandbox-api_list_currencies is not authorized to perform: dynamodb:Scan on resource: arn:aws:" in said
+    send(runtime, "append")
+    eventually(lambda: any("dynamodb:PutItem on resource" in line for line in seen(runtime)))
 
 
 # --- the WebSocket door

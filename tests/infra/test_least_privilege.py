@@ -1,4 +1,4 @@
-"""Nothing may do more than its row of the table says."""
+"""Nothing may do more than its row of the table says. That nothing may do less than it does: `local/border.py`."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from infra.assembly import Assembly, as_list
 
 from cdk.operations import BY_NAME, OPERATIONS, Use
-from cdk.settings import listed_markets
+from cdk.settings import ROOT, listed_markets
 
 # The only actions that may stand on resource "*", each with the reason.
 UNNAMEABLE = {
@@ -59,6 +59,13 @@ def test_only_functions_in_the_vpc_handle_network_interfaces(statements: list[tu
     able = {operation for operation, statement in statements
             if any(action.startswith("ec2:") for action in as_list(statement["Action"]))}
     assert able == {operation.name for operation in OPERATIONS if operation.in_vpc}
+
+
+def test_who_reads_the_user_pools_public_keys_has_a_way_to_them() -> None:
+    """They are on the internet, and asked for without a role."""
+    readers = [operation for operation in OPERATIONS
+               if "access_tokens" in (ROOT / "functions" / operation.name / "handler.py").read_text(encoding="utf-8")]
+    assert readers and not [operation.name for operation in readers if operation.in_vpc]
 
 
 def test_rights_are_explained_by_the_table(statements: list[tuple[str, dict]]) -> None:

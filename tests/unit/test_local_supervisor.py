@@ -10,6 +10,7 @@ import pytest
 
 import local.supervisor
 from local.addresses import CannotStart
+from local.plan import FunctionPlan, Plan
 from local.progress import Progress
 from local.supervisor import MAX_SHORT_LIVES, Part, Settings, Supervisor
 
@@ -140,3 +141,14 @@ def test_it_does_not_start_without_room(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(local.supervisor, "ROOM_TO_START_BYTES", 1 << 62)
     with pytest.raises(CannotStart, match=f"The disk of {tmp_path} has less than"):
         asyncio.run(Supervisor(Settings(tmp_path, {}), Progress(quiet=True)).run(asyncio.Event()))
+
+
+def test_a_variable_that_the_template_gives_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a developer's shell has one of that name, too."""
+    monkeypatch.setenv("DATABASE_DSN", "host=elsewhere")
+    monkeypatch.setenv("MINE", "kept")
+    supervisor = Supervisor(Settings(tmp_path, {}), Progress(quiet=True))
+    supervisor._plan = Plan(functions={"f": FunctionPlan(
+        name="f", operation="f", arn="", folder="", handler="", timeout_s=1, memory_mb=128, environment={"DATABASE_DSN": "x"})})
+    environment = supervisor._function_environment()
+    assert environment["MINE"] == "kept" and "DATABASE_DSN" not in environment
