@@ -20,7 +20,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from local.addresses import ACCOUNT
 from local.invoker import InvocationFailed, InvocationTimedOut, Invoker, Overloaded, WorkerDied
-from local.jwt_check import JwtAuthorizer, Unauthorized
+from local.jwt_check import JwtAuthorizer, KeysUnavailable, Unauthorized
 from local.plan import ApiPlan
 from local.routes import Match, Router
 from local.screen import Screen
@@ -126,6 +126,8 @@ class HttpDoor:
             answer = await self._invoke(asked, match, claims, request_id)
         except Unauthorized:
             answer = refusal(401, "Unauthorized", request_id)
+        except KeysUnavailable:
+            answer = refusal(503, "Service Unavailable", request_id)
         try:
             return answer.encode(more)
         except BadAnswer:
@@ -154,6 +156,8 @@ class HttpDoor:
                 claims = await self._jwt.claims(request.headers.get("Authorization"), match.route.authorizer)
             except Unauthorized:
                 return error(401, "Unauthorized", request_id)
+            except KeysUnavailable:
+                return error(503, "Service Unavailable", request_id)
         body = b""
         if request.body_exists:
             if (request.content_length or 0) > request.client_max_size:

@@ -3,6 +3,10 @@
 An invocation takes an idle worker or waits in line; the line is bounded too, beyond it `Overloaded`: a client that would wait
 for seconds is better told at once, and the others' wait stays short. A worker that takes longer than its function's timeout
 is killed and replaced; one that dies fails the invocation it had, and no other.
+
+A function that takes long to answer, or did not in time, hangs on something, and all the workers would soon wait for it with
+it. Until it answers quickly again, those that hang have half of the workers at most, and who asks for more of them is told at
+once: what does not need the thing goes on.
 """
 
 import asyncio
@@ -25,6 +29,9 @@ _LENGTH = struct.Struct("<I")
 # So many may always wait; more only as long as the wait to be expected is short.
 LINE_ALWAYS = 250
 LINE_WAIT_S = 1.5
+HANGS_S = 5
+# What has come this much too late for its time finds that this process itself was stopped: the answer may be there, unread.
+_STOPPED_S = 1.0
 _BACKOFF_S = (0.05, 0.2, 0.5, 1, 2, 5)
 
 
@@ -41,7 +48,7 @@ class WorkerDied(InvocationFailed):
 
 
 class Overloaded(Exception):
-    """All workers are busy and the line is full."""
+    """All workers are busy and the line is full, or does not move; or the function hangs."""
 
 
 class _Channel(asyncio.Protocol):
@@ -85,38 +92,54 @@ class _Worker:
         self.process = process
         self.channel = channel
         self.started = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def exchange(self, frame: bytes, timeout_s: float) -> bytes:
-        """Sends a frame and waits for the answer."""
+        """Sends a frame and waits for the answer. Raises InvocationTimedOut, WorkerDied."""
         answer = self.channel.answer = asyncio.get_running_loop().create_future()
         if self.channel.transport.is_closing():
             raise WorkerDied("the worker's process ended")
         self.channel.transport.write(_LENGTH.pack(len(frame)) + frame)
-        handle = asyncio.get_running_loop().call_later(timeout_s, _time_out, answer)
+        self._time_out_after(timeout_s, answer)
         try:
             return await answer
         finally:
-            handle.cancel()
+            self._timer.cancel()
 
+    def _time_out_after(self, timeout_s: float, answer: asyncio.Future) -> None:
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._time_out, time.monotonic() + timeout_s, answer)
 
-def _time_out(answer: asyncio.Future) -> None:
-    if not answer.done():
+    def _time_out(self, due_s: float, answer: asyncio.Future) -> None:
+        if answer.done():
+            return
+        if time.monotonic() - due_s > _STOPPED_S:
+            self._time_out_after(_STOPPED_S, answer)
+            return
         answer.set_exception(InvocationTimedOut("the function did not answer in time"))
+
+
+def _turn_away(place: asyncio.Future) -> None:
+    if not place.done():
+        place.set_exception(Overloaded("the line does not move"))
 
 
 class Invoker:
     """`invoke` calls a function. `start` fills the pool, `stop` lets running invocations end."""
 
     def __init__(self, functions: dict[str, FunctionPlan], *, plan_file: Path, log: Path, size: int, line: int = 1000,
-                 preload: Sequence[str] = (), niceness: int = 0) -> None:
+                 patience_s: float | None = None, preload: Sequence[str] = (), niceness: int = 0) -> None:
+        """`line`, `patience_s`: how many may wait for a worker, and how long."""
         self._functions = functions
         self._size = size
         self._line_limit = line
+        self._patience_s = patience_s
         self._nursery = Nursery(plan_file=plan_file, log=log, preload=",".join(preload), niceness=niceness)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._line: deque[asyncio.Future[_Worker]] = deque()
         self._tasks: set[asyncio.Task] = set()
+        self._hanging: set[str] = set()
+        self._waiting_for_hanging = 0
         self._stopping = False
         self._failures = 0
         self._call_s = 0.0  # what a call took, a moving average
@@ -134,6 +157,9 @@ class Invoker:
             await asyncio.sleep(0.02)
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in self._all:
+            worker.channel.transport.abort()
         await self._nursery.stop()
 
     @property
@@ -145,6 +171,11 @@ class Invoker:
         function = self._functions[name]
         raw_event = orjson.Fragment(orjson.dumps(event))
         worker = self._idle.pop() if self._idle else await self._wait_in_line()
+        hangs = name in self._hanging
+        if hangs and self._waiting_for_hanging >= max(1, self._size // 2):
+            self._free(worker)
+            raise Overloaded(f"{name} does not answer in time")
+        self._waiting_for_hanging += hangs
         self._id_next += 1
         frame = orjson.dumps({"function": name, "id": f"{self._id_head}-{self._id_next:08x}", "event": raw_event,
                               "deadline_ms": int((time.time() + function.timeout_s) * 1000)})
@@ -154,10 +185,15 @@ class Invoker:
         except BaseException as error:
             # Whatever happened (also a caller that went away): the worker may still be at it, its state is unknown.
             if isinstance(error, InvocationTimedOut):
+                self._hanging.add(name)
                 print(f"{name} took longer than {function.timeout_s} s; its worker is replaced", file=sys.stderr)
-            self._replace(worker)
+            self._replace(worker, was_alive=not isinstance(error, WorkerDied))
             raise
-        self._call_s += (time.monotonic() - started - self._call_s) / 50
+        finally:
+            self._waiting_for_hanging -= hangs
+        took_s = time.monotonic() - started
+        (self._hanging.add if took_s > HANGS_S else self._hanging.discard)(name)
+        self._call_s += (took_s - self._call_s) / 50
         self._free(worker)
         if "ok" not in answer:
             raise InvocationFailed(f"{name}: {answer.get('type')}: {answer.get('error')}")
@@ -170,12 +206,16 @@ class Invoker:
             raise Overloaded(f"{waiting} invocations are waiting")
         place = asyncio.get_running_loop().create_future()
         self._line.append(place)
+        timer = None if self._patience_s is None else asyncio.get_running_loop().call_later(self._patience_s, _turn_away, place)
         try:
             return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self._free(place.result())
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _free(self, worker: _Worker) -> None:
         while self._line:
@@ -185,7 +225,7 @@ class Invoker:
                 return
         self._idle.append(worker)
 
-    def _replace(self, worker: _Worker) -> None:
+    def _replace(self, worker: _Worker, *, was_alive: bool = False) -> None:
         if worker not in self._all:
             return
         self._all.discard(worker)
@@ -193,8 +233,8 @@ class Invoker:
             self._idle.remove(worker)
         worker.process.kill()
         if not self._stopping:
-            # One that lived for a while did not die of starting.
-            self._failures = 0 if time.monotonic() - worker.started > 10 else self._failures + 1
+            # One that lived for a while, or still did, did not die of starting.
+            self._failures = 0 if was_alive or time.monotonic() - worker.started > 10 else self._failures + 1
             task = asyncio.ensure_future(self._start_again(_BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -215,9 +255,11 @@ class Invoker:
         try:
             with theirs:
                 process = await self._nursery.fork(theirs)
-        except NoWorker as error:
+        except BaseException as error:
             ours.close()
-            raise InvocationFailed(str(error)) from None
+            if isinstance(error, NoWorker):
+                raise InvocationFailed(str(error)) from None
+            raise
         _, channel = await asyncio.get_running_loop().create_connection(_Channel, sock=ours)
         worker = _Worker(process, channel)
         self._all.add(worker)

@@ -4,6 +4,7 @@ A token that was good is remembered until it expires, so that a signature is che
 """
 
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -19,6 +20,10 @@ class Unauthorized(Exception):
     """The token is missing or not good; the caller learns no more than that."""
 
 
+class KeysUnavailable(Exception):
+    """The pool's keys were never read and cannot be read now: nobody can say whether the token is good."""
+
+
 class JwtAuthorizer:
     """Checks tokens of the pools behind one emulator."""
 
@@ -30,7 +35,7 @@ class JwtAuthorizer:
         self._lock = asyncio.Lock()
 
     async def claims(self, authorization: str | None, authorizer: dict[str, Any]) -> dict[str, Any]:
-        """The claims of a `Bearer` token; raises Unauthorized."""
+        """The claims of a `Bearer` token; raises Unauthorized, KeysUnavailable."""
         token = _bearer(authorization)
         remembered = self._remembered.get((token, authorizer["issuer"]))
         if remembered is not None and remembered[0] > time.time():
@@ -59,6 +64,8 @@ class JwtAuthorizer:
                 if (key_id not in self._keys.get(issuer, {})
                         and time.monotonic() - self._refreshed.get(issuer, -1e9) > REFRESH_AT_MOST_EVERY_S):
                     await self._refresh(issuer)
+        if issuer not in self._keys:
+            raise KeysUnavailable(issuer)
         return self._keys[issuer][key_id]
 
     async def _refresh(self, issuer: str) -> None:
@@ -69,7 +76,8 @@ class JwtAuthorizer:
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
                 document = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unauthorized(f"the pool's keys cannot be read: {error}") from None
+            print(f"the keys of {issuer} cannot be read: {error!r}", file=sys.stderr)
+            return
         self._keys[issuer] = {key["kid"]: jwt.PyJWK(key, "RS256").key for key in document.get("keys", [])}
 
 

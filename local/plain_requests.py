@@ -19,6 +19,7 @@ from local.routes import Match
 
 MAX_BODY_BYTES = 256 * 1024
 IDLE_S = 75
+_STOPPED_S = 2.0
 # So much may lie here unread before the client has to wait.
 _READ_AHEAD = 2 * MAX_BODY_BYTES
 _REQUEST_LINE = re.compile(r"(GET|POST|DELETE|PUT|PATCH) (/[!-~]*) HTTP/1\.1\r\n")
@@ -85,6 +86,9 @@ class PlainRequests(asyncio.Protocol):
         """Closes a connection that neither brings a whole request in time nor waits for an answer."""
         loop = asyncio.get_running_loop()
         left_s = self._moved_at + IDLE_S - loop.time()
+        if left_s <= -_STOPPED_S:
+            # This process itself was stopped: what has come meanwhile is yet to be read.
+            self._moved_at, left_s = loop.time() - IDLE_S + _STOPPED_S, _STOPPED_S
         if left_s <= 0 and self._running is None:
             self._transport.abort()
             return

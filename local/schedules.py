@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from local.addresses import ACCOUNT, REGION
 from local.invoker import InvocationFailed, Invoker, Overloaded
 from local.plan import SchedulePlan
 
+LOOK_EVERY_S = 60
 _RATE = re.compile(r"^rate\((\d+) (minute|hour|day)s?\)$")
 _CRON = re.compile(r"^cron\(([^)]*)\)$")
 _UNIT_S = {"minute": 60, "hour": 3600, "day": 86400}
@@ -110,24 +112,28 @@ def _number(text: str, names: dict[str, int] | None) -> int:
 
 
 class Schedules:
-    """Calls each scheduled function at its times, never twice at once: one that is still running skips its turn."""
+    """Calls each scheduled function at its times, never twice at once: one that is still running skips its turn. The clock is
+    looked at again and again: it may be put right, and the machine may sleep, while a time is waited for."""
 
-    def __init__(self, plans: list[SchedulePlan], invoker: Invoker) -> None:
+    def __init__(self, plans: list[SchedulePlan], invoker: Invoker, *, now: Callable[[], datetime] = lambda: datetime.now(UTC),
+                 sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._entries = [(plan, parse(plan.expression)) for plan in plans]
         self._invoker = invoker
+        self._now = now
+        self._sleep = sleep
 
     async def run(self) -> None:
         await asyncio.gather(*(self._run_one(plan, schedule) for plan, schedule in self._entries))
 
     async def _run_one(self, plan: SchedulePlan, schedule: Rate | Cron) -> None:
-        due = datetime.now(UTC)
+        due = self._now()
         while True:
             due = schedule.next_after(due)
-            wait_s = (due - datetime.now(UTC)).total_seconds()
-            if wait_s < 0:  # the machine slept, or the last call took longer than the period
-                due = datetime.now(UTC)
-                continue
-            await asyncio.sleep(wait_s)
+            if due < self._now():  # the last call took longer than the period
+                due = schedule.next_after(self._now())
+            while (wait_s := (due - self._now()).total_seconds()) > 0:
+                await self._sleep(min(wait_s, LOOK_EVERY_S))
+                due = min(due, schedule.next_after(self._now()))  # earlier, where the clock was put back
             try:
                 await self._invoker.invoke(plan.function, plan.payload or _event(plan, due))
             except (InvocationFailed, Overloaded) as error:

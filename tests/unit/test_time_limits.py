@@ -188,7 +188,8 @@ def test_a_hung_bucket_is_waited_for_once(hung_redis: Silent) -> None:
 # --- PostgreSQL
 
 @pytest.fixture
-def no_connection() -> Iterator[None]:
+def no_connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(database, "_left_alone_until_s", 0.0)
     database.close()
     yield
     database.close()
@@ -199,7 +200,10 @@ def test_a_database_that_hangs_when_it_is_connected_to(silent: Silent, no_connec
     monkeypatch.setenv("DATABASE_DSN", f"host=127.0.0.1 port={silent.port} user=x dbname=x")
     monkeypatch.setattr(database, "CONNECT_TIMEOUT_S", 2)
     assert took_s(lambda: database.repeatable(lambda _: 1), database.DatabaseTooSlow) < 3.5
+    assert took_s(lambda: database.once(lambda _: 1), database.DatabaseTooSlow) < 0.5
     assert silent.connections == 1, "a second try would wait as long"
+    monkeypatch.setattr(database, "_left_alone_until_s", time.monotonic())
+    assert took_s(lambda: database.once(lambda _: 1), database.DatabaseTooSlow) > 1, "asked again"
 
 
 def test_a_statement_that_takes_too_long_is_not_repeated(postgres_dsn: str, no_connection: None,

@@ -10,6 +10,7 @@ UNACKNOWLEDGED_MS, not by the kernel's quarter of an hour; one that takes a stat
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -25,12 +26,15 @@ from exchange.faults import RetryableFault
 STATEMENT_TIMEOUT_MS = 8_000
 UNACKNOWLEDGED_MS = 4_000
 CONNECT_TIMEOUT_S = 3
+# After a server that could not be connected to in time: who asks meanwhile is told at once.
+LEFT_ALONE_S = 2.0
 
 # ISO 8601 in UTC with six fraction digits, made by the database so that no row is parsed only to be printed again.
 ISO_TIME = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 T = TypeVar("T")
 _local = threading.local()
+_left_alone_until_s = 0.0
 
 
 class DatabaseUnavailable(RetryableFault):
@@ -109,12 +113,16 @@ def _run(work: Callable[[psycopg.Connection], T]) -> T:
 
 
 def _connect() -> psycopg.Connection:
+    global _left_alone_until_s
+    if time.monotonic() < _left_alone_until_s:
+        raise DatabaseTooSlow("the database could not be connected to in time a moment ago")
     extra = {} if (secret := password()) is None else {"password": secret, "sslmode": "require"}
     try:
         made = psycopg.connect(os.environ["DATABASE_DSN"], autocommit=True, connect_timeout=CONNECT_TIMEOUT_S,
                                tcp_user_timeout=UNACKNOWLEDGED_MS, **extra)
         made.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT_MS)))
     except psycopg.errors.ConnectionTimeout as error:
+        _left_alone_until_s = time.monotonic() + LEFT_ALONE_S
         raise DatabaseTooSlow(f"no connection to the database: {error}") from error
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"no connection to the database: {error}") from error
