@@ -49,7 +49,8 @@ class LambdaContext:
                  stopping: Callable[[], bool] = lambda: False) -> None:
         self.aws_request_id = request_id
         self._function = function
-        self._deadline_ms = deadline_ms
+        # Counted on a clock that nobody puts right.
+        self._ends_at_s = time.monotonic() + deadline_ms / 1000 - time.time()
         self._stopping = stopping
 
     @property
@@ -74,7 +75,7 @@ class LambdaContext:
 
     def get_remaining_time_in_millis(self) -> int:
         """None when the process was asked to end: a handler that runs for long ends its work then."""
-        return 0 if self._stopping() else max(0, self._deadline_ms - int(time.time() * 1000))
+        return 0 if self._stopping() else max(0, int((self._ends_at_s - time.monotonic()) * 1000))
 
 
 class Handlers:

@@ -75,6 +75,16 @@ def test_a_late_start_does_nothing():
     assert clock.sent == clock.started == []
 
 
+@pytest.mark.parametrize(("back_s", "beaten"), [(10, [*range(31), *range(21, 60)]), (3600, [*range(31)])])
+def test_a_clock_that_is_put_back_is_followed_and_not_waited_for(back_s, beaten):
+    clock = Clock()
+    clock.listening = {"A": frozenset(("heartbeat",))}
+    clock.at[31] = lambda: setattr(clock, "ms", clock.ms - back_s * 1000)
+    clock.beater.run_minute(MINUTE)
+    assert [second for second, _, _ in clock.beats()] == beaten
+    assert clock.started == ([(MINUTE + 1) * 60_000] if back_s < 60 else [])
+
+
 def test_it_ends_in_time_and_hands_over():
     clock = Clock()
     clock.listening = {"A": frozenset(("heartbeat",))}

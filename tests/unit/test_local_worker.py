@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -60,3 +61,11 @@ def test_the_context() -> None:
     assert context.get_remaining_time_in_millis() == 0
     assert LambdaContext(function("one", {}), "request-1", 2**60).get_remaining_time_in_millis() > 0
     assert LambdaContext(function("one", {}), "request-1", 2**60, lambda: True).get_remaining_time_in_millis() == 0
+
+
+def test_the_time_that_is_left_is_not_the_wall_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = LambdaContext(function("one", {}), "request-1", int(time.time() * 1000) + 10_000)
+    real = time.time
+    for step in (-3600, 3600):
+        monkeypatch.setattr(time, "time", lambda step=step: real() + step)
+        assert 5_000 < context.get_remaining_time_in_millis() <= 10_000

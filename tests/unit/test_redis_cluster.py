@@ -55,6 +55,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsEnd]:
 @pytest.fixture
 def cloud(cluster: TlsEnd, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.RedisCluster]:
     """The complete client; REDIS_URL points at the cluster."""
+    monkeypatch.setattr(connection, "_left_alone_until_s", 0.0)
     monkeypatch.setenv("REDIS_URL", f"rediss://127.0.0.1:{cluster.port}")
     connection.client.cache_clear()
     client = connection.client()
@@ -138,5 +139,31 @@ def test_a_cache_that_goes_away_is_too_and_is_found_again(cloud: redis.RedisClus
             RedisViewStore(cloud).load(MARKET)
     finally:
         cluster.away = False
+    publisher.handle(MARKET, [json.loads(nudge(world.run(*world.random_batch(rng, 3))))])
+    assert views.book(MARKET, 2).sequence == world.book.sequence
+
+
+def test_a_cache_that_hangs_is_not_waited_for_long(cloud: redis.RedisCluster, cluster: TlsEnd,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left to itself the client had waited 9 to 37 s, four times as long as an order may take."""
+    world, rng = World(), random.Random(8)
+    publisher, views = publisher_of(world, cloud), MarketViews(now_ms=lambda: world.at_ms)
+    publisher.handle(MARKET, [json.loads(nudge(world.run(*world.random_batch(rng, 3))))])
+    store = RedisViewStore(cloud)
+
+    def took_s(call) -> float:
+        started = time.monotonic()
+        with pytest.raises(connection.ViewsUnavailable):
+            call()
+        return time.monotonic() - started
+    cluster.hangs = True
+    try:
+        assert took_s(lambda: views.best(MARKET)) < 4.5
+        assert took_s(lambda: views.book(MARKET, 2)) < 0.1, "left alone for a moment"
+        assert took_s(lambda: store.load(MARKET)) < 4.5
+        assert took_s(lambda: store.forget(MARKET)) < 4.5
+    finally:
+        cluster.hangs = False
+    monkeypatch.setattr(connection, "_left_alone_until_s", 0.0)
     publisher.handle(MARKET, [json.loads(nudge(world.run(*world.random_batch(rng, 3))))])
     assert views.book(MARKET, 2).sequence == world.book.sequence

@@ -180,6 +180,13 @@ def test_a_hung_redis_delays_an_order_once(hung_redis: Silent, monkeypatch: pyte
     assert time.monotonic() - started < views.READ_TIMEOUT_S + 1 < ANSWERED_WITHIN_S / 2
 
 
+def test_the_complete_client_waits_for_a_hung_redis_once(hung_redis: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "CLIENT_TIMEOUT_S", 0.3)
+    with views.connect(f"redis://127.0.0.1:{hung_redis.port}/0") as client:
+        assert took_s(lambda: client.hget("a", "b"), *views.faults()) < 0.9
+    assert hung_redis.connections == 1
+
+
 def test_a_hung_bucket_is_waited_for_once(hung_redis: Silent) -> None:
     assert took_s(lambda: buckets.take_shared("a", 1, 1, 1), buckets.BucketsUnavailable) < 2 * buckets.TIMEOUT_S
     assert hung_redis.connections == 1

@@ -44,6 +44,7 @@ class TlsEnd:
         self._threads = [threading.Thread(target=self._accept)]
         self.connections = 0
         self.away = False  # refuses everybody
+        self.hangs = False  # takes what comes, and says nothing
         self._threads[0].start()
 
     def _accept(self) -> None:
@@ -70,6 +71,8 @@ class TlsEnd:
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         try:
             while data := source.recv(1 << 14):
+                while self.hangs:
+                    time.sleep(0.01)
                 target.sendall(data)
         except OSError:
             pass

@@ -6,7 +6,8 @@
 
 A beat is a message in the market's own feed queue. Its id names the second, so that two clocks that run at once count as one,
 and a message to the beat queue names the minute: its group, so that a clock that died holds up that minute only. Nobody
-listening means no message and no clock. The clock is given: nothing here reads it.
+listening means no message and no clock. The clock is given: nothing here reads it. It may be put back meanwhile: the beats go
+on from there, and a minute that has so become one to come is left to the schedule.
 
 Called by `functions/feed_beat`.
 """
@@ -59,9 +60,10 @@ class Beater:
             return 0  # came late, or behind the clock that ran this minute
         heard_s = self._now_ms() // 1000
         beats, last_s = 0, -1
-        while (now_ms := self._now_ms()) // 1000 < end_s and time_left_s() > 3:
+        # A minute's start may come a little before it.
+        while (minute - 1) * 60_000 <= (now_ms := self._now_ms()) < end_s * 1000 and time_left_s() > 3:
             second = now_ms // 1000
-            if second > last_s:
+            if second != last_s:
                 last_s = second
                 sent = self._beat(second)
                 beats += sent
@@ -69,8 +71,8 @@ class Beater:
                     heard_s = second
                 elif second - heard_s >= GRACE_S:
                     return beats
-            self._sleep_s(max(0.01, (second + 1) - self._now_ms() / 1000))
-        if self._listening():
+            self._sleep_s(min(1.0, max(0.01, (second + 1) - self._now_ms() / 1000)))
+        if self._listening() and now_ms >= (minute - 1) * 60_000:
             self._start_next(max(self._now_ms(), end_s * 1000))
         return beats
 

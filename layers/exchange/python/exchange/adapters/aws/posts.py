@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 POSTS_AT_ONCE = 16
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.05
-TIMEOUT_S = 4
+TIMEOUT_S = 3
 
 _MAX_HEAD_BYTES = 64 * 1024
 _STATUS = re.compile(rb"HTTP/1\.(\d) (\d{3})[ \r]")

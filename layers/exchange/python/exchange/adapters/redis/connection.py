@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import redis
 
 CLIENT_TIMEOUT_S = 3
+# A cluster's client waits up to three times before it gives up: for the answer, for the layout, for the answer from there.
+CLUSTER_TIMEOUT_S = 1
 READ_TIMEOUT_S = 2
 # A server that starts again is away for a moment. One that hangs is not waited for again, and left alone for a while: who asks
 # for what can be done without goes on, and the others are told at once.
@@ -49,24 +51,31 @@ def connect(url: str) -> "redis.Redis":
     from redis.backoff import ExponentialBackoff
     from redis.retry import Retry
 
-    options = {"socket_timeout": CLIENT_TIMEOUT_S, "socket_connect_timeout": 2, "health_check_interval": 30}
+    backoff = ExponentialBackoff(cap=0.2, base=0.02)
     if url.startswith("rediss://"):
         try:
-            return redis.RedisCluster.from_url(url, **options)
+            return redis.RedisCluster.from_url(url, retry=Retry(backoff, 1), socket_timeout=CLUSTER_TIMEOUT_S,
+                                               socket_connect_timeout=CLUSTER_TIMEOUT_S, health_check_interval=30)
         except faults() as fault:  # it asks for the cluster's layout at once
             raise ViewsUnavailable(str(fault)) from fault
-    return redis.Redis.from_url(url, retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
-                                retry_on_error=[redis.ConnectionError, redis.TimeoutError], **options)
+    return redis.Redis.from_url(url, retry=Retry(backoff, 2, (redis.ConnectionError,)), retry_on_error=[redis.ConnectionError],
+                                socket_timeout=CLIENT_TIMEOUT_S, socket_connect_timeout=2, health_check_interval=30)
 
 
 def read(commands: Sequence[Command], *, together: bool = False) -> list:
     """The answers of commands that only read, in one round trip; hashes as lists of names and values. `together`: as of one
     moment, all keys with one tag. Raises ViewsUnavailable."""
     global _left_alone_until_s
-    if os.environ["REDIS_URL"].startswith("rediss://"):
-        return read_by(client(), commands, together=together)
-    if time.monotonic() < _left_alone_until_s:
+    started_s = time.monotonic()
+    if started_s < _left_alone_until_s:
         raise ViewsUnavailable("Redis did not answer in time a moment ago")
+    if os.environ["REDIS_URL"].startswith("rediss://"):
+        try:
+            return read_by(client(), commands, together=together)
+        except ViewsUnavailable:
+            if time.monotonic() - started_s >= CLUSTER_TIMEOUT_S:
+                _left_alone_until_s = time.monotonic() + LEFT_ALONE_S
+            raise
     redis = node("views", READ_TIMEOUT_S)
     for pause_s in (*_PAUSES_S, None):
         try:
