@@ -28,9 +28,9 @@ class FeedApi(Construct):
         self.connections_endpoint = emulator.choose(
             cloud=f"https://{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}/{STAGE}",
             emulated=f"{emulator.endpoint.value_as_string}/_aws/execute-api/{self.api.api_id}/{STAGE}")
-        self.connections_arns = [
-            stack.format_arn(service="execute-api", resource=self.api.api_id,
-                             resource_name=f"{STAGE}/{method}/@connections/*") for method in ("POST", "GET", "DELETE")]
+        self.connections_arns = {
+            method: stack.format_arn(service="execute-api", resource=self.api.api_id,
+                                     resource_name=f"{STAGE}/{method}/@connections/*") for method in ("POST", "GET", "DELETE")}
 
 
 class Feed(Construct):

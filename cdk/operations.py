@@ -24,13 +24,21 @@ class Use(Enum):
     SEND_BEAT = "send to the beat queue"
     READ_JOURNAL = "read every market's journal"
     APPEND_JOURNAL = "read and append the journal; a market's own function only its own market's"
-    SNAPSHOTS = "read and write book snapshots"
+    READ_SNAPSHOTS = "read book snapshots; a market's own function only its own market's"
+    WRITE_SNAPSHOTS = "write book snapshots"
     READ_STATUS = "read market status"
     WRITE_STATUS = "read and write market status"
     READ_API_KEYS = "look an API key up and decrypt its secret"
-    WRITE_API_KEYS = "create, list and delete API keys, encrypt their secrets"
-    CONNECTIONS = "read and write WebSocket connections"
-    POST_TO_CONNECTIONS = "post to WebSocket connections"
+    CREATE_API_KEYS = "create API keys, encrypt their secrets"
+    DELETE_API_KEYS = "delete API keys"
+    READ_CUSTODY_SECRET = "read the secret of the custody's notices"
+    WRITE_CUSTODY_SECRET = "replace the secret of the custody's notices"
+    OPEN_CONNECTIONS = "note a new WebSocket connection"
+    CHANGE_CONNECTIONS = "read and change what a WebSocket connection asked for"
+    FORGET_CONNECTIONS = "read and delete what a WebSocket connection asked for"
+    LIST_CONNECTIONS = "read what all WebSocket connections asked for"
+    POST_TO_CONNECTIONS = "post to WebSocket connections, and end them"
+    LOOK_FOR_CONNECTIONS = "ask whether a WebSocket connection is there"
     USER_POOL = "know the user pool and its client"
     CORE = "the matching core's layer"
     WATCH_QUEUES = "read how full every queue is, dead letters included, and the figures in CloudWatch"
@@ -206,15 +214,14 @@ OPERATIONS: tuple[Operation, ...] = (
     # --- deposits: the custody's notices are signed by the custody, not by a user
     Operation(name="api_create_deposit_address", routes=(Route("POST", "/coinbase-accounts/{account_id}/addresses"),),
               uses=CALLER),
-    Operation(name="api_receive_custody_notice", uses=frozenset({Use.DATABASE, Use.READ_API_KEYS}),
+    Operation(name="api_receive_custody_notice", uses=frozenset({Use.DATABASE, Use.READ_CUSTODY_SECRET}),
               routes=(Route("POST", "/custody/notices", public=True, doors=(Door.TRADING,)),)),
     # --- API keys: a key must not be able to make another
     Operation(name="api_create_api_key", routes=(Route("POST", "/api-keys", doors=(Door.APPLICATION,)),),
-              uses=CALLER | {Use.WRITE_API_KEYS}),
-    Operation(name="api_list_api_keys", routes=(Route("GET", "/api-keys", doors=(Door.APPLICATION,)),),
-              uses=CALLER | {Use.WRITE_API_KEYS}),
+              uses=CALLER | {Use.CREATE_API_KEYS}),
+    Operation(name="api_list_api_keys", routes=(Route("GET", "/api-keys", doors=(Door.APPLICATION,)),), uses=CALLER),
     Operation(name="api_delete_api_key", routes=(Route("DELETE", "/api-keys/{key}", doors=(Door.APPLICATION,)),),
-              uses=CALLER | {Use.WRITE_API_KEYS, Use.CONNECTIONS, Use.SEND_PUSH}),
+              uses=CALLER | {Use.DELETE_API_KEYS, Use.LIST_CONNECTIONS, Use.SEND_PUSH}),
     # --- operators: the application door only, since an API key never has the scope `operate`
     Operation(name="api_admin_list_markets", routes=(operators("GET", "/admin/markets"),),
               uses=CALLER | {Use.READ_STATUS, Use.VIEWS, Use.READ_JOURNAL}),
@@ -240,7 +247,7 @@ OPERATIONS: tuple[Operation, ...] = (
         operators("POST", "/admin/adjustments/{adjustment_id}/refuse"))),
     Operation(name="api_admin_get_fees", routes=(operators("GET", "/admin/fees"),), uses=CALLER),
     Operation(name="api_admin_set_custody_secret", routes=(operators("POST", "/admin/custody-secret"),),
-              uses=CALLER | {Use.WRITE_API_KEYS}),
+              uses=CALLER | {Use.WRITE_CUSTODY_SECRET}),
     # --- identity
     Operation(name="auth_confirm_sandbox_user", cognito_trigger="preSignUp", sandbox_only=True, memory_mb=128,
               timeout_s=5),
@@ -249,13 +256,13 @@ OPERATIONS: tuple[Operation, ...] = (
     # journal only. Two warm environments: the one that holds the book, and one for when Lambda recycles it.
     Operation(name="engine_match_orders", queue=Queue.COMMANDS, per_market=True, provisioned=2, memory_mb=HOT_MB,
               timeout_s=10,
-              uses=HALT | {Use.APPEND_JOURNAL, Use.SNAPSHOTS, Use.SEND_NUDGES, Use.CORE}),
+              uses=HALT | {Use.APPEND_JOURNAL, Use.READ_SNAPSHOTS, Use.SEND_NUDGES, Use.CORE}),
     Operation(name="engine_send_ticks", every_minutes=1, uses=frozenset({Use.SEND_COMMANDS}), memory_mb=256),
     # Watches for up to a minute while a switch runs out within it; see its head.
     Operation(name="engine_cancel_after", every_minutes=1, uses=frozenset({Use.DATABASE, Use.SEND_COMMANDS}),
               memory_mb=512, timeout_s=75),
     Operation(name="engine_snapshot_book", every_minutes=5, memory_mb=HOT_MB, timeout_s=120,
-              uses=HALT | {Use.READ_JOURNAL, Use.SNAPSHOTS, Use.CORE}),
+              uses=HALT | {Use.READ_JOURNAL, Use.READ_SNAPSHOTS, Use.WRITE_SNAPSHOTS, Use.CORE}),
     Operation(name="engine_halt_market", queue=Queue.COMMANDS_DEAD, uses=HALT, memory_mb=256),
     # --- ledger
     Operation(name="ledger_settle_fills", queue=Queue.SETTLE, uses=HALT | {Use.DATABASE, Use.READ_JOURNAL},
@@ -277,7 +284,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(name="audit_check_whole_ledger", daily_at="03:20", uses=HALT | {Use.DATABASE}, timeout_s=900),
     # --- feed
     Operation(name="feed_publish", queue=Queue.FEED, memory_mb=HOT_MB, timeout_s=20,
-              uses=HALT | {Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_PUSH, Use.CONNECTIONS}),
+              uses=HALT | {Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_PUSH, Use.LIST_CONNECTIONS}),
     Operation(name="feed_record_candles", every_minutes=1, uses=frozenset({Use.DATABASE, Use.READ_JOURNAL}),
               timeout_s=55),
     # Runs for a minute, and only while somebody listens to what the clock moves; the schedule sees to it that it does.
@@ -285,21 +292,21 @@ OPERATIONS: tuple[Operation, ...] = (
               uses=frozenset({Use.VIEWS, Use.SEND_FEED, Use.SEND_BEAT})),
     Operation(name="feed_rebuild_views", by_hand=True, timeout_s=900, memory_mb=1024,
               uses=frozenset({Use.VIEWS, Use.DATABASE, Use.READ_JOURNAL, Use.SEND_FEED})),
-    Operation(name="feed_sweep_connections", every_minutes=1, timeout_s=55,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
+    Operation(name="feed_sweep_connections", every_minutes=1, timeout_s=55, uses=frozenset({
+        Use.LOOK_FOR_CONNECTIONS, Use.LIST_CONNECTIONS, Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
     # Outside the VPC, and so without the ledger: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
     # --- WebSocket: these answer by posting, as feed_push does, and so stand outside, too
-    Operation(name="ws_connect", websocket_route="$connect", uses=frozenset({Use.CONNECTIONS}), memory_mb=256),
-    Operation(name="ws_disconnect", websocket_route="$disconnect", uses=frozenset({Use.CONNECTIONS, Use.SEND_FEED}),
-              memory_mb=256),
+    Operation(name="ws_connect", websocket_route="$connect", uses=frozenset({Use.OPEN_CONNECTIONS}), memory_mb=256),
+    Operation(name="ws_disconnect", websocket_route="$disconnect", memory_mb=256,
+              uses=frozenset({Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
     # A token is checked against the pool's public keys, which are on the internet.
     Operation(name="ws_subscribe", websocket_route="subscribe", memory_mb=1024,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED, Use.SEND_BEAT,
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CHANGE_CONNECTIONS, Use.SEND_FEED, Use.SEND_BEAT,
                               Use.READ_API_KEYS, Use.USER_POOL})),
     Operation(name="ws_unsubscribe", websocket_route="unsubscribe", memory_mb=512,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CONNECTIONS, Use.SEND_FEED})),
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CHANGE_CONNECTIONS, Use.SEND_FEED})),
     Operation(name="ws_default", websocket_route="$default", uses=frozenset({Use.POST_TO_CONNECTIONS}), memory_mb=256),
 )
 

@@ -19,6 +19,8 @@ from cdk.settings import Settings
 
 # How many groups the push queue is cut into per market; more listeners want more.
 FEED_SHARDS = 8
+# The row of the API keys' table that has the secret of the custody's notices (`exchange/adapters/custody_secret.py`).
+CUSTODY_ROW = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["custody:notices"]}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Resources:
     user_pool_client_id: str
     queues: Queues
     connections_endpoint: str
-    connections_arns: list[str]
+    connections_arns: dict[str, str]
 
 
 class Wiring:
@@ -67,6 +69,10 @@ class Wiring:
 
     def _variables(self, use: Use) -> dict[str, str]:
         r = self.resources
+        snapshots = {"SNAPSHOT_BUCKET": r.snapshots.bucket_name}
+        api_keys = {"API_KEYS_TABLE": r.api_keys.table_name, "API_KEY_KMS_KEY_ID": r.api_key_secrets.key_id}
+        connections = {"CONNECTIONS_TABLE": r.connections.table_name}
+        endpoint = {"CONNECTIONS_ENDPOINT": r.connections_endpoint}
         tables = {
             Use.DATABASE: {"DATABASE_DSN": r.database_dsn, "DATABASE_IAM_AUTH": r.database_iam_auth},
             Use.VIEWS: {"REDIS_URL": r.redis_url},
@@ -79,15 +85,14 @@ class Wiring:
             Use.SEND_BEAT: {"BEAT_QUEUE_URL": r.queues.beat.queue.queue_url},
             Use.READ_JOURNAL: {"JOURNAL_TABLE": r.journal.table_name},
             Use.APPEND_JOURNAL: {"JOURNAL_TABLE": r.journal.table_name},
-            Use.SNAPSHOTS: {"SNAPSHOT_BUCKET": r.snapshots.bucket_name},
+            Use.READ_SNAPSHOTS: snapshots, Use.WRITE_SNAPSHOTS: snapshots,
             Use.READ_STATUS: {"MARKET_STATUS_TABLE": r.market_status.table_name},
             Use.WRITE_STATUS: {"MARKET_STATUS_TABLE": r.market_status.table_name},
-            Use.READ_API_KEYS: {"API_KEYS_TABLE": r.api_keys.table_name,
-                                "API_KEY_KMS_KEY_ID": r.api_key_secrets.key_id},
-            Use.WRITE_API_KEYS: {"API_KEYS_TABLE": r.api_keys.table_name,
-                                 "API_KEY_KMS_KEY_ID": r.api_key_secrets.key_id},
-            Use.CONNECTIONS: {"CONNECTIONS_TABLE": r.connections.table_name},
-            Use.POST_TO_CONNECTIONS: {"CONNECTIONS_ENDPOINT": r.connections_endpoint},
+            Use.READ_API_KEYS: api_keys, Use.CREATE_API_KEYS: api_keys, Use.DELETE_API_KEYS: api_keys,
+            Use.READ_CUSTODY_SECRET: api_keys, Use.WRITE_CUSTODY_SECRET: api_keys,
+            Use.OPEN_CONNECTIONS: connections, Use.CHANGE_CONNECTIONS: connections, Use.FORGET_CONNECTIONS: connections,
+            Use.LIST_CONNECTIONS: connections,
+            Use.POST_TO_CONNECTIONS: endpoint, Use.LOOK_FOR_CONNECTIONS: endpoint,
             Use.USER_POOL: {"USER_POOL_ID": r.user_pool_id, "USER_POOL_CLIENT_ID": r.user_pool_client_id},
             Use.CORE: {},
             Use.WATCH_QUEUES: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix,
@@ -122,10 +127,12 @@ class Wiring:
                 # The fence is the conditional put; that no function can write another market's journal is this.
                 return [_allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [r.journal.table_arn],
                                {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [market]}})]
-            case Use.SNAPSHOTS:
+            case Use.READ_SNAPSHOTS:
                 folder = f"snapshots/{market or '*'}/"
-                return [_allow(["s3:GetObject", "s3:PutObject"], [r.snapshots.arn_for_objects(f"{folder}*")]),
+                return [_allow(["s3:GetObject"], [r.snapshots.arn_for_objects(f"{folder}*")]),
                         _allow(["s3:ListBucket"], [r.snapshots.bucket_arn], {"StringLike": {"s3:prefix": folder}})]
+            case Use.WRITE_SNAPSHOTS:
+                return [_allow(["s3:PutObject"], [r.snapshots.arn_for_objects(f"snapshots/{market or '*'}/*")])]
             case Use.READ_STATUS:
                 return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [r.market_status.table_arn])]
             case Use.WRITE_STATUS:
@@ -136,19 +143,34 @@ class Wiring:
                         _allow(["dynamodb:UpdateItem"], [r.api_keys.table_arn], {
                             "ForAllValues:StringEquals": {"dynamodb:Attributes": ["key", "last_used_s"]}}),
                         _allow(["kms:Decrypt"], [r.api_key_secrets.key_arn])]
-            case Use.WRITE_API_KEYS:
-                return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
-                                "dynamodb:DeleteItem"], [r.api_keys.table_arn]),
+            case Use.CREATE_API_KEYS:
+                # The key's row, and its id in the row of its account.
+                return [_allow(["dynamodb:PutItem", "dynamodb:UpdateItem"], [r.api_keys.table_arn]),
                         _allow(["kms:Encrypt"], [r.api_key_secrets.key_arn])]
-            case Use.CONNECTIONS:
-                return [_allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
-                                "dynamodb:Scan"], [r.connections.table_arn])]
+            case Use.DELETE_API_KEYS:
+                return [_allow(["dynamodb:DeleteItem", "dynamodb:UpdateItem"], [r.api_keys.table_arn])]
+            case Use.READ_CUSTODY_SECRET:
+                return [_allow(["dynamodb:GetItem"], [r.api_keys.table_arn], CUSTODY_ROW),
+                        _allow(["kms:Decrypt"], [r.api_key_secrets.key_arn])]
+            case Use.WRITE_CUSTODY_SECRET:
+                return [_allow(["dynamodb:PutItem"], [r.api_keys.table_arn], CUSTODY_ROW),
+                        _allow(["kms:Encrypt"], [r.api_key_secrets.key_arn])]
+            case Use.OPEN_CONNECTIONS:
+                return [_allow(["dynamodb:PutItem"], [r.connections.table_arn])]
+            case Use.CHANGE_CONNECTIONS:
+                return [_allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [r.connections.table_arn])]
+            case Use.FORGET_CONNECTIONS:
+                return [_allow(["dynamodb:GetItem", "dynamodb:DeleteItem"], [r.connections.table_arn])]
+            case Use.LIST_CONNECTIONS:
+                return [_allow(["dynamodb:Scan"], [r.connections.table_arn])]
             case Use.WATCH_QUEUES:
                 queues = [queue.queue_arn for pair in r.queues.all() for queue in (pair.queue, pair.dead)]
                 # Figures of CloudWatch have no resources to name.
                 return [_allow(["sqs:GetQueueAttributes"], queues), _allow(["cloudwatch:GetMetricData"], ["*"])]
             case Use.POST_TO_CONNECTIONS:
-                return [_allow(["execute-api:ManageConnections"], r.connections_arns)]
+                return [_allow(["execute-api:ManageConnections"], [r.connections_arns["POST"], r.connections_arns["DELETE"]])]
+            case Use.LOOK_FOR_CONNECTIONS:
+                return [_allow(["execute-api:ManageConnections"], [r.connections_arns["GET"]])]
             case Use.VIEWS | Use.LIMITS | Use.USER_POOL | Use.CORE:
                 return []  # reached through the security group, public, a layer
 

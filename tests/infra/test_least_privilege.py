@@ -7,6 +7,7 @@ from infra.assembly import Assembly, as_list
 
 from cdk.operations import BY_NAME, OPERATIONS, Use
 from cdk.settings import ROOT, listed_markets
+from exchange.adapters import custody_secret
 
 # The only actions that may stand on resource "*", each with the reason.
 UNNAMEABLE = {
@@ -22,12 +23,17 @@ UNNAMEABLE = {
 }
 # Which uses may bring a right of a service; a right that no use of the row explains fails the test.
 RIGHTS = {
-    "rds-db": {Use.DATABASE}, "kms:Decrypt": {Use.READ_API_KEYS}, "kms:Encrypt": {Use.WRITE_API_KEYS},
-    "s3": {Use.SNAPSHOTS}, "execute-api": {Use.POST_TO_CONNECTIONS},
+    "rds-db": {Use.DATABASE}, "kms:Decrypt": {Use.READ_API_KEYS, Use.READ_CUSTODY_SECRET},
+    "kms:Encrypt": {Use.CREATE_API_KEYS, Use.WRITE_CUSTODY_SECRET},
+    "s3": {Use.READ_SNAPSHOTS}, "s3:PutObject": {Use.WRITE_SNAPSHOTS},
+    "execute-api": {Use.POST_TO_CONNECTIONS, Use.LOOK_FOR_CONNECTIONS},
     "sqs:SendMessage": {Use.SEND_COMMANDS, Use.SEND_NUDGES, Use.SEND_FEED, Use.SEND_PUSH, Use.SEND_BEAT},
     "cloudwatch": {Use.WATCH_QUEUES},
-    "dynamodb:PutItem": {Use.APPEND_JOURNAL, Use.WRITE_STATUS, Use.WRITE_API_KEYS, Use.CONNECTIONS},
-    "dynamodb:DeleteItem": {Use.WRITE_API_KEYS, Use.CONNECTIONS},
+    "dynamodb:PutItem": {Use.APPEND_JOURNAL, Use.WRITE_STATUS, Use.CREATE_API_KEYS, Use.WRITE_CUSTODY_SECRET,
+                         Use.OPEN_CONNECTIONS},
+    "dynamodb:UpdateItem": {Use.READ_API_KEYS, Use.CREATE_API_KEYS, Use.DELETE_API_KEYS, Use.CHANGE_CONNECTIONS},
+    "dynamodb:DeleteItem": {Use.DELETE_API_KEYS, Use.FORGET_CONNECTIONS},
+    "dynamodb:Scan": {Use.LIST_CONNECTIONS},
 }
 
 
@@ -98,11 +104,36 @@ def test_a_key_is_read_by_its_id_alone_or_with_others(statements: list[tuple[str
         if "ApiKeys" in json.dumps(statement["Resource"]):
             able.setdefault(operation, set()).update(as_list(statement["Action"]))
     for operation in OPERATIONS:
-        if operation.uses & {Use.READ_API_KEYS, Use.WRITE_API_KEYS}:
+        if Use.READ_API_KEYS in operation.uses:
             assert {"dynamodb:GetItem", "dynamodb:BatchGetItem"} <= able[operation.name], operation.name
             assert not able[operation.name] & {"dynamodb:Scan", "dynamodb:Query"}, operation.name
         else:
-            assert operation.name not in able
+            wanted = {"dynamodb:GetItem"} if Use.READ_CUSTODY_SECRET in operation.uses else set()
+            assert able.get(operation.name, set()) == wanted, operation.name
+
+
+def test_who_works_with_the_custodys_secret_has_its_row_and_no_other(statements: list[tuple[str, dict]]) -> None:
+    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [custody_secret.ROW]}}
+    seen = {(operation, *as_list(statement["Action"])) for operation, statement in statements
+            if statement.get("Condition") == own}
+    assert seen == {("api_receive_custody_notice", "dynamodb:GetItem"), ("api_admin_set_custody_secret", "dynamodb:PutItem")}
+
+
+def test_a_connection_is_opened_changed_and_forgotten_by_who_has_to(statements: list[tuple[str, dict]]) -> None:
+    able: dict[str, set[str]] = {}
+    for operation, statement in statements:
+        if "Connections" in json.dumps(statement["Resource"]):
+            for action in as_list(statement["Action"]):
+                able.setdefault(action.removeprefix("dynamodb:"), set()).add(operation)
+        if as_list(statement["Action"]) == ["execute-api:ManageConnections"]:
+            for method in ("POST", "GET", "DELETE"):
+                if f"/{method}/@connections" in json.dumps(statement["Resource"]):
+                    able.setdefault(method, set()).add(operation)
+    forgetting, posting = {"ws_disconnect", "feed_push", "feed_sweep_connections"}, {"ws_subscribe", "ws_unsubscribe"}
+    assert able == {
+        "PutItem": {"ws_connect"}, "UpdateItem": posting, "DeleteItem": forgetting, "GetItem": posting | forgetting,
+        "Scan": {"feed_publish", "feed_sweep_connections", "api_delete_api_key"}, "GET": {"feed_sweep_connections"},
+        "POST": posting | {"ws_default", "feed_push"}, "DELETE": posting | {"ws_default", "feed_push"}}
 
 
 def test_who_only_reads_keys_may_write_when_one_was_used_and_nothing_else(statements: list[tuple[str, dict]]) -> None:
@@ -114,9 +145,8 @@ def test_who_only_reads_keys_may_write_when_one_was_used_and_nothing_else(statem
                 assert statement["Condition"] == {
                     "ForAllValues:StringEquals": {"dynamodb:Attributes": ["key", "last_used_s"]}}, operation
             else:
-                assert Use.WRITE_API_KEYS in BY_NAME[operation].uses, operation
-    assert seen == {operation.name for operation in OPERATIONS
-                    if operation.uses & {Use.READ_API_KEYS, Use.WRITE_API_KEYS}}
+                assert BY_NAME[operation].uses & {Use.CREATE_API_KEYS, Use.DELETE_API_KEYS}, operation
+    assert seen == {operation.name for operation in OPERATIONS if Use.READ_API_KEYS in operation.uses}
 
 
 def test_who_uses_market_status_may_read_it_one_by_one_and_all_at_once(statements: list[tuple[str, dict]]) -> None:
