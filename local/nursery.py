@@ -22,6 +22,7 @@ from local.processes import Child, ReadyPipe, python
 
 PID = struct.Struct("<i")
 START_WITHIN_S = 180
+FORK_WITHIN_S = 30  # then it hangs, and another one is started
 
 
 class NoWorker(Exception):
@@ -80,7 +81,7 @@ class Nursery:
     async def _start(self) -> None:
         await self._end()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(30)
+        ours.settimeout(FORK_WITHIN_S)
         ready = ReadyPipe()
         command = python(*self._arguments, "--control", str(theirs.fileno()), "--ready", str(ready.write))
         self._child = Child("nursery", command, log=self._log, environment=os.environ,

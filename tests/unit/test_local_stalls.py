@@ -1,6 +1,8 @@
 """What hangs on one machine: functions that do not answer, the gateway itself that was stopped, a clock that is put right."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ import uvloop
 from aiohttp import web
 
 import local.invoker
+import local.nursery
 import local.plain_requests
 import local.websocket_door
 from local.addresses import REPOSITORY
@@ -132,6 +135,39 @@ def test_an_answer_that_came_while_the_gateway_was_stopped_counts(folder: Path) 
         hung = await outcome(invoker.invoke("other", {"s": 30}))
         assert hung[0] == "InvocationTimedOut" and hung[1] < 2
     in_a_pool(folder, talk, size=1)
+
+
+def test_a_worker_that_is_stopped_is_replaced(folder: Path) -> None:
+    async def talk(invoker: Invoker) -> None:
+        stopped, = invoker.pids
+        os.kill(stopped, signal.SIGSTOP)
+        how, took_s = await outcome(invoker.invoke("other", {}))
+        assert how == "InvocationTimedOut" and took_s < 2
+        assert (await outcome(invoker.invoke("other", {})))[0] == "answered"
+        assert invoker.pids != [stopped]
+    in_a_pool(folder, talk, size=1)
+
+
+def test_a_nursery_that_is_stopped_is_replaced_once_it_is_needed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.nursery, "FORK_WITHIN_S", 1)
+
+    async def talk(invoker: Invoker) -> None:
+        first, second = invoker.pids
+        os.kill(parent_of(first), signal.SIGSTOP)
+        assert (await outcome(invoker.invoke("other", {})))[0] == "answered", "the workers work on"
+        os.kill(first, signal.SIGKILL)
+        await asyncio.sleep(0.3)
+        assert (await outcome(invoker.invoke("other", {})))[0] == "answered", "the other one does"
+        until = time.monotonic() + 20
+        while len(invoker.pids) < 2 or {first, second} & {*invoker.pids}:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        assert (await outcome(invoker.invoke("other", {})))[0] == "answered"
+    in_a_pool(folder, talk, size=2)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_a_request_that_came_while_the_gateway_was_stopped_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:

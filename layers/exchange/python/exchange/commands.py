@@ -34,6 +34,8 @@ from uuid import UUID
 RECORD = struct.Struct("<6BH16sQ7q2I16s")
 SIZE = RECORD.size
 assert SIZE == 112
+_ISSUED_AT = struct.Struct("<q")
+_ISSUED_AT_OFFSET = 80
 
 # First byte of a queue message's decoded body; a later format gets another number.
 MESSAGE_VERSION = 1
@@ -132,6 +134,17 @@ class Command:
             price_ticks=price_ticks, size_lots=size_lots, funds=funds, stop_price_ticks=stop_price_ticks,
             display_lots=display_lots, expire_at_ms=expire_at_ms, maker_fee_ppm=maker_fee_ppm,
             taker_fee_ppm=taker_fee_ppm, client_oid=UUID(bytes=client_oid))
+
+
+def issued_later(records: bytes, by_ms: int) -> bytes:
+    """Concatenated records, each as if it had been issued so much later; one that was issued at no time that can be is left to
+    the core to refuse."""
+    changed = bytearray(records)
+    for offset in range(_ISSUED_AT_OFFSET, len(changed), SIZE):
+        issued_at_ms, = _ISSUED_AT.unpack_from(changed, offset)
+        if 0 <= issued_at_ms < 1 << 62:
+            _ISSUED_AT.pack_into(changed, offset, issued_at_ms + by_ms)
+    return bytes(changed)
 
 
 class BadMessage(ValueError):

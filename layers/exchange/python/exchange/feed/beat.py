@@ -7,7 +7,7 @@
 A beat is a message in the market's own feed queue. Its id names the second, so that two clocks that run at once count as one,
 and a message to the beat queue names the minute: its group, so that a clock that died holds up that minute only. Nobody
 listening means no message and no clock. The clock is given: nothing here reads it. It may be put back meanwhile: the beats go
-on from there, and a minute that has so become one to come is left to the schedule.
+on from there, in another minute where need be.
 
 Called by `functions/feed_beat`.
 """
@@ -72,8 +72,8 @@ class Beater:
                 elif second - heard_s >= GRACE_S:
                     return beats
             self._sleep_s(min(1.0, max(0.01, (second + 1) - self._now_ms() / 1000)))
-        if self._listening() and now_ms >= (minute - 1) * 60_000:
-            self._start_next(max(self._now_ms(), end_s * 1000))
+        if self._listening():
+            self._start_next(max(now_ms, end_s * 1000) if now_ms >= (minute - 1) * 60_000 else now_ms)
         return beats
 
     def _beat(self, second: int) -> int:
