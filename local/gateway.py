@@ -32,6 +32,8 @@ from local.websocket_door import Limits, WebSocketDoor
 BACKGROUND_NICENESS = 19
 # With the time that its function has, less than the 30 s in which API Gateway answers every request.
 PATIENCE_S = 15
+# A service that does not answer is given up within 8 s at most, in most cases sooner (docs/FAULT_MODEL.md).
+HANGS_S = 5
 
 
 class Gateway:
@@ -41,7 +43,7 @@ class Gateway:
         self._plan = plan
         routed = sorted({route.function for api in plan.apis for route in api.routes})
         self._invoker = Invoker(plan.functions, plan_file=plan_file, log=logs / "workers.log", size=workers,
-                                patience_s=PATIENCE_S, preload=routed)
+                                patience_s=PATIENCE_S, hangs_s=HANGS_S, preload=routed)
         # Scheduled functions, some of them long, must never stand before a client's request, nor take its processor.
         self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=4,
                                    niceness=BACKGROUND_NICENESS, preload=sorted({each.function for each in plan.schedules}))

@@ -4,9 +4,9 @@ An invocation takes an idle worker or waits in line; the line is bounded too, be
 for seconds is better told at once, and the others' wait stays short. A worker that takes longer than its function's timeout
 is killed and replaced; one that dies fails the invocation it had, and no other.
 
-A function that takes long to answer, or did not in time, hangs on something, and all the workers would soon wait for it with
-it. Until it answers quickly again, those that hang have half of the workers at most, and who asks for more of them is told at
-once: what does not need the thing goes on.
+A function that clients call and that takes long to answer, or did not in time, hangs on something, and all the workers would
+soon wait for it with it. Until it answers quickly again, those that hang have half of the workers at most, and who asks for
+more of them is told at once: what does not need the thing goes on.
 """
 
 import asyncio
@@ -29,7 +29,6 @@ _LENGTH = struct.Struct("<I")
 # So many may always wait; more only as long as the wait to be expected is short.
 LINE_ALWAYS = 250
 LINE_WAIT_S = 1.5
-HANGS_S = 5
 # What has come this much too late for its time finds that this process itself was stopped: the answer may be there, unread.
 _STOPPED_S = 1.0
 _BACKOFF_S = (0.05, 0.2, 0.5, 1, 2, 5)
@@ -127,12 +126,15 @@ class Invoker:
     """`invoke` calls a function. `start` fills the pool, `stop` lets running invocations end."""
 
     def __init__(self, functions: dict[str, FunctionPlan], *, plan_file: Path, log: Path, size: int, line: int = 1000,
-                 patience_s: float | None = None, preload: Sequence[str] = (), niceness: int = 0) -> None:
-        """`line`, `patience_s`: how many may wait for a worker, and how long."""
+                 patience_s: float | None = None, hangs_s: float | None = None, preload: Sequence[str] = (),
+                 niceness: int = 0) -> None:
+        """`line`, `patience_s`: how many may wait for a worker, and how long. `hangs_s`: what takes longer hangs; None: it may
+        take its time, as a schedule's does."""
         self._functions = functions
         self._size = size
         self._line_limit = line
         self._patience_s = patience_s
+        self._hangs_s = hangs_s
         self._nursery = Nursery(plan_file=plan_file, log=log, preload=",".join(preload), niceness=niceness)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
@@ -185,14 +187,16 @@ class Invoker:
         except BaseException as error:
             # Whatever happened (also a caller that went away): the worker may still be at it, its state is unknown.
             if isinstance(error, InvocationTimedOut):
-                self._hanging.add(name)
+                if self._hangs_s is not None:
+                    self._hanging.add(name)
                 print(f"{name} took longer than {function.timeout_s} s; its worker is replaced", file=sys.stderr)
             self._replace(worker, was_alive=not isinstance(error, WorkerDied))
             raise
         finally:
             self._waiting_for_hanging -= hangs
         took_s = time.monotonic() - started
-        (self._hanging.add if took_s > HANGS_S else self._hanging.discard)(name)
+        if self._hangs_s is not None:
+            (self._hanging.add if took_s > self._hangs_s else self._hanging.discard)(name)
         self._call_s += (took_s - self._call_s) / 50
         self._free(worker)
         if "ok" not in answer:

@@ -13,7 +13,6 @@ import pytest
 import uvloop
 from aiohttp import web
 
-import local.invoker
 import local.nursery
 import local.plain_requests
 import local.websocket_door
@@ -95,13 +94,11 @@ def test_a_function_that_hangs_leaves_workers_to_the_others(folder: Path) -> Non
         assert (await outcome(invoker.invoke("hang", {})))[0] == "answered"
         assert [how for how, _ in await asyncio.gather(*(outcome(invoker.invoke("hang", {})) for _ in range(12)))] == [
             "answered"] * 12, "all the workers again"
-    in_a_pool(folder, talk, size=4)
+    in_a_pool(folder, talk, size=4, hangs_s=5)
 
 
-def test_one_that_answers_late_hangs_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_answers_late_hangs_too(folder: Path) -> None:
     """As one does whose every call waits for a service in vain."""
-    monkeypatch.setattr(local.invoker, "HANGS_S", 0.2)
-
     async def talk(invoker: Invoker) -> None:
         calls = [outcome(invoker.invoke("hang", {"s": s})) for s in (0.5, 0, 0, 0)]
         assert [how for how, _ in await asyncio.gather(*calls)] == ["answered"] * 4
@@ -109,6 +106,17 @@ def test_one_that_answers_late_hangs_too(folder: Path, monkeypatch: pytest.Monke
         assert sorted(how for how, _ in await asyncio.gather(*calls)) == ["Overloaded"] * 2 + ["answered"] * 2
         assert (await outcome(invoker.invoke("hang", {})))[0] == "answered"
         calls = [outcome(invoker.invoke("hang", {})) for _ in range(4)]
+        assert [how for how, _ in await asyncio.gather(*calls)] == ["answered"] * 4
+    in_a_pool(folder, talk, size=4, hangs_s=0.2)
+
+
+def test_what_may_take_its_time_never_hangs(folder: Path) -> None:
+    """A schedule's turn is not left out because two others take long."""
+    async def talk(invoker: Invoker) -> None:
+        for _ in range(2):
+            calls = [outcome(invoker.invoke("hang", {"s": 1.5})) for _ in range(4)]
+            assert [how for how, _ in await asyncio.gather(*calls)] == ["InvocationTimedOut"] * 4
+        calls = [outcome(invoker.invoke("hang", {"s": 0.8})) for _ in range(4)]
         assert [how for how, _ in await asyncio.gather(*calls)] == ["answered"] * 4
     in_a_pool(folder, talk, size=4)
 
