@@ -51,22 +51,25 @@ def build_exchange() -> Path:
 
 
 def build_matching(*, architecture: str, python: str) -> Path:
-    """The matching core for one architecture. One file serves every Python (abi3)."""
-    from matching_core.build import build_for
+    """The matching core for one architecture, with the cores that are kept. One file serves every Python (abi3)."""
+    from matching_core.build import build_for, kept
 
-    package = ROOT / "matching_core"
+    packages = {"matching_core": ROOT / "matching_core"} | kept()
     target = PIP_PLATFORMS[architecture]
 
     def fill(folder: Path) -> None:
-        into = folder / "python" / "matching_core"
-        into.mkdir(parents=True)
-        for module in sorted(package.glob("*.py")):
-            shutil.copy(module, into)
-        build_for(target, into)
-        for leftover in into.glob("*.stamp"):
-            leftover.unlink()
+        for name, package in packages.items():
+            into = folder.joinpath("python", *name.split("."))
+            into.mkdir(parents=True)
+            for module in sorted(package.glob("*.py")):
+                shutil.copy(module, into)
+            build_for(target, into, package, name)
+            for leftover in into.glob("*.stamp"):
+                leftover.unlink()
 
-    inputs = [Path(__file__), *sorted(package.glob("*.py")), *sorted(package.glob("*.h")), *_files(package / "src")]
+    inputs = [Path(__file__)]
+    for package in packages.values():
+        inputs += [*sorted(package.glob("*.py")), *sorted(package.glob("*.h")), *_files(package / "src")]
     return _built(OUT / f"matching-{architecture}", inputs, fill)
 
 

@@ -4,15 +4,16 @@ Commands go in and events come out as runs of fixed-width records (112 and 96 by
 nothing of the exchange and keeps I5 (same commands, same book, byte for byte) and I6 (never crossed at rest, first in
 first out inside a level). Read `INTERNALS.md` first. `python -m matching_core.build` builds the C core in place.
 
-`Book` is imported on first use, so that the build can run before there is anything to import.
+`Book` is imported on first use, so that the build can run before there is anything to import. The modules of the C core's
+facade import each other by where they stand to one another: `keep.py` puts copies of them elsewhere.
 """
 
 from typing import TYPE_CHECKING
 
-from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
+from .errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
 
 if TYPE_CHECKING:
-    from matching_core.book import Book
+    from .book import Book
 
 CORE_VERSION = 2  # grows with every change of rules: it stands in each journal entry
 MAX_FILLS = 400  # makers that one order touches at most; orders that one CANCEL_ALL takes off
@@ -29,6 +30,6 @@ __all__ = ["COMMAND_BYTES", "CORE_VERSION", "EVENT_BYTES", "MAX_BACKGROUND", "MA
 
 def __getattr__(name: str) -> object:
     if name == "Book":
-        from matching_core.book import Book
+        from .book import Book
         return Book
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,18 +7,17 @@ GIL and the block has no lock.
 
 import struct
 
-import matching_core
-from matching_core._core import ffi, lib
-from matching_core.errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
-from matching_core.memory import Block, large_bytes
+from . import COMMAND_BYTES, CORE_VERSION, EVENT_BYTES
+from ._core import ffi, lib
+from .errors import BookFull, CoreInvariantBroken, DamagedSnapshot, EventsFull
+from .memory import Block, large_bytes
 
-if lib.MC_CORE_VERSION != matching_core.CORE_VERSION:
+if lib.MC_CORE_VERSION != CORE_VERSION:
     raise ImportError("matching_core/_core was built from other sources: run python -m matching_core.build")
 
 # Named once: a batch of ten is matched in the time of a few look-ups.
 _apply = lib.mc_apply
 _buffer = ffi.buffer
-_COMMAND_BYTES, _EVENT_BYTES = matching_core.COMMAND_BYTES, matching_core.EVENT_BYTES
 _MAX_COMMAND_EVENTS, _BOOK_FULL = lib.MC_MAX_COMMAND_EVENTS, lib.MC_BOOK_FULL
 _SNAPSHOT_SIDES = struct.Struct("<24x4Q88x")
 _SNAPSHOT_ORDER = struct.Struct("<16sQ2q24x")
@@ -116,12 +115,12 @@ class Book:
         All or nothing: EventsFull (more than `max_event_bytes`), BookFull and ValueError (no whole records, a time before
         the last batch's) leave the book unchanged. Raises CoreInvariantBroken when the book is not to be used any more.
         """
-        count, rest = divmod(len(commands), _COMMAND_BYTES)
+        count, rest = divmod(len(commands), COMMAND_BYTES)
         if rest:
-            raise ValueError(f"{len(commands)} bytes are no whole records of {_COMMAND_BYTES}")
+            raise ValueError(f"{len(commands)} bytes are no whole records of {COMMAND_BYTES}")
         if type(commands) is not bytes:
             commands = bytes(commands)  # the core reads records in place, so they must be aligned
-        capacity = min(max(0, max_event_bytes) // _EVENT_BYTES, count * _MAX_COMMAND_EVENTS)
+        capacity = min(max(0, max_event_bytes) // EVENT_BYTES, count * _MAX_COMMAND_EVENTS)
         if capacity > self._buffer_capacity:
             self._make_room_for_events(capacity)
         while True:
@@ -131,7 +130,7 @@ class Book:
             self._grow(self._head.order_count + count)
         if written < 0:
             self._refuse(written, at_ms, max_event_bytes)
-        return _buffer(self._events, written * _EVENT_BYTES)[:]
+        return _buffer(self._events, written * EVENT_BYTES)[:]
 
     def state_hash(self) -> int:
         """64 bits over everything a trader could see of the book; the same on every machine and in the naive core."""
@@ -171,7 +170,7 @@ class Book:
         work_bytes = lib.mc_work_bytes(capacity)
         if work_bytes < 0:
             raise ValueError(f"room for {capacity} events is more than the core takes")
-        self._events = ffi.new("uint64_t[]", (capacity + lib.MC_EVENT_SLACK) * matching_core.EVENT_BYTES // 8)
+        self._events = ffi.new("uint64_t[]", (capacity + lib.MC_EVENT_SLACK) * EVENT_BYTES // 8)
         self._work = ffi.new("uint64_t[]", work_bytes // 8)
         self._buffer_capacity = capacity
 

@@ -9,7 +9,7 @@ is zeroed, when it is taken; a block that holds no sound book is not used again.
 import contextlib
 import mmap
 
-from matching_core._core import ffi, lib
+from ._core import ffi, lib
 
 _LARGE_PAGES = getattr(mmap, "MADV_HUGEPAGE", None)
 _APART_FROM_BYTES = 1 << 25  # malloc maps so much memory apart from all else, and gives it back whole

@@ -39,6 +39,16 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session")
+def core_of_tomorrow(tmp_path_factory):
+    """See tests/core_of_tomorrow.py."""
+    from core_of_tomorrow import make_core_of_tomorrow
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CFLAGS", "-O1")  # it is built for these tests alone
+        return make_core_of_tomorrow(tmp_path_factory.mktemp("cores"))
+
+
+@pytest.fixture(scope="session")
 def postgres_dsn():
     """The URI of a running server's database `postgres`. Durability off: a test's data need not survive a crash."""
     with warnings.catch_warnings():

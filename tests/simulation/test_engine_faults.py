@@ -377,7 +377,7 @@ def test_a_snapshot_of_an_older_core_is_refused_and_of_a_newer_one_waited_for() 
         pass
     replica = BookReplica.recover(MARKET, CORE, world.journal, world.snapshots)
     for version, error in ((CORE.version - 1, BadSnapshot), (CORE.version + 1, NewerCore)):
-        replica.core = replace(CORE, version=version)
+        replica.rules = replace(CORE, version=version)
         with pytest.raises(error, match=f"by core {version}"):
             BookReplica.from_snapshot(MARKET, CORE, replica.to_snapshot())
 

@@ -66,7 +66,8 @@ class RecordingSink:
 class World:
     """The commands that were sent are kept, so that the journal can be checked against them."""
 
-    def __init__(self, seed: int, *, drop_nudges: float = 0.0, repeat_nudges: float = 0.0) -> None:
+    def __init__(self, seed: int, *, core: Core = CORE, drop_nudges: float = 0.0, repeat_nudges: float = 0.0) -> None:
+        self.core = core
         self.rng = random.Random(seed)
         self.faults = Faults()
         self.queue = FakeQueue(self.faults, self.rng, frozenset({SETTLE, FEED}), drop_nudges, repeat_nudges)
@@ -81,7 +82,7 @@ class World:
     def new_engine(self) -> MatchingEngine:
         """A fresh environment: no book yet."""
         return MatchingEngine(
-            market=MARKET, core=CORE, journal=self.journal, snapshots=self.snapshots, queue=self.queue,
+            market=MARKET, core=self.core, journal=self.journal, snapshots=self.snapshots, queue=self.queue,
             command_queue_url=COMMANDS, nudge_queue_urls=[SETTLE, FEED], now_ms=lambda: self.now_ms)
 
     def random_command(self) -> bytes:
@@ -196,8 +197,8 @@ class World:
             previous = entry.hash
         published = [event.sequence for entry in entries for event in entry.unpack_events() if is_published(event)]
         assert published == list(range(1, len(published) + 1)), "the feed's sequence is gapless"
-        replayed = BookReplica.recover(MARKET, CORE, self.journal, FakeSnapshots())
-        recovered = BookReplica.recover(MARKET, CORE, self.journal, self.snapshots)
+        replayed = BookReplica.recover(MARKET, self.core, self.journal, FakeSnapshots())
+        recovered = BookReplica.recover(MARKET, self.core, self.journal, self.snapshots)
         assert replayed.book.snapshot() == recovered.book.snapshot(), "replay = book, byte for byte (I5)"
         assert replayed.position == recovered.position
         bids, asks = replayed.book.levels(1, 1), replayed.book.levels(2, 1)

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from moto import mock_aws
 
-from exchange.adapters import ports
+from exchange.adapters import journal_replay, ports
+from exchange.adapters.core import naive_core
 from exchange.adapters.journal_replay import audit_journal
 from exchange.adapters.postgres import audit_runs, connection
 from exchange.commands import CommandKind
@@ -95,6 +96,23 @@ def test_when_the_naive_core_has_no_time_the_core_still_replays(world):
     audit.NAIVE_S = -1.0
     assert audit.lambda_handler({}, None)[MARKET] == 2
     assert last_run()["details"]["naive_entries"] == 0
+
+
+@pytest.mark.slow
+def test_where_the_rules_changed_it_goes_on_from_the_older_book(world, core_of_tomorrow, monkeypatch):
+    run(world)
+    monkeypatch.setattr(journal_replay, "core_for", lambda market: core_of_tomorrow)
+    monkeypatch.setattr(journal_replay, "naive_core", lambda: replace(naive_core(), version=core_of_tomorrow.version))
+    world.book = core_of_tomorrow.restore(world.book.snapshot())
+
+    def by_tomorrows(entry):
+        return replace(entry, core_version=core_of_tomorrow.version)
+
+    for naive_entries in (0, 1):  # it starts from a book of today's rules, and then from one of tomorrow's
+        before = last_run()["details"]["seq"]
+        world.settle(world.place(world.buyer, "buy", "0.1", "101"), forge=by_tomorrows)
+        assert run(world)[MARKET] == before + 1
+        assert (last_run()["result"], last_run()["details"]["naive_entries"]) == ("passed", naive_entries)
 
 
 def test_a_fault_halts_its_market_and_is_found_until_it_is_put_right(world):

@@ -124,6 +124,7 @@ class MatchingEngine:
         if self._replica is not None:
             return self._replica, 0
         self._replica = BookReplica.recover(self._market, self._core, self._journal, self._snapshots)
+        self._replica.go_over(self._core)
         return self._replica, self._replica.position.seq
 
     def _not_yet_journaled(self, batch: list[Delivery],
@@ -182,7 +183,7 @@ class MatchingEngine:
         return JournalEntry(
             market=self._market, seq=position.seq + 1, at_ms=at_ms, queue_identity=self._identity,
             first_queue_sequence=pending[0].sequence, last_queue_sequence=last.sequence,
-            resume_offset=last.resume_offset, core_version=self._core.version, state_hash=replica.book.state_hash(),
+            resume_offset=last.resume_offset, core_version=replica.rules.version, state_hash=replica.book.state_hash(),
             feed_sequence=replica.book.sequence, prev_hash=position.hash, commands=records, events=events)
 
     def _nudge_head(self, replica: BookReplica) -> None:

@@ -95,8 +95,9 @@ FLAG_BY_FUNDS = 2
 FLAG_STOP = 4
 FLAG_AUCTION = 8
 
-# The version of the core whose commands and events this module and `commands` describe.
-CORE_VERSION = 2
+# The versions of the core whose commands and events this module and `commands` describe, oldest first; the last one matches.
+CORES = (2,)
+CORE_VERSION = CORES[-1]
 
 
 class Event(NamedTuple):

@@ -18,7 +18,7 @@ Called by `functions/ledger_settle_fills` and `functions/feed_publish`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from exchange.events import CORE_VERSION
+from exchange.events import CORES
 from exchange.journal import JournalEntry, check_core, check_follows, decode_entry
 from exchange.ports import Journal
 
@@ -103,7 +103,7 @@ def _runs(market: str, cursor: tuple[int, bytes], pending: list[bytes]) -> Itera
         try:
             entry = decode_entry(raw)
             check_follows(entry, market=market, seq=seq, prev_hash=last_hash)
-            check_core(entry, CORE_VERSION)
+            check_core(entry.core_version, CORES, entry.name)
         except Exception:
             if run:
                 yield run

@@ -19,6 +19,7 @@ journal up to and with this entry. `state_hash` and `feed_sequence`: the book's 
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,8 +48,8 @@ class JournalBroken(BrokenInvariant):
 
 
 class OlderCore(JournalBroken):
-    """The entry is by a core with other rules. Replayed on this one it would give another book, and read by this version's
-    words other reasons; so nothing goes on from it. docs/OPERATIONS.md says what to do."""
+    """The entry is by a core of older rules that is not kept here. Replayed on another it would give another book, and read by
+    this version's words other reasons; so nothing goes on from it. docs/OPERATIONS.md says what to do."""
 
 
 class NewerCore(Exception):
@@ -87,6 +88,11 @@ class JournalEntry:
     @property
     def hash(self) -> bytes:
         return self.encoded[-HASH_SIZE:]
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        return f"{self.market}: entry {self.seq}"
 
     def unpack_events(self) -> list[Event]:
         return unpack_events(self.events)
@@ -127,11 +133,11 @@ def check_follows(entry: JournalEntry, *, market: str, seq: int, prev_hash: byte
         raise JournalBroken(f"{market}: entry {entry.seq} does not chain to entry {seq}")
 
 
-def check_core(entry: JournalEntry, version: int) -> None:
-    """Raises OlderCore or NewerCore unless `entry` is by the core of this version."""
-    if entry.core_version == version:
+def check_core(version: int, known: Sequence[int], what: str) -> None:
+    """Raises NewerCore or OlderCore unless `what`, an entry or a snapshot, is by a core that is known here, the newest last."""
+    if version in known:
         return
-    what = f"{entry.market}: entry {entry.seq} is by core {entry.core_version}, this is {version}"
-    if entry.core_version > version:
-        raise NewerCore(what)
-    raise OlderCore(f"{what}: its rules changed. Go on with the version that wrote it, or begin anew: docs/OPERATIONS.md")
+    said = f"{what} is by core {version}, this is {known[-1]}"
+    if version > known[-1]:
+        raise NewerCore(said)
+    raise OlderCore(f"{said}: its rules changed. Go on with a version that knows them, or begin anew: docs/OPERATIONS.md")

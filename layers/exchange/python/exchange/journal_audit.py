@@ -17,7 +17,7 @@ from uuid import UUID
 from exchange.audits import Finding
 from exchange.commands import SIZE, Command, CommandKind, Side
 from exchange.events import FLAG_AUCTION, Event, EventKind
-from exchange.journal import JournalBroken, JournalEntry, check_core, check_follows, decode_entry
+from exchange.journal import JournalBroken, JournalEntry, check_follows, decode_entry
 from exchange.replica import BookReplica
 
 
@@ -57,9 +57,11 @@ class JournalAudit:
         try:
             entry = decode_entry(raw)
             check_follows(entry, market=self.market, seq=at.seq, prev_hash=at.hash)
-            check_core(entry, self.replica.core.version)
+            self.replica.core.of(entry.core_version, entry.name)
         except JournalBroken as broken:
             return [self._finding("I4", f"journal entry {at.seq + 1}", str(broken))]
+        if self.naive is not None and self.naive.rules.version != entry.core_version:
+            self.naive = None  # it knows today's rules only
         found = self._trades(entry)
         for replica, name in ((self.replica, "the core"), (self.naive, "the naive core")):
             if replica is None:

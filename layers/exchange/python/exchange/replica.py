@@ -2,8 +2,11 @@
 
     snapshot(n)  --restore-->  book at n  --replay n+1, n+2, ... -->  book at the journal's head
 
-Every replayed entry is checked: it chains to the one before (I4), it is by a core of the same rules, and this core's events
-and state hash equal the journaled ones (I5). A difference is a broken invariant, never something to carry on from.
+Every replayed entry is checked: it chains to the one before (I4), and the core that wrote it gives the journaled events and
+state hash again (I5). A difference is a broken invariant, never something to carry on from.
+
+Where the rules changed between two entries, the book goes over to the newer core, by a snapshot: each entry is replayed by the
+rules that it was matched by (docs/adr/0025).
 
 Used by the engine, which appends behind it, by the snapshot function and by the audits.
 """
@@ -19,7 +22,7 @@ from exchange.journal import (
     MAX_EVENT_BYTES,
     JournalBroken,
     JournalEntry,
-    NewerCore,
+    OlderCore,
     check_core,
     check_follows,
     decode_entry,
@@ -54,6 +57,17 @@ class Core:
     version: int
     damaged: type[Exception]  # what `restore` raises for bytes that are no sound book
     events_full: type[Exception]  # what `apply` raises, with the book unchanged, when the events do not fit
+    # The core of the rules before these, loaded when an entry needs it: `restore` takes over its books.
+    older: "Callable[[], Core] | None" = None
+
+    def of(self, version: int, what: str) -> "Core":
+        """This core, or the older one of this version, that `what` is by. Raises NewerCore and OlderCore."""
+        core, known = self, [self.version]
+        while core.version > version and core.older is not None:
+            core = core.older()
+            known.insert(0, core.version)
+        check_core(version, known, what)
+        return core
 
 
 class BadSnapshot(Exception):
@@ -79,11 +93,12 @@ class Position:
 
 
 class BookReplica:
-    """One market's book and its position. Not safe for two threads."""
+    """One market's book and its position. `core`: today's; `rules`: the core whose book it is. Not safe for two threads."""
 
-    def __init__(self, market: str, core: Core, book: Book, position: Position) -> None:
+    def __init__(self, market: str, core: Core, book: Book, position: Position, rules: Core | None = None) -> None:
         self.market = market
         self.core = core
+        self.rules = rules or core
         self.book = book
         self.position = position
         self.refused_snapshot = ""  # why the newest snapshot was not used
@@ -112,24 +127,24 @@ class BookReplica:
          entry_hash) = SNAPSHOT_HEADER.unpack_from(body)
         if version != SNAPSHOT_VERSION or name.rstrip(b"\0").decode() != market:
             raise BadSnapshot(f"{market}: a snapshot of version {version} for {name.rstrip(bytes(1))!r}")
-        if core_version > core.version:
-            raise NewerCore(f"{market}: the snapshot is by core {core_version}, this is {core.version}")
-        if core_version < core.version:
-            raise BadSnapshot(f"{market}: the snapshot is by core {core_version}, this is {core.version}")
+        try:
+            rules = core.of(core_version, f"{market}: the snapshot")
+        except OlderCore as older:
+            raise BadSnapshot(str(older)) from None
         position = Position(seq=seq, hash=entry_hash, at_ms=at_ms, queue_identity=identity,
                             last_queue_sequence=int.from_bytes(last_sequence, "little"), resume_offset=resume_offset)
         try:
-            book = core.restore(body[SNAPSHOT_HEADER.size:])
-        except core.damaged as damage:
+            book = rules.restore(body[SNAPSHOT_HEADER.size:])
+        except rules.damaged as damage:
             raise BadSnapshot(f"{market}: {damage}") from None
-        return cls(market, core, book, position)
+        return cls(market, core, book, position, rules)
 
     def to_snapshot(self) -> bytes:
         """The book and its position as one checksummed blob."""
         at = self.position
         body = SNAPSHOT_HEADER.pack(
             SNAPSHOT_VERSION, self.market.encode(), at.seq, at.at_ms, at.queue_identity,
-            at.last_queue_sequence.to_bytes(16, "little"), at.resume_offset, self.core.version, at.hash,
+            at.last_queue_sequence.to_bytes(16, "little"), at.resume_offset, self.rules.version, at.hash,
         ) + self.book.snapshot()
         return body + hashlib.sha256(body).digest()
 
@@ -145,8 +160,26 @@ class BookReplica:
     def replay(self, entry: JournalEntry) -> None:
         """Applies the next entry. Raises JournalBroken where it is not that, or replaying it gives something else."""
         check_follows(entry, market=self.market, seq=self.position.seq, prev_hash=self.position.hash)
-        check_core(entry, self.core.version)
+        self.go_over(self.core.of(entry.core_version, entry.name))
         events = self.book.apply(entry.at_ms, entry.commands, MAX_EVENT_BYTES)
         if events != entry.events or self.book.state_hash() != entry.state_hash:
             raise JournalBroken(f"{self.market}: replaying entry {entry.seq} does not give its events and state hash")
         self.position.advance(entry)
+
+    def go_over(self, rules: Core) -> None:
+        """From here on the book is that of `rules`, as it stands. Raises JournalBroken where these are older than its own, or
+        do not take it."""
+        if rules.version == self.rules.version:
+            return
+        if self.position.seq == 0:
+            self.book = rules.create()
+        elif rules.version < self.rules.version:
+            raise JournalBroken(f"{self.market}: entry {self.position.seq + 1} is by core {rules.version}, the one before it by"
+                                f" {self.rules.version}")
+        else:
+            try:
+                self.book = rules.restore(self.book.snapshot())
+            except rules.damaged as damage:
+                raise JournalBroken(f"{self.market}: core {rules.version} does not take the book that core {self.rules.version}"
+                                    f" left at entry {self.position.seq}: {damage}") from None
+        self.rules = rules

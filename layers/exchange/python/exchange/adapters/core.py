@@ -1,17 +1,32 @@
-"""The C matching core as the engine takes it."""
+"""The C matching core as the engine takes it, with the cores of older rules that are kept behind it."""
 
+import importlib
+from collections.abc import Callable, Sequence
 from functools import partial
+from types import ModuleType
 
 import matching_core
+from exchange.events import CORES
 from exchange.markets import Market
 from exchange.replica import Core
 
 
 def core_for(market: Market) -> Core:
     """The core with room for the market's stated number of resting orders to start with; it grows by itself."""
-    return Core(create=partial(matching_core.Book.create, orders=market.capacity_orders),
-                restore=matching_core.Book.restore, version=matching_core.CORE_VERSION,
-                damaged=matching_core.DamagedSnapshot, events_full=matching_core.EventsFull)
+    return core_of(matching_core, market.capacity_orders, _kept(CORES[:-1], market.capacity_orders))
+
+
+def core_of(package: ModuleType, orders: int, older: Callable[[], Core] | None = None) -> Core:
+    """The core in `matching_core`, or in a package like it."""
+    return Core(create=partial(package.Book.create, orders=orders), restore=package.Book.restore, version=package.CORE_VERSION,
+                damaged=package.DamagedSnapshot, events_full=package.EventsFull, older=older)
+
+
+def _kept(versions: Sequence[int], orders: int) -> Callable[[], Core] | None:
+    """The newest of these versions (oldest first) with the others behind it, imported when it is asked for."""
+    if not versions:
+        return None
+    return lambda: core_of(importlib.import_module(f"matching_core.kept.v{versions[-1]}"), orders, _kept(versions[:-1], orders))
 
 
 def naive_core() -> Core:

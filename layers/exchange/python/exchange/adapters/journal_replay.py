@@ -68,7 +68,8 @@ def _page(run: JournalAudit, market: Market, settled_seq: int, *, naive_until: f
 
 
 def _resume(market: Market) -> JournalAudit:
-    """At the stored position; at the journal's beginning where there is none, or its book is damaged or an older core's."""
+    """At the stored position; at the journal's beginning where there is none, or its book is damaged or of a core that is not
+    kept. The naive core takes part where the book is of today's rules."""
     core, stored = core_for(market), state(AUDIT, market.id)
     replica = BookReplica(market.id, core, core.create(), Position())
     if stored is not None:
@@ -81,5 +82,7 @@ def _resume(market: Market) -> JournalAudit:
             if (at["seq"], at["hash"]) != (replica.position.seq, replica.position.hash.hex()):
                 logger.error("%s: the audited book is not at the stored position, starting from the first entry", market.id)
                 replica = BookReplica(market.id, core, core.create(), Position())
-    naive = BookReplica.from_snapshot(market.id, naive_core(), replica.to_snapshot())
-    return JournalAudit(replica, limits_in(replica.book.snapshot()), naive)
+    if replica.rules is core:
+        naive = BookReplica.from_snapshot(market.id, naive_core(), replica.to_snapshot())
+        return JournalAudit(replica, limits_in(replica.book.snapshot()), naive)
+    return JournalAudit(replica, limits_in(core.restore(replica.book.snapshot()).snapshot()))

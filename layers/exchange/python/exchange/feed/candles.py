@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Protocol
 
-from exchange.events import CORE_VERSION, RECORD, SIZE, EventKind
+from exchange.events import CORES, RECORD, SIZE, EventKind
 from exchange.feed.statistics import Bucket
 from exchange.journal import JournalEntry, check_core, check_follows, decode_entry
 from exchange.markets import Market
@@ -59,7 +59,7 @@ class CandleRecorder:
             for raw in page:
                 entry = decode_entry(raw)
                 check_follows(entry, market=market, seq=seq, prev_hash=hash_)
-                check_core(entry, CORE_VERSION)
+                check_core(entry.core_version, CORES, entry.name)
                 add_trades(candles, entry)
                 seq, hash_ = entry.seq, entry.hash
             self._store.save(market, after=after, seq=seq, hash_=hash_, candles=candles)
