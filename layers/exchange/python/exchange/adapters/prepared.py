@@ -9,6 +9,7 @@ them: its text, or with `binary` its binary form.
 """
 
 import re
+import select
 from collections.abc import Sequence
 from itertools import count
 from uuid import UUID
@@ -132,11 +133,22 @@ def _names_at_the_server(pgconn: psycopg.pq.abc.PGconn) -> set[bytes]:
 
 
 def _next_of_pipeline(pgconn: psycopg.pq.abc.PGconn) -> psycopg.pq.abc.PGresult:
+    _await(pgconn)
     result = pgconn.get_result()
     if result is None or pgconn.status != ConnStatus.OK:
         raise psycopg.OperationalError(pgconn.get_error_message())
     pgconn.get_result()  # None: the end of this statement's
     return result
+
+
+def _await(pgconn: psycopg.pq.abc.PGconn) -> None:
+    """Until a result is there. `get_result` waits as well, but holds the interpreter while it does."""
+    while pgconn.is_busy():
+        more_to_send = pgconn.flush()
+        poller = select.poll()
+        poller.register(pgconn.socket, select.POLLIN | (select.POLLOUT if more_to_send else 0))
+        poller.poll()
+        pgconn.consume_input()
 
 
 def _check(pgconn: psycopg.pq.abc.PGconn, result: psycopg.pq.abc.PGresult) -> None:
