@@ -12,6 +12,8 @@ from local import __main__ as commands
 from local.addresses import REPOSITORY
 from local.progress import warn
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [("status",), ("user", "--email", "a@example.com"), ("operator", "--email", "a@example.com"), ("proof",),
             ("rebuild-views",)]
 

@@ -25,6 +25,8 @@ from local.plan import ApiPlan, FunctionPlan, Plan, RoutePlan, SchedulePlan
 from local.schedules import Schedules
 from local.websocket_door import Limits, WebSocketDoor
 
+pytestmark = pytest.mark.slow
+
 # `hang` waits for as long as its file is there.
 HANDLER = """
 import os, time

@@ -20,6 +20,8 @@ from exchange.markets import listing
 from tests.unit.feed_world import MARKET, MemoryQueue, World, nudge
 from tests.unit.tls_end import TlsEnd, make_certificate
 
+pytestmark = pytest.mark.slow
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -27,6 +27,8 @@ from exchange.api import placing
 from exchange.market_modes import Status
 from exchange.markets import listing
 
+pytestmark = pytest.mark.slow
+
 KEY = "0" * 32
 ANSWERED_WITHIN_S = min(each.timeout_s for each in OPERATIONS if each.routes)
 
