@@ -7,6 +7,7 @@ from constructs import Construct
 
 from cdk.emulator import Emulator
 from cdk.lane import Lane
+from cdk.operations import Use
 from cdk.settings import Settings
 
 STAGE = "feed"
@@ -29,8 +30,10 @@ class FeedApi(Construct):
             cloud=f"https://{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}/{STAGE}",
             emulated=f"{emulator.endpoint.value_as_string}/_aws/execute-api/{self.api.api_id}/{STAGE}")
         self.connections_arns = {
-            method: stack.format_arn(service="execute-api", resource=self.api.api_id,
-                                     resource_name=f"{STAGE}/{method}/@connections/*") for method in ("POST", "GET", "DELETE")}
+            use: stack.format_arn(service="execute-api", resource=self.api.api_id,
+                                  resource_name=f"{STAGE}/{method}/@connections/*")
+            for use, method in ((Use.POST_TO_CONNECTIONS, "POST"), (Use.END_CONNECTIONS, "DELETE"),
+                                (Use.LOOK_FOR_CONNECTIONS, "GET"))}
 
 
 class Feed(Construct):

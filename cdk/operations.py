@@ -37,7 +37,8 @@ class Use(Enum):
     CHANGE_CONNECTIONS = "read and change what a WebSocket connection asked for"
     FORGET_CONNECTIONS = "read and delete what a WebSocket connection asked for"
     LIST_CONNECTIONS = "read what all WebSocket connections asked for"
-    POST_TO_CONNECTIONS = "post to WebSocket connections, and end them"
+    POST_TO_CONNECTIONS = "post to WebSocket connections"
+    END_CONNECTIONS = "end WebSocket connections"
     LOOK_FOR_CONNECTIONS = "ask whether a WebSocket connection is there"
     USER_POOL = "know the user pool and its client"
     CORE = "the matching core's layer"
@@ -296,15 +297,15 @@ OPERATIONS: tuple[Operation, ...] = (
         Use.LOOK_FOR_CONNECTIONS, Use.LIST_CONNECTIONS, Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
     # Outside the VPC, and so without the ledger: @connections is reached over the internet only.
     Operation(name="feed_push", queue=Queue.PUSH, memory_mb=1024, timeout_s=20,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.END_CONNECTIONS, Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
     # --- WebSocket: these answer by posting, as feed_push does, and so stand outside, too
     Operation(name="ws_connect", websocket_route="$connect", uses=frozenset({Use.OPEN_CONNECTIONS}), memory_mb=256),
     Operation(name="ws_disconnect", websocket_route="$disconnect", memory_mb=256,
               uses=frozenset({Use.FORGET_CONNECTIONS, Use.SEND_FEED})),
     # A token is checked against the pool's public keys, which are on the internet.
     Operation(name="ws_subscribe", websocket_route="subscribe", memory_mb=1024,
-              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CHANGE_CONNECTIONS, Use.SEND_FEED, Use.SEND_BEAT,
-                              Use.READ_API_KEYS, Use.USER_POOL})),
+              uses=frozenset({Use.POST_TO_CONNECTIONS, Use.END_CONNECTIONS, Use.CHANGE_CONNECTIONS, Use.SEND_FEED,
+                              Use.SEND_BEAT, Use.READ_API_KEYS, Use.USER_POOL})),
     Operation(name="ws_unsubscribe", websocket_route="unsubscribe", memory_mb=512,
               uses=frozenset({Use.POST_TO_CONNECTIONS, Use.CHANGE_CONNECTIONS, Use.SEND_FEED})),
     Operation(name="ws_default", websocket_route="$default", uses=frozenset({Use.POST_TO_CONNECTIONS}), memory_mb=256),

@@ -43,7 +43,7 @@ class Resources:
     user_pool_client_id: str
     queues: Queues
     connections_endpoint: str
-    connections_arns: dict[str, str]
+    connections_arns: dict[Use, str]
 
 
 class Wiring:
@@ -92,7 +92,7 @@ class Wiring:
             Use.READ_CUSTODY_SECRET: api_keys, Use.WRITE_CUSTODY_SECRET: api_keys,
             Use.OPEN_CONNECTIONS: connections, Use.CHANGE_CONNECTIONS: connections, Use.FORGET_CONNECTIONS: connections,
             Use.LIST_CONNECTIONS: connections,
-            Use.POST_TO_CONNECTIONS: endpoint, Use.LOOK_FOR_CONNECTIONS: endpoint,
+            Use.POST_TO_CONNECTIONS: endpoint, Use.END_CONNECTIONS: endpoint, Use.LOOK_FOR_CONNECTIONS: endpoint,
             Use.USER_POOL: {"USER_POOL_ID": r.user_pool_id, "USER_POOL_CLIENT_ID": r.user_pool_client_id},
             Use.CORE: {},
             Use.WATCH_QUEUES: {"COMMAND_QUEUE_URL_PREFIX": r.queues.command_url_prefix,
@@ -167,10 +167,8 @@ class Wiring:
                 queues = [queue.queue_arn for pair in r.queues.all() for queue in (pair.queue, pair.dead)]
                 # Figures of CloudWatch have no resources to name.
                 return [_allow(["sqs:GetQueueAttributes"], queues), _allow(["cloudwatch:GetMetricData"], ["*"])]
-            case Use.POST_TO_CONNECTIONS:
-                return [_allow(["execute-api:ManageConnections"], [r.connections_arns["POST"], r.connections_arns["DELETE"]])]
-            case Use.LOOK_FOR_CONNECTIONS:
-                return [_allow(["execute-api:ManageConnections"], [r.connections_arns["GET"]])]
+            case Use.POST_TO_CONNECTIONS | Use.END_CONNECTIONS | Use.LOOK_FOR_CONNECTIONS:
+                return [_allow(["execute-api:ManageConnections"], [r.connections_arns[use]])]
             case Use.VIEWS | Use.LIMITS | Use.USER_POOL | Use.CORE:
                 return []  # reached through the security group, public, a layer
 

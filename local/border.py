@@ -68,7 +68,9 @@ class Border:
         ports.journal = self._guarded(ports.journal, PORTS["journal"])
         ports.snapshot_store = self._guarded(ports.snapshot_store, PORTS["snapshot_store"])
         posts._once = self._posting(posts._once)
-        connection.password = self._connecting(connection.password)
+        # With each statement: the connection may be one that another function of this worker has opened.
+        connection.connection = self._signed_in(connection.connection)
+        connection.password = self._signed_in(connection.password)
 
     def check(self, service: str, operation: str, params: Params) -> None:
         """Raises ClientError for what the role does not allow, ConnectTimeoutError for what the function has no way to."""
@@ -104,15 +106,21 @@ class Border:
     def _before_call(self, *, params: Params, model: Any, **_: object) -> None:
         self.check(model.service_model.service_name, model.name, params)
 
-    def _guarded(self, factory: Callable[[], Any], methods: dict[str, Callable[..., Calls]]) -> Callable[[], Any]:
+    def _guarded(self, factory: Callable[[], Any], methods: dict[str, tuple]) -> Callable[[], Any]:
         """A port with the methods that are in the table, and no others."""
         return lru_cache(maxsize=1)(lambda: SimpleNamespace(**{
-            name: self._asking(getattr(factory(), name), calls) for name, calls in methods.items()}))
+            name: self._asking(getattr(factory(), name), *row) for name, row in methods.items()}))
 
-    def _asking(self, method: Callable, calls: Callable[..., Calls]) -> Callable:
+    def _asking(self, method: Callable, subjects: Callable[..., Iterable[str]], calls: Callable[[str], Calls]) -> Callable:
+        allowed: set[tuple[str, str]] = set()  # what is on an order's path is asked for once
+
         def call(*args: Any, **kwargs: Any) -> Any:
-            for service, operation, params in calls(*args, **kwargs):
-                self.check(service, operation, params)
+            name = self._function.name if self._function else ""
+            for subject in subjects(*args, **kwargs):
+                if (name, subject) not in allowed:
+                    for service, operation, params in calls(subject):
+                        self.check(service, operation, params)
+                    allowed.add((name, subject))
             return method(*args, **kwargs)
         return call
 
@@ -128,14 +136,17 @@ class Border:
             return once(method, connection_id, body)
         return post
 
-    def _connecting(self, password: Callable[[], str | None]) -> Callable[[], str | None]:
-        def ask() -> str | None:
-            if function := self._function:
+    def _signed_in(self, of_the_database: Callable[[], Any]) -> Callable[[], Any]:
+        allowed: set[str] = set()
+
+        def ask() -> Any:
+            if (function := self._function) and function.name not in allowed:
                 if function.reaches is None:
                     raise connection.DatabaseUnavailable(f"no connection to the database: {function.name} is not in the VPC")
                 if refused := self._refusal(function, "rds-db:connect", function.arns["database"], no_context):
                     raise connection.DatabaseUnavailable(f"no connection to the database: PAM authentication failed: {refused}")
-            return password()
+                allowed.add(function.name)
+            return of_the_database()
         return ask
 
 
@@ -193,52 +204,53 @@ def _leading(tables: dict[str, str], params: Params) -> list[dict[str, str]]:
     return found
 
 
-# --- what an embedded port's method would call in the cloud
+# --- what an embedded port's method would call in the cloud, for the queue or the market that it is about
 
-def _to_queues(messages: list[Any]) -> Calls:
-    return [("sqs", "SendMessage", {"QueueUrl": queue}) for queue in {message.queue for message in messages}]
-
-
-def _of_deliveries(operation: str) -> Callable[..., Calls]:
-    return lambda messages: [("sqs", operation, {"QueueUrl": queue}) for queue in {message.queue for message in messages}]
+def _queue(queue: str, **_: object) -> Iterable[str]:
+    return (queue,)
 
 
-def _to_queue(operation: str) -> Callable[..., Calls]:
-    return lambda queue, **_: (("sqs", operation, {"QueueUrl": queue}),)
+def _queues(messages: list[Any]) -> Iterable[str]:
+    return {message.queue for message in messages}
 
 
-def _of_journal(operation: str, part: str) -> Callable[..., Calls]:
-    return lambda *, market, **_: (("dynamodb", operation, {"TableName": os.environ["JOURNAL_TABLE"], part: {
-        "market": {"S": market}, "seq": {}} | ({"entry": {}} if part == "Item" else {})}),)
+def _market(*, market: str, **_: object) -> Iterable[str]:
+    return (market,)
 
 
-def _range_of_journal(*, market: str, **_: object) -> Calls:
-    return (("dynamodb", "Query", {"TableName": os.environ["JOURNAL_TABLE"], "KeyConditionExpression": "market = :0",
-                                   "ExpressionAttributeValues": {":0": {"S": market}}}),)
+def _sqs(operation: str) -> Callable[[str], Calls]:
+    return lambda queue: [("sqs", operation, {"QueueUrl": queue})]
 
 
-def _of_object(operation: str) -> Callable[..., Calls]:
-    def calls(*, market: str, seq: int, **_: object) -> Calls:
-        from exchange.adapters.aws.snapshots import object_key
-
-        return (("s3", operation, {"Bucket": os.environ["SNAPSHOT_BUCKET"], "Key": object_key(market, seq)}),)
-    return calls
+def _journal(operation: str, part: str, *attributes: str) -> Callable[[str], Calls]:
+    return lambda market: [("dynamodb", operation, {"TableName": os.environ["JOURNAL_TABLE"], part: {
+        "market": {"S": market}, **dict.fromkeys(attributes)}})]
 
 
-def _newest_object(*, market: str) -> Calls:
+def _journal_range(market: str) -> Calls:
+    return [("dynamodb", "Query", {"TableName": os.environ["JOURNAL_TABLE"], "KeyConditionExpression": "market = :0",
+                                   "ExpressionAttributeValues": {":0": {"S": market}}})]
+
+
+def _object(operation: str) -> Callable[[str], Calls]:
+    """Of any seq: all of a market's objects are in one folder."""
+    return lambda market: [("s3", operation, {"Bucket": os.environ["SNAPSHOT_BUCKET"], "Key": f"snapshots/{market}/0"})]
+
+
+def _newest_object(market: str) -> Calls:
     listing = {"Bucket": os.environ["SNAPSHOT_BUCKET"], "Prefix": f"snapshots/{market}/"}
-    return [("s3", "ListObjectsV2", listing), *_of_object("GetObject")(market=market, seq=0)]
+    return [("s3", "ListObjectsV2", listing), *_object("GetObject")(market)]
 
 
-PORTS: dict[str, dict[str, Callable[..., Calls]]] = {
+PORTS: dict[str, dict[str, tuple[Callable[..., Iterable[str]], Callable[[str], Calls]]]] = {
     "command_queue": {
-        "send": _to_queue("SendMessage"), "send_all": _to_queues, "send_hints": _to_queues,
-        "receive": _to_queue("ReceiveMessage"), "acknowledge": _of_deliveries("DeleteMessage"),
-        "release": _of_deliveries("ChangeMessageVisibility"), "depth": _to_queue("GetQueueAttributes"),
-        "identity": _to_queue("GetQueueAttributes")},
+        "send": (_queue, _sqs("SendMessage")), "send_all": (_queues, _sqs("SendMessage")),
+        "send_hints": (_queues, _sqs("SendMessage")), "receive": (_queue, _sqs("ReceiveMessage")),
+        "acknowledge": (_queues, _sqs("DeleteMessage")), "release": (_queues, _sqs("ChangeMessageVisibility")),
+        "depth": (_queue, _sqs("GetQueueAttributes")), "identity": (_queue, _sqs("GetQueueAttributes"))},
     "journal": {
-        "append": _of_journal("PutItem", "Item"), "get": _of_journal("GetItem", "Key"), "after": _range_of_journal,
-        "head": _range_of_journal},
+        "append": (_market, _journal("PutItem", "Item", "seq", "entry")), "get": (_market, _journal("GetItem", "Key", "seq")),
+        "after": (_market, _journal_range), "head": (_market, _journal_range)},
     "snapshot_store": {
-        "put": _of_object("PutObject"), "newest": _newest_object, "get": _of_object("GetObject")},
+        "put": (_market, _object("PutObject")), "newest": (_market, _newest_object), "get": (_market, _object("GetObject"))},
 }

@@ -41,7 +41,8 @@ def test_functions_are_in_the_vpc_exactly_when_they_use_what_lives_there(local_a
 
 
 def test_what_posts_to_connections_is_outside_the_vpc() -> None:
-    posting = [operation for operation in OPERATIONS if operation.uses & {Use.POST_TO_CONNECTIONS, Use.LOOK_FOR_CONNECTIONS}]
+    posting = [operation for operation in OPERATIONS
+               if operation.uses & {Use.POST_TO_CONNECTIONS, Use.END_CONNECTIONS, Use.LOOK_FOR_CONNECTIONS}]
     assert "feed_push" in [operation.name for operation in posting]
     assert [operation.name for operation in posting if operation.in_vpc] == []
 

@@ -2,7 +2,9 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -140,7 +142,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(botocore, "_INITIALIZERS", [])
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for module, name in ((ports, "command_queue"), (ports, "journal"), (ports, "snapshot_store"), (posts, "_once"),
-                         (connection, "password")):
+                         (connection, "password"), (connection, "connection")):
         monkeypatch.setattr(module, name, getattr(module, name))
     yield lambda *statements, **others: (made := border(*statements, **others)).install() or made
     for cached in (ports.command_queue, ports.journal, ports.snapshot_store):
@@ -184,6 +186,19 @@ def test_an_embedded_port_answers_whom_it_may(installed: Any) -> None:
     assert ports.snapshot_store() is ports.snapshot_store()
 
 
+def test_what_one_function_was_allowed_is_asked_again_for_another_and_for_another_market(installed: Any) -> None:
+    made = installed(allow(["s3:ListBucket", "s3:GetObject"], ["arn:aws:s3:::blobs", "arn:aws:s3:::blobs/snapshots/A/*"]))
+    functions = made._plan.functions
+    functions["g"] = replace(functions["f"], name="g", statements=[])
+    for name, market, may in (("f", "A", True), ("g", "A", False), ("f", "A", True), ("f", "B", False), ("g", "A", False)):
+        made.enter(name)
+        if may:
+            assert ports.snapshot_store().newest(market=market) is None
+        else:
+            with pytest.raises(ClientError, match=f"/{name} is not authorized"):
+                ports.snapshot_store().newest(market=market)
+
+
 def test_a_post_asks(installed: Any) -> None:
     feed = AWS("execute-api", "api/feed")
     installed(allow("execute-api:ManageConnections", f"{feed}/POST/@connections/*"), arns={"connections": feed})
@@ -205,6 +220,17 @@ def test_a_sign_in_to_the_database_asks(installed: Any) -> None:
         with pytest.raises(connection.DatabaseUnavailable, match=words):
             connection.connection()
         made.enter("")
+
+
+def test_a_connection_that_another_function_opened_is_asked_for_again(installed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection._local, "connection", SimpleNamespace(closed=False), raising=False)
+    user = AWS("rds-db", "dbuser:cluster/exchange")
+    made = installed(allow("rds-db:connect", user), reaches=[], arns={"database": user})
+    assert connection.once(lambda opened: opened) is connection._local.connection
+    made.enter("")
+    installed(reaches=[], arns={"database": user})
+    with pytest.raises(connection.DatabaseUnavailable, match="PAM authentication failed"):
+        connection.once(lambda opened: opened)
 
 
 def test_the_border_knows_which_function_runs() -> None:

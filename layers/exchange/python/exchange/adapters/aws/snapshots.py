@@ -6,7 +6,7 @@ from exchange.adapters.aws import answers
 _TOP = 10**19
 
 
-def object_key(market: str, seq: int) -> str:
+def _key(market: str, seq: int) -> str:
     return f"snapshots/{market}/{_TOP - seq:020}"
 
 
@@ -18,7 +18,7 @@ class S3Snapshots:
         self._client = client or answers.client("s3")
 
     def put(self, *, market: str, seq: int, blob: bytes) -> None:
-        self._client.put_object(Bucket=self._bucket, Key=object_key(market, seq), Body=blob)
+        self._client.put_object(Bucket=self._bucket, Key=_key(market, seq), Body=blob)
 
     def newest(self, *, market: str) -> tuple[int, bytes] | None:
         listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"snapshots/{market}/", MaxKeys=1)
@@ -30,6 +30,6 @@ class S3Snapshots:
 
     def get(self, *, market: str, seq: int) -> bytes | None:
         try:
-            return self._client.get_object(Bucket=self._bucket, Key=object_key(market, seq))["Body"].read()
+            return self._client.get_object(Bucket=self._bucket, Key=_key(market, seq))["Body"].read()
         except self._client.exceptions.NoSuchKey:
             return None
