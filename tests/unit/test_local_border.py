@@ -1,6 +1,6 @@
 """The border between a function and AWS's services: what a call asks for, and how a refusal comes back to the caller."""
 
-import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from local.worker import Handlers
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*(ROOT / "layers" / "exchange" / "python" / "exchange").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+CALLED, CLIENT_OF = re.compile(r"\.(\w+)\("), re.compile(r"\bclient\(\s*\"([\w-]+)\"")
 AWS = "arn:aws:{}:us-east-1:000000000000:{}".format
 QUEUES = "https://sqs.us-east-1.amazonaws.com/000000000000/"
 JOURNAL, STATUS, KEYS = (AWS("dynamodb", f"table/{name}") for name in ("journal", "status", "api-keys"))
@@ -261,21 +262,15 @@ def test_every_operation_of_the_table_exists() -> None:
 
 
 def test_every_operation_that_the_code_calls_is_in_the_table() -> None:
-    """Read from the sources: who makes a client of a service, and which of its methods are called somewhere; and the methods of
-    pynamodb's models where a table is used."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
-    called = {node.func.attr for tree in trees for node in ast.walk(tree)
-              if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
-    services = {node.args[0].value for tree in trees for node in ast.walk(tree)
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("answers.client", "boto3.client", "client")
-                and node.args and isinstance(node.args[0], ast.Constant)}
+    """Read from the sources: the services that clients are made of, which of their operations are called by name anywhere, and
+    the methods of pynamodb's models where there is a table."""
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES]
+    called = {name for text in texts for name in CALLED.findall(text)}
+    services = {name for text in texts for name in CLIENT_OF.findall(text)}
     assert services == (ACTIONS.keys() - {"dynamodb"}) | {"rds"}  # which only signs a token
     session = botocore.session.Session()
     for service in services - {"rds"}:
         names = {xform_name(name): name for name in session.get_service_model(service).operation_names}
         assert {names[method] for method in called & names.keys()} <= ACTIONS[service].keys(), service
-    models = [tree for tree in trees if any(isinstance(node, ast.ImportFrom) and node.module == "exchange.adapters.aws.tables"
-                                            for node in ast.walk(tree))]
-    on_models = {node.func.attr for tree in models for node in ast.walk(tree)
-                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    on_models = {name for text in texts if "from exchange.adapters.aws.tables import" in text for name in CALLED.findall(text)}
     assert {MODEL_CALLS[method] for method in on_models & MODEL_CALLS.keys()} == ACTIONS["dynamodb"].keys()
