@@ -103,6 +103,10 @@ fuzz: setup core-tools ## fuzz the C core under sanitizers, each entry point for
 soak: setup ## the C core against the naive core on ever new streams, for SECONDS=60
 	@$(PY) -m tests.core.soak --seconds $(SECONDS) $(ARGS)
 
+.PHONY: keep-core
+keep-core: setup ## keep the core as it is, before its rules change (docs/OPERATIONS.md)
+	@$(PY) -m matching_core.keep
+
 .PHONY: soak-ledger
 soak-ledger: setup ## random sequences of all that can happen to the ledger, for SECONDS=60
 	@LEDGER_SOAK_S=$(SECONDS) $(PY) -m pytest tests/unit/test_ledger_machine.py -q $(ARGS)
