@@ -18,8 +18,8 @@ from bench.exchange import RunningExchange as Exchange
 
 HERE = Path(__file__).parent
 # What takes longest comes first, so that no worker is left alone with it at the end; then the files on the shared exchange.
-LONG = ("test_screen", "test_local_runtime", "test_faults", "test_order_flow", "test_api_examples", "test_deployed",
-        "test_hostile")
+LONG = ("test_screen", "test_local_runtime", "test_faults", "test_stalls", "test_order_flow", "test_api_examples",
+        "test_deployed", "test_hostile")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
