@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from e2e.conftest import Exchange
+from e2e.waiting import eventually
 
 from local.addresses import REPOSITORY
 
@@ -90,5 +91,4 @@ def test_a_start_that_nobody_watches_ends_and_leaves_nothing_behind(tmp_path: Pa
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
     run = json.loads((data / "run.json").read_text())
     assert run["state"] == "failed" and not run["pids"]
-    held = subprocess.run(["pgrep", "-f", str(data)], capture_output=True, text=True).stdout.split()
-    assert not held, held
+    eventually(lambda: not subprocess.run(["pgrep", "-f", str(data)], capture_output=True, text=True).stdout.split())
