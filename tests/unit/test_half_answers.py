@@ -22,6 +22,8 @@ from exchange.faults import RetryableFault
 from local import user
 from local.addresses import Run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0" * 32
 TABLES = {api_keys._Row: "keys", api_keys._Owner: "keys", custody_secret._Row: "keys", market_status._Row: "status",
