@@ -37,7 +37,7 @@ class Connection {
   private readonly watchers = new Set<() => void>();
   private attempts = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private heardAt = 0;
+  private heardAt = 0; // by a clock that nobody puts right
   private heartbeats = false;
   private clockOffsetMs = 0;
   private health: Health = { state: "connecting", lagMs: null, attempts: 0 };
@@ -109,9 +109,9 @@ class Connection {
     const socket = new WebSocket(config().feed);
     this.socket = socket;
     socket.onopen = () => {
-      this.heardAt = Date.now();
+      this.heardAt = performance.now();
       this.heartbeats = false;
-      void this.send("subscribe", this.channels.opened(Date.now()));
+      void this.send("subscribe", this.channels.opened(performance.now()));
     };
     socket.onmessage = (event) => {
       if (socket !== this.socket) return;
@@ -132,7 +132,7 @@ class Connection {
   }
 
   private ask(keys: string[]): void {
-    for (const key of keys) this.channels.sent(key, Date.now());
+    for (const key of keys) this.channels.sent(key, performance.now());
     void this.send("subscribe", keys);
   }
 
@@ -161,8 +161,7 @@ class Connection {
   }
 
   private take(message: FeedMessage): void {
-    const now = Date.now();
-    this.heardAt = now;
+    this.heardAt = performance.now();
     this.attempts = 0;
     if (message.type === "heartbeat") this.heartbeats = true;
     if (message.type === "subscriptions") this.channels.told(message.channels as Parameters<Channels["told"]>[0]);
@@ -180,9 +179,9 @@ class Connection {
 
   private check(): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.ask(this.channels.due(Date.now()));
+    this.ask(this.channels.due(performance.now()));
     if (!this.heartbeats) return;
-    const silentMs = Date.now() - this.heardAt;
+    const silentMs = performance.now() - this.heardAt;
     if (silentMs > GIVE_UP_AFTER_MS) this.drop();
     else if (silentMs > STALE_AFTER_MS && this.health.state === "live") this.tell({ ...this.health, state: "stale" });
   }

@@ -6,7 +6,7 @@ Every replayed entry is checked: it chains to the one before (I4), and the core 
 state hash again (I5). A difference is a broken invariant, never something to carry on from.
 
 Where the rules changed between two entries, the book goes over to the newer core, by a snapshot: each entry is replayed by the
-rules that it was matched by (docs/adr/0025).
+rules that it was matched by (docs/adr/0026).
 
 Used by the engine, which appends behind it, by the snapshot function and by the audits.
 """
