@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import psycopg
 
 from bench.client import Key
 from local.addresses import REPOSITORY, DataFolder, Run
+from local.servers import socket_folder
 from local.user import call, draw, make_key, sign_in, sign_up
 
 PASSWORD = "Correct-horse-1-battery"
@@ -70,6 +72,7 @@ class RunningExchange:
             self.process.wait()
             self.process.stdin.close()
             self.process.stderr.close()
+            shutil.rmtree(socket_folder(self.data.resolve()), ignore_errors=True)
 
     # --- processes
 

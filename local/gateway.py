@@ -41,9 +41,9 @@ class Gateway:
 
     def __init__(self, plan: Plan, *, plan_file: Path, logs: Path, workers: int, emulator_url: str) -> None:
         self._plan = plan
-        routed = sorted({route.function for api in plan.apis for route in api.routes})
+        called = sorted({route.function for api in plan.apis for route in api.routes} | {*plan.triggers})
         self._invoker = Invoker(plan.functions, plan_file=plan_file, log=logs / "workers.log", size=workers,
-                                patience_s=PATIENCE_S, hangs_s=HANGS_S, preload=routed)
+                                patience_s=PATIENCE_S, hangs_s=HANGS_S, preload=called)
         # Scheduled functions, some of them long, must never stand before a client's request, nor take its processor.
         self._background = Invoker(plan.functions, plan_file=plan_file, log=logs / "background.log", size=4,
                                    niceness=BACKGROUND_NICENESS, preload=sorted({each.function for each in plan.schedules}))
@@ -63,8 +63,12 @@ class Gateway:
                 screen = Screen.read(self._plan.screen) if api.door == "application" else None
                 door = HttpDoor(api, invoker=self._invoker, jwt=self._jwt, host=host, screen=screen)
                 await self._listen(partial(PlainRequests, door, HttpServer(door.handle)), listener)
-        internal = InternalDoor(connections=self._websocket, invoker=self._background, health=self._health)
+        internal = InternalDoor(connections=self._websocket, invoker_of=self._invoker_of, health=self._health)
         await self._listen(internal, listeners["internal"])
+
+    def _invoker_of(self, function: str) -> Invoker:
+        """For a function that is invoked by its name: who signs up waits for the pool's triggers, nobody for the others."""
+        return self._invoker if function in self._plan.triggers else self._background
 
     async def _listen(self, server: Callable[[], asyncio.Protocol], listener: socket.socket) -> None:
         self._servers.append(await asyncio.get_running_loop().create_server(server, sock=listener, backlog=1024))

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from local.http_door import MAX_HEADER_BYTES, HttpServer, error
-from local.invoker import InvocationFailed, Invoker
+from local.invoker import InvocationFailed, Invoker, Overloaded
 from local.template import function_name
 
 MAX_MESSAGE_BYTES = 128 * 1024
@@ -60,9 +60,9 @@ class InternalDoor:
     """`handle` is an aiohttp low-level handler; called as a function it makes the protocol of a new connection, as
     `create_server` wants it."""
 
-    def __init__(self, *, connections: Connections, invoker: Invoker, health: Callable[[], Any]) -> None:
+    def __init__(self, *, connections: Connections, invoker_of: Callable[[str], Invoker], health: Callable[[], Any]) -> None:
         self._connections = connections
-        self._invoker = invoker
+        self._invoker_of = invoker_of
         self._health = health
         # A body a little too long is to be refused by its own words.
         self._server = HttpServer(self.handle, max_body_bytes=MAX_MESSAGE_BYTES * 64)
@@ -83,13 +83,15 @@ class InternalDoor:
             name = function_name(path.removeprefix("/2015-03-31/functions/").removesuffix("/invocations"))
             try:
                 event = orjson.loads(await request.read() or b"{}")
-                return web.Response(body=orjson.dumps(await self._invoker.invoke(name, event)),
+                return web.Response(body=orjson.dumps(await self._invoker_of(name).invoke(name, event)),
                                     content_type="application/json")
             except InvocationFailed as failed:
                 return web.Response(body=orjson.dumps({"errorMessage": str(failed)}), content_type="application/json",
                                     headers={"X-Amz-Function-Error": "Unhandled"})
             except KeyError:
                 return error(404, f"Function not found: {name}", "internal")
+            except Overloaded:
+                return error(503, "Service Unavailable", "internal")
         if path == "/health":
             return web.Response(body=orjson.dumps(self._health()), content_type="application/json")
         return error(404, "Not Found", "internal")

@@ -98,6 +98,7 @@ class Plan:
     queues: list[QueuePlan] = field(default_factory=list)
     mappings: list[MappingPlan] = field(default_factory=list)
     schedules: list[SchedulePlan] = field(default_factory=list)
+    triggers: list[str] = field(default_factory=list)  # functions that the user pool calls, while somebody waits
     tables: dict[str, str] = field(default_factory=dict)
     policies: list[dict[str, Any]] = field(default_factory=list)
     user_pool_id: str = ""
@@ -119,8 +120,9 @@ def read_plan(path: Path) -> Plan:
         functions={name: FunctionPlan(**row) for name, row in raw["functions"].items()},
         apis=[ApiPlan(**{**row, "routes": [RoutePlan(**route) for route in row["routes"]]}) for row in raw["apis"]],
         queues=[QueuePlan(**row) for row in raw["queues"]], mappings=[MappingPlan(**row) for row in raw["mappings"]],
-        schedules=[SchedulePlan(**row) for row in raw["schedules"]], tables=raw["tables"], policies=raw["policies"],
-        user_pool_id=raw["user_pool_id"], user_pool_client_id=raw["user_pool_client_id"], screen=raw["screen"])
+        schedules=[SchedulePlan(**row) for row in raw["schedules"]], triggers=raw["triggers"], tables=raw["tables"],
+        policies=raw["policies"], user_pool_id=raw["user_pool_id"], user_pool_client_id=raw["user_pool_client_id"],
+        screen=raw["screen"])
 
 
 def door_of(assembly: Assembly, api: Resource) -> str:
@@ -139,6 +141,8 @@ def make_plan(assembly: Assembly, resources: "Resources", *, overrides: dict[str
     _mappings(plan, assembly)
     _apis(plan, assembly, resources)
     _schedules(plan, assembly)
+    for pool in assembly.of_type("AWS::Cognito::UserPool"):
+        plan.triggers += [_known(plan, arn, pool.key) for arn in assembly.property_of(pool, "LambdaConfig", {}).values()]
     for kind, attribute in (("AWS::Cognito::UserPool", "user_pool_id"),
                             ("AWS::Cognito::UserPoolClient", "user_pool_client_id")):
         found = list(assembly.of_type(kind))

@@ -62,7 +62,7 @@ class Postgres:
     def __init__(self, folder: Path, logs: Path) -> None:
         self._data = folder / "postgres"
         self._log = logs / "postgres.log"
-        self._sockets = _socket_folder(folder)
+        self._sockets = socket_folder(folder)
         self.admin_dsn = f"host={self._sockets} port=5432 user=postgres dbname=postgres"
         self.dsn = f"host={self._sockets} port=5432 user={DATABASE} dbname={DATABASE}"
 
@@ -142,7 +142,7 @@ class Postgres:
                 connection.execute(f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
 
 
-def _socket_folder(folder: Path) -> Path:
+def socket_folder(folder: Path) -> Path:
     """Beside the data, or below a temporary folder where a unix socket's path would be too long, or would have to be quoted:
     it stands in connection strings, URLs, and PostgreSQL's own setting, which is a list."""
     name = f"lambda-exchange-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
@@ -160,7 +160,7 @@ class Valkey:
     def __init__(self, folder: Path, logs: Path) -> None:
         self._data = folder / "valkey"
         self._log = logs / "valkey.log"
-        self._sockets = _socket_folder(folder)
+        self._sockets = socket_folder(folder)
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
         # For the functions: two thirds of what the loopback interface costs on either side.

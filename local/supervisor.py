@@ -29,7 +29,7 @@ from local.demo.accounts import NEWCOMER, DemoAccounts
 from local.plan import Plan
 from local.processes import Child, ReadyPipe, python
 from local.progress import Progress, warn
-from local.servers import Emulator, NotReady, Postgres, Valkey
+from local.servers import Emulator, NotReady, Postgres, Valkey, socket_folder
 
 # Lived shorter than this: it died of starting. So often in a row: it will not get better by itself.
 SHORT_LIFE_S = 2.0
@@ -358,3 +358,4 @@ class Supervisor:
         second = [part for part in self._parts if part.name not in (*servers, "gateway", "demo")]
         for group in (clients, first, second, [part for part in self._parts if part.name in servers]):
             await asyncio.gather(*(part.stop(15) for part in group))
+        shutil.rmtree(socket_folder(self._folder.path), ignore_errors=True)  # it may stand in a folder of everybody's

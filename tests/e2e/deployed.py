@@ -62,6 +62,7 @@ class Deployed:
         self._spawn("ministack", [str(ROOT / ".venv-ministack" / "bin" / "ministack")], {
             "GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "localhost",
             "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "PERSIST_STATE": "0", "TMPDIR": str(self._folder),
+            "STATE_DIR": str(self._folder / "state"),
             # What the functions inherit: nothing that a real function would not have.
             "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"})
         self._until_ready()

@@ -65,7 +65,9 @@ HANDLERS = {
                 return {"statusCode": 200, "body": str(error)}
     """,
     "auth_confirm_sandbox_user": """
+        import os
         def lambda_handler(event, context):
+            assert os.nice(0) < 19, "somebody waits for this, who does not wait for what runs in the background"
             event["response"]["autoConfirmUser"] = True
             return event
     """,

@@ -26,7 +26,9 @@ def local(exchange: Exchange | Path, *arguments: str) -> subprocess.CompletedPro
 def test_a_user_again(exchange: Exchange) -> None:
     """Again with the password: another token and key of the same user, whom the faucet has given all it gives."""
     email = f"{uuid4().hex[:12]}@example.com"
-    first = json.loads(local(exchange, "user", "--email", email, "--faucet").stdout)
+    made = local(exchange, "user", "--email", email, "--faucet")
+    assert made.returncode == 0, made.stderr
+    first = json.loads(made.stdout)
     assert first["faucet"]["USD"] and first["email"] == email
     again = local(exchange, "user", "--email", email, "--faucet")
     assert again.returncode == 1 and f"There is a user {email}" in again.stderr and "PASSWORD=" in again.stderr

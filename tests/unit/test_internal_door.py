@@ -39,7 +39,7 @@ def on_the_port(talk):
     """Runs `talk(port, asked)` on an internal door."""
     async def run() -> None:
         asked = Asked()
-        door = InternalDoor(connections=asked, invoker=None, health=lambda: {"pid": 1})
+        door = InternalDoor(connections=asked, invoker_of=None, health=lambda: {"pid": 1})
         async with listening(door) as port:
             await talk(port, asked)
     asyncio.run(run())
@@ -143,7 +143,7 @@ def in_the_exchange(talk, monkeypatch, **limits):
     """Runs `talk(door, session, url)` with both doors up; posts go to them."""
     async def run() -> None:
         door = WebSocketDoor(ApiPlan("api", "websocket", selection="$request.body.type"), invoker=None, limits=Limits(**limits))
-        internal = InternalDoor(connections=door, invoker=None, health=dict)
+        internal = InternalDoor(connections=door, invoker_of=None, health=dict)
         async with (listening(HttpServer(door.handle)) as public, listening(internal) as port,
                     aiohttp.ClientSession() as session):
             for name, value in {"CONNECTIONS_ENDPOINT": f"http://127.0.0.1:{port}/feed", "AWS_ACCESS_KEY_ID": "x",
