@@ -10,6 +10,7 @@ What measures by the clock is marked `alone` and runs after them. An exchange st
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not item.path.is_relative_to(HERE)] + mine
 
 
-@pytest.fixture(scope="session")
-def exchange() -> Iterator[Exchange]:
-    """The session's exchange."""
+@contextmanager
+def whole_exchange() -> Iterator[Exchange]:
+    """An exchange that its tests leave whole: it stops by itself when it is told to."""
     folder = Path(tempfile.mkdtemp(prefix="exchange-"))
     running = Exchange(folder)
     try:
@@ -45,6 +46,13 @@ def exchange() -> Iterator[Exchange]:
     finally:
         running.kill_all()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Iterator[Exchange]:
+    """The session's exchange."""
+    with whole_exchange() as running:
+        yield running
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ need the part goes on, and afterwards all is as if nothing had been."""
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from typing import NamedTuple
 
 import aiohttp
 import pytest
-from e2e.conftest import Exchange
+from e2e.conftest import Exchange, whole_exchange
 from e2e.flow import FeedBook, check_feed, unsettled
 from e2e.test_faults import FUNDS, check_nothing_lost, flow_with
 from e2e.test_hostile import Listener, invoke
@@ -32,15 +30,8 @@ ANSWERED_WITHIN_S = 15 + 10 + 3
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[Exchange]:
     """One for the tests of this file."""
-    folder = Path(tempfile.mkdtemp(prefix="exchange-"))
-    running = Exchange(folder)
-    try:
-        running.start()
+    with whole_exchange() as running:
         yield running
-        assert running.stop() == 0, running.process.stderr.read()
-    finally:
-        running.kill_all()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
