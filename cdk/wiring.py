@@ -107,6 +107,7 @@ class Wiring:
         r = self.resources
         send = "sqs:SendMessage"
         settle, feed, push = r.queues.settle.queue, r.queues.feed.queue, r.queues.push.queue
+        folder = f"snapshots/{market or '*'}/"
         match use:
             case Use.DATABASE:
                 return [_allow(["rds-db:connect"], [r.database_user_arn])]
@@ -128,11 +129,10 @@ class Wiring:
                 return [_allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [r.journal.table_arn],
                                {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [market]}})]
             case Use.READ_SNAPSHOTS:
-                folder = f"snapshots/{market or '*'}/"
                 return [_allow(["s3:GetObject"], [r.snapshots.arn_for_objects(f"{folder}*")]),
                         _allow(["s3:ListBucket"], [r.snapshots.bucket_arn], {"StringLike": {"s3:prefix": folder}})]
             case Use.WRITE_SNAPSHOTS:
-                return [_allow(["s3:PutObject"], [r.snapshots.arn_for_objects(f"snapshots/{market or '*'}/*")])]
+                return [_allow(["s3:PutObject"], [r.snapshots.arn_for_objects(f"{folder}*")])]
             case Use.READ_STATUS:
                 return [_allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [r.market_status.table_arn])]
             case Use.WRITE_STATUS:

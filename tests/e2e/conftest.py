@@ -35,10 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @contextmanager
-def whole_exchange() -> Iterator[Exchange]:
+def whole_exchange(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Exchange]:
     """An exchange that its tests leave whole: it stops by itself when it is told to."""
     folder = Path(tempfile.mkdtemp(prefix="exchange-"))
-    running = Exchange(folder)
+    running = Exchange(folder, *arguments, environment=environment)
     try:
         running.start()
         yield running

@@ -22,7 +22,7 @@ import aiohttp
 import psutil
 import psycopg
 import pytest
-from e2e.conftest import Exchange
+from e2e.conftest import Exchange, whole_exchange
 from e2e.waiting import eventually
 
 from bench.exchange import PASSWORD
@@ -123,16 +123,11 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runtime(handlers: Path, tmp_path_factory: pytest.TempPathFactory):
+def runtime(handlers: Path):
     """A runtime for the tests that leave it whole."""
-    running = Exchange(tmp_path_factory.mktemp("runtime"), "--functions", str(handlers),
-                       environment={"LOCAL_WEBSOCKET_IDLE_S": "4", "LOCAL_WEBSOCKET_BUFFER_BYTES": "200000"})
-    try:
-        running.start()
+    limits = {"LOCAL_WEBSOCKET_IDLE_S": "4", "LOCAL_WEBSOCKET_BUFFER_BYTES": "200000"}
+    with whole_exchange("--functions", str(handlers), environment=limits) as running:
         yield running
-        assert running.stop() == 0, running.process.stderr.read()
-    finally:
-        running.kill_all()
 
 
 def answer_of(url: str, **options) -> tuple[int, dict, dict]:

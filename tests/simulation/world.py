@@ -10,6 +10,7 @@ from uuid import UUID
 from simulation.fakes import FakeJournal, FakeQueue, FakeSnapshots, Faults, Killed
 
 import matching_core
+from exchange.adapters.core import core_of
 from exchange.commands import (
     POST_ONLY,
     STOP_ENTRY,
@@ -32,9 +33,7 @@ from exchange.replica import BookReplica, Core
 
 MARKET = "BTC-USD"
 COMMANDS, SETTLE, FEED = "commands-BTC-USD.fifo", "settle.fifo", "feed.fifo"
-CORE = Core(create=lambda: matching_core.Book.create(orders=16), restore=matching_core.Book.restore,
-            version=matching_core.CORE_VERSION, damaged=matching_core.DamagedSnapshot,
-            events_full=matching_core.EventsFull)
+CORE = core_of(matching_core, 16)
 
 
 def is_published(event: Event) -> bool:

@@ -103,7 +103,7 @@ def _runs(market: str, cursor: tuple[int, bytes], pending: list[bytes]) -> Itera
         try:
             entry = decode_entry(raw)
             check_follows(entry, market=market, seq=seq, prev_hash=last_hash)
-            check_core(entry.core_version, CORES, entry.name)
+            check_core(entry.core_version, CORES, entry)
         except Exception:
             if run:
                 yield run

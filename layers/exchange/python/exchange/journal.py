@@ -89,8 +89,7 @@ class JournalEntry:
     def hash(self) -> bytes:
         return self.encoded[-HASH_SIZE:]
 
-    @property
-    def name(self) -> str:
+    def __str__(self) -> str:
         """As messages call it."""
         return f"{self.market}: entry {self.seq}"
 
@@ -133,7 +132,7 @@ def check_follows(entry: JournalEntry, *, market: str, seq: int, prev_hash: byte
         raise JournalBroken(f"{market}: entry {entry.seq} does not chain to entry {seq}")
 
 
-def check_core(version: int, known: Sequence[int], what: str) -> None:
+def check_core(version: int, known: Sequence[int], what: object) -> None:
     """Raises NewerCore or OlderCore unless `what`, an entry or a snapshot, is by a core that is known here, the newest last."""
     if version in known:
         return

@@ -57,7 +57,7 @@ class JournalAudit:
         try:
             entry = decode_entry(raw)
             check_follows(entry, market=self.market, seq=at.seq, prev_hash=at.hash)
-            self.replica.core.of(entry.core_version, entry.name)
+            self.replica.core.of(entry.core_version, entry)
         except JournalBroken as broken:
             return [self._finding("I4", f"journal entry {at.seq + 1}", str(broken))]
         if self.naive is not None and self.naive.rules.version != entry.core_version:

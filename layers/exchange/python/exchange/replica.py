@@ -60,7 +60,7 @@ class Core:
     # The core of the rules before these, loaded when an entry needs it: `restore` takes over its books.
     older: "Callable[[], Core] | None" = None
 
-    def of(self, version: int, what: str) -> "Core":
+    def of(self, version: int, what: object) -> "Core":
         """This core, or the older one of this version, that `what` is by. Raises NewerCore and OlderCore."""
         core, known = self, [self.version]
         while core.version > version and core.older is not None:
@@ -160,7 +160,7 @@ class BookReplica:
     def replay(self, entry: JournalEntry) -> None:
         """Applies the next entry. Raises JournalBroken where it is not that, or replaying it gives something else."""
         check_follows(entry, market=self.market, seq=self.position.seq, prev_hash=self.position.hash)
-        self.go_over(self.core.of(entry.core_version, entry.name))
+        self.go_over(self.core.of(entry.core_version, entry))
         events = self.book.apply(entry.at_ms, entry.commands, MAX_EVENT_BYTES)
         if events != entry.events or self.book.state_hash() != entry.state_hash:
             raise JournalBroken(f"{self.market}: replaying entry {entry.seq} does not give its events and state hash")

@@ -59,7 +59,7 @@ class CandleRecorder:
             for raw in page:
                 entry = decode_entry(raw)
                 check_follows(entry, market=market, seq=seq, prev_hash=hash_)
-                check_core(entry.core_version, CORES, entry.name)
+                check_core(entry.core_version, CORES, entry)
                 add_trades(candles, entry)
                 seq, hash_ = entry.seq, entry.hash
             self._store.save(market, after=after, seq=seq, hash_=hash_, candles=candles)
