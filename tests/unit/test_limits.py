@@ -5,6 +5,7 @@ import time
 import pytest
 import redis
 
+from exchange.adapters.pause import Pause
 from exchange.adapters.redis import buckets
 from exchange.api import limits
 from exchange.api.errors import RateLimited
@@ -19,7 +20,7 @@ def counted(monkeypatch):
     """The limits are on and nobody has used any."""
     monkeypatch.setenv("RATE_LIMITS", SLOW)
     monkeypatch.setattr(limits, "_local", LocalBuckets())
-    monkeypatch.setattr(limits, "_pause_until_s", 0.0)
+    monkeypatch.setattr(limits, "_left_alone", Pause(2))
     yield monkeypatch
     buckets.close()
 
@@ -106,8 +107,8 @@ def test_without_redis_the_process_counts_and_nothing_fails(counted, redis_url, 
     assert [limits.take("private", 1)["ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
     with pytest.raises(RateLimited):
         limits.take("private", 1)
-    assert limits._pause_until_s > time.monotonic()
-    monkeypatch.setattr(limits, "_pause_until_s", 0.0)
+    assert limits._left_alone.lasts
+    monkeypatch.setattr(limits, "_left_alone", Pause(2))
     monkeypatch.setenv("REDIS_URL", redis_url)
     assert limits.take("private", 1)["ratelimit-remaining"] == "0"  # what Redis remembers
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from exchange.adapters.pause import Pause
 from exchange.adapters.redis import buckets, connection, node
 from exchange.adapters.redis.market_views import MarketViews
 from exchange.adapters.redis.view_store import RedisViewStore
@@ -57,7 +58,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsEnd]:
 @pytest.fixture
 def cloud(cluster: TlsEnd, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.RedisCluster]:
     """The complete client; REDIS_URL points at the cluster."""
-    monkeypatch.setattr(connection, "_left_alone_until_s", 0.0)
+    monkeypatch.setattr(connection, "_left_alone", Pause(2))
     monkeypatch.setenv("REDIS_URL", f"rediss://127.0.0.1:{cluster.port}")
     connection.client.cache_clear()
     client = connection.client()
@@ -166,6 +167,6 @@ def test_a_cache_that_hangs_is_not_waited_for_long(cloud: redis.RedisCluster, cl
         assert took_s(lambda: store.forget(MARKET)) < 4.5
     finally:
         cluster.hangs = False
-    monkeypatch.setattr(connection, "_left_alone_until_s", 0.0)
+    monkeypatch.setattr(connection, "_left_alone", Pause(2))
     publisher.handle(MARKET, [json.loads(nudge(world.run(*world.random_batch(rng, 3))))])
     assert views.book(MARKET, 2).sequence == world.book.sequence

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -14,11 +15,12 @@ from pynamodb.exceptions import PynamoDBException, UpdateError
 
 from cdk.operations import OPERATIONS
 from exchange import adapters
-from exchange.adapters import api_keys, connections, custody_secret, market_status
+from exchange.adapters import api_keys, connections, custody_secret, market_status, pause
 from exchange.adapters.aws import answers, posts, tables
 from exchange.adapters.aws.journal import DynamoJournal, journal_model
 from exchange.adapters.aws.queue import SqsQueue
 from exchange.adapters.aws.snapshots import S3Snapshots
+from exchange.adapters.pause import Pause
 from exchange.adapters.postgres import connection as database
 from exchange.adapters.redis import buckets
 from exchange.adapters.redis import connection as views
@@ -150,12 +152,28 @@ def test_a_post_that_is_not_taken_is_waited_for_once(silent: Silent, monkeypatch
     assert silent.connections == 1
 
 
+# --- who is left alone
+
+def test_a_pause_lasts_from_its_latest_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now_s=0.5)
+    monkeypatch.setattr(pause, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    made = Pause(2)
+    assert not made.lasts, "nothing has failed yet"
+    made.begin()
+    for now_s, begins, lasts in ((2.4, False, True), (2.5, False, False), (3, True, True), (4, True, True), (5.9, False, True),
+                                 (6, False, False)):
+        clock.now_s = now_s
+        if begins:
+            made.begin()
+        assert made.lasts is lasts, now_s
+
+
 # --- Redis
 
 @pytest.fixture
 def hung_redis(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{silent.port}/0")
-    monkeypatch.setattr(views, "_left_alone_until_s", 0.0)
+    monkeypatch.setattr(views, "_left_alone", Pause(2))
     close("views")
     buckets.close()
     yield silent
@@ -165,7 +183,7 @@ def hung_redis(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sile
 
 def test_a_hung_redis_is_waited_for_once_and_left_alone(hung_redis: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "READ_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(views, "LEFT_ALONE_S", 0.3)
+    monkeypatch.setattr(views, "_left_alone", Pause(0.3))
     assert 0.1 < took_s(lambda: views.read([("LLEN", "a")]), views.ViewsUnavailable) < 1
     assert took_s(lambda: views.read([("LLEN", "a")]), views.ViewsUnavailable) < 0.1
     assert hung_redis.connections == 1
@@ -198,7 +216,7 @@ def test_a_hung_bucket_is_waited_for_once(hung_redis: Silent) -> None:
 
 @pytest.fixture
 def no_connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(database, "_left_alone_until_s", 0.0)
+    monkeypatch.setattr(database, "_left_alone", Pause(2))
     database.close()
     yield
     database.close()
@@ -211,7 +229,7 @@ def test_a_database_that_hangs_when_it_is_connected_to(silent: Silent, no_connec
     assert took_s(lambda: database.repeatable(lambda _: 1), database.DatabaseTooSlow) < 3.5
     assert took_s(lambda: database.once(lambda _: 1), database.DatabaseTooSlow) < 0.5
     assert silent.connections == 1, "a second try would wait as long"
-    monkeypatch.setattr(database, "_left_alone_until_s", time.monotonic())
+    monkeypatch.setattr(database, "_left_alone", Pause(2))
     assert took_s(lambda: database.once(lambda _: 1), database.DatabaseTooSlow) > 1, "asked again"
 
 

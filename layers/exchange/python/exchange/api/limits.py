@@ -19,9 +19,9 @@ import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from exchange.adapters.pause import Pause
 from exchange.api.errors import RateLimited
 
-PAUSE_S = 2.0  # how long Redis is left alone after it failed
 BUCKETS_KEPT = 10_000
 
 
@@ -79,7 +79,7 @@ class LocalBuckets:
 
 
 _local = LocalBuckets()
-_pause_until_s = 0.0
+_left_alone = Pause(2.0)  # Redis, after it failed
 
 
 @lru_cache(maxsize=4)
@@ -115,12 +115,11 @@ def address_of(source_ip: str) -> str:
 
 
 def _take(key: str, limit: Limit, cost: int) -> tuple[bool, int]:
-    global _pause_until_s
-    if "REDIS_URL" in os.environ and time.monotonic() >= _pause_until_s:
+    if "REDIS_URL" in os.environ and not _left_alone.lasts:
         from exchange.adapters.redis.buckets import BucketsUnavailable, take_shared
 
         try:
             return take_shared(key, limit.interval_us, limit.capacity_us, cost)
         except BucketsUnavailable:
-            _pause_until_s = time.monotonic() + PAUSE_S
+            _left_alone.begin()
     return _local.take(key, limit, cost)

@@ -10,7 +10,6 @@ UNACKNOWLEDGED_MS, not by the kernel's quarter of an hour; one that takes a stat
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from exchange.adapters.pause import Pause
 from exchange.api.errors import BadRequest
 from exchange.faults import RetryableFault
 
@@ -27,14 +27,13 @@ STATEMENT_TIMEOUT_MS = 8_000
 UNACKNOWLEDGED_MS = 4_000
 CONNECT_TIMEOUT_S = 3
 # After a server that could not be connected to in time: who asks meanwhile is told at once.
-LEFT_ALONE_S = 2.0
+_left_alone = Pause(2.0)
 
 # ISO 8601 in UTC with six fraction digits, made by the database so that no row is parsed only to be printed again.
 ISO_TIME = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 T = TypeVar("T")
 _local = threading.local()
-_left_alone_until_s = 0.0
 
 
 class DatabaseUnavailable(RetryableFault):
@@ -113,8 +112,7 @@ def _run(work: Callable[[psycopg.Connection], T]) -> T:
 
 
 def _connect() -> psycopg.Connection:
-    global _left_alone_until_s
-    if time.monotonic() < _left_alone_until_s:
+    if _left_alone.lasts:
         raise DatabaseTooSlow("the database could not be connected to in time a moment ago")
     extra = {} if (secret := password()) is None else {"password": secret, "sslmode": "require"}
     try:
@@ -122,7 +120,7 @@ def _connect() -> psycopg.Connection:
                                tcp_user_timeout=UNACKNOWLEDGED_MS, **extra)
         made.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT_MS)))
     except psycopg.errors.ConnectionTimeout as error:
-        _left_alone_until_s = time.monotonic() + LEFT_ALONE_S
+        _left_alone.begin()
         raise DatabaseTooSlow(f"no connection to the database: {error}") from error
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"no connection to the database: {error}") from error

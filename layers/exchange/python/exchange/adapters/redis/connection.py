@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from exchange.adapters.pause import Pause
 from exchange.adapters.redis.node import Command, Refused, node
 from exchange.faults import RetryableFault
 
@@ -23,8 +24,7 @@ READ_TIMEOUT_S = 2
 # A server that starts again is away for a moment. One that hangs is not waited for again, and left alone for a while: who asks
 # for what can be done without goes on, and the others are told at once.
 _PAUSES_S = (0.02, 0.04)
-LEFT_ALONE_S = 2.0
-_left_alone_until_s = 0.0
+_left_alone = Pause(2.0)
 
 
 class ViewsUnavailable(RetryableFault):
@@ -65,23 +65,22 @@ def connect(url: str) -> "redis.Redis":
 def read(commands: Sequence[Command], *, together: bool = False) -> list:
     """The answers of commands that only read, in one round trip; hashes as lists of names and values. `together`: as of one
     moment, all keys with one tag. Raises ViewsUnavailable."""
-    global _left_alone_until_s
-    started_s = time.monotonic()
-    if started_s < _left_alone_until_s:
+    if _left_alone.lasts:
         raise ViewsUnavailable("Redis did not answer in time a moment ago")
     if os.environ["REDIS_URL"].startswith("rediss://"):
+        started_s = time.monotonic()
         try:
             return read_by(client(), commands, together=together)
         except ViewsUnavailable:
             if time.monotonic() - started_s >= CLUSTER_TIMEOUT_S:
-                _left_alone_until_s = time.monotonic() + LEFT_ALONE_S
+                _left_alone.begin()
             raise
     redis = node("views", READ_TIMEOUT_S)
     for pause_s in (*_PAUSES_S, None):
         try:
             return redis.run(commands, together=together)
         except (TimeoutError, BlockingIOError) as fault:
-            _left_alone_until_s = time.monotonic() + LEFT_ALONE_S
+            _left_alone.begin()
             raise ViewsUnavailable(f"Redis did not answer within {READ_TIMEOUT_S} s") from fault
         except OSError as fault:
             if pause_s is None:
