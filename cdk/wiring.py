@@ -19,8 +19,8 @@ from cdk.settings import Settings
 
 # How many groups the push queue is cut into per market; more listeners want more.
 FEED_SHARDS = 8
-# The row of the API keys' table that has the secret of the custody's notices (`exchange/adapters/custody_secret.py`).
-CUSTODY_ROW = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["custody:notices"]}}
+# The row of the API keys' table that has the secret of the custody's notices. No API key's id: those are 32 hexadecimal digits.
+CUSTODY_SECRET_ROW = "custody:notices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,7 @@ class Wiring:
         r = self.resources
         snapshots = {"SNAPSHOT_BUCKET": r.snapshots.bucket_name}
         api_keys = {"API_KEYS_TABLE": r.api_keys.table_name, "API_KEY_KMS_KEY_ID": r.api_key_secrets.key_id}
+        custody_secret = api_keys | {"CUSTODY_SECRET_ROW": CUSTODY_SECRET_ROW}
         connections = {"CONNECTIONS_TABLE": r.connections.table_name}
         endpoint = {"CONNECTIONS_ENDPOINT": r.connections_endpoint}
         tables = {
@@ -89,7 +90,7 @@ class Wiring:
             Use.READ_STATUS: {"MARKET_STATUS_TABLE": r.market_status.table_name},
             Use.WRITE_STATUS: {"MARKET_STATUS_TABLE": r.market_status.table_name},
             Use.READ_API_KEYS: api_keys, Use.CREATE_API_KEYS: api_keys, Use.DELETE_API_KEYS: api_keys,
-            Use.READ_CUSTODY_SECRET: api_keys, Use.WRITE_CUSTODY_SECRET: api_keys,
+            Use.READ_CUSTODY_SECRET: custody_secret, Use.WRITE_CUSTODY_SECRET: custody_secret,
             Use.OPEN_CONNECTIONS: connections, Use.CHANGE_CONNECTIONS: connections, Use.FORGET_CONNECTIONS: connections,
             Use.LIST_CONNECTIONS: connections,
             Use.POST_TO_CONNECTIONS: endpoint, Use.END_CONNECTIONS: endpoint, Use.LOOK_FOR_CONNECTIONS: endpoint,
@@ -127,7 +128,7 @@ class Wiring:
             case Use.APPEND_JOURNAL:
                 # The fence is the conditional put; that no function can write another market's journal is this.
                 return [_allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [r.journal.table_arn],
-                               {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [market]}})]
+                               _rows(market))]
             case Use.READ_SNAPSHOTS:
                 return [_allow(["s3:GetObject"], [r.snapshots.arn_for_objects(f"{folder}*")]),
                         _allow(["s3:ListBucket"], [r.snapshots.bucket_arn], {"StringLike": {"s3:prefix": folder}})]
@@ -150,10 +151,10 @@ class Wiring:
             case Use.DELETE_API_KEYS:
                 return [_allow(["dynamodb:DeleteItem", "dynamodb:UpdateItem"], [r.api_keys.table_arn])]
             case Use.READ_CUSTODY_SECRET:
-                return [_allow(["dynamodb:GetItem"], [r.api_keys.table_arn], CUSTODY_ROW),
+                return [_allow(["dynamodb:GetItem"], [r.api_keys.table_arn], _rows(CUSTODY_SECRET_ROW)),
                         _allow(["kms:Decrypt"], [r.api_key_secrets.key_arn])]
             case Use.WRITE_CUSTODY_SECRET:
-                return [_allow(["dynamodb:PutItem"], [r.api_keys.table_arn], CUSTODY_ROW),
+                return [_allow(["dynamodb:PutItem"], [r.api_keys.table_arn], _rows(CUSTODY_SECRET_ROW)),
                         _allow(["kms:Encrypt"], [r.api_key_secrets.key_arn])]
             case Use.OPEN_CONNECTIONS:
                 return [_allow(["dynamodb:PutItem"], [r.connections.table_arn])]
@@ -182,6 +183,11 @@ def base_environment(settings: Settings) -> dict[str, str]:
     """What every function has."""
     return {"STAGE": settings.stage, "SANDBOX": "1" if settings.sandbox else "0", "EXCHANGE_PORTS": "aws",
             "RATE_LIMITS": settings.rate_limits}
+
+
+def _rows(key: str) -> dict:
+    """A statement of a table holds for the rows of this key alone."""
+    return {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [key]}}
 
 
 def _allow(actions: list[str], resources: list[str], conditions: dict | None = None) -> iam.PolicyStatement:

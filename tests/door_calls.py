@@ -45,7 +45,7 @@ class Api:
             "EXCHANGE_PORTS": "embedded", "EMBEDDED_DSN": dsn, "COMMAND_QUEUE_URL_PREFIX": PREFIX, "SANDBOX": "1",
             "USER_POOL_CLIENT_ID": CLIENT_ID, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test", "MARKET_STATUS_TABLE": "market-status", "API_KEYS_TABLE": "api-keys",
-            "CONNECTIONS_TABLE": "connections", "FEED_SHARDS": "2",
+            "CUSTODY_SECRET_ROW": "custody:notices", "CONNECTIONS_TABLE": "connections", "FEED_SHARDS": "2",
             **{f"{name.upper()}_QUEUE_URL": f"https://sqs.test/000000000000/test-{name}.fifo"
                for name in ("settle", "feed", "push", "beat")}}
         for name, value in environment.items():

@@ -7,7 +7,7 @@ from infra.assembly import Assembly, as_list
 
 from cdk.operations import BY_NAME, OPERATIONS, Use
 from cdk.settings import ROOT, listed_markets
-from exchange.adapters import custody_secret
+from cdk.wiring import CUSTODY_SECRET_ROW
 
 # The only actions that may stand on resource "*", each with the reason.
 UNNAMEABLE = {
@@ -113,7 +113,7 @@ def test_a_key_is_read_by_its_id_alone_or_with_others(statements: list[tuple[str
 
 
 def test_who_works_with_the_custodys_secret_has_its_row_and_no_other(statements: list[tuple[str, dict]]) -> None:
-    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [custody_secret.ROW]}}
+    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [CUSTODY_SECRET_ROW]}}
     seen = {(operation, *as_list(statement["Action"])) for operation, statement in statements
             if statement.get("Condition") == own}
     assert seen == {("api_receive_custody_notice", "dynamodb:GetItem"), ("api_admin_set_custody_secret", "dynamodb:PutItem")}

@@ -40,7 +40,7 @@ class World:
         self.calls: list[tuple[str, list[str]]] = []
         self.decrypted: list[str] = []
         self.answer = None
-        dispatch, decrypt = Connection.dispatch, api_keys._decrypt
+        dispatch, decrypt = Connection.dispatch, api_keys.decrypt
 
         def counted(connection: Connection, operation: str, asked: dict) -> dict:
             if operation in ("GetItem", "BatchGetItem"):
@@ -56,7 +56,7 @@ class World:
             return decrypt(key, blob)
 
         monkeypatch.setattr(Connection, "dispatch", counted)
-        monkeypatch.setattr(api_keys, "_decrypt", counted_decrypt)
+        monkeypatch.setattr(api_keys, "decrypt", counted_decrypt)
         monkeypatch.setattr(api_keys.time, "monotonic", lambda: self.now)
 
     def keys(self, count: int) -> list[str]:

@@ -82,8 +82,10 @@ def service(server: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servic
     server.body, server.told = b"", None
     server.asked.clear()
     for name, value in {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-                        "AWS_ENDPOINT_URL": server.url, "API_KEY_KMS_KEY_ID": "key"}.items():
+                        "AWS_ENDPOINT_URL": server.url, "API_KEY_KMS_KEY_ID": "key",
+                        "CUSTODY_SECRET_ROW": "custody"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(custody_secret, "_kept", None)
     for model, table in TABLES.items():
         monkeypatch.setattr(model.Meta, "table_name", table)
         monkeypatch.setattr(model, "_connection", None)
@@ -109,10 +111,10 @@ def read_again() -> object:
 
 # Each place where an answer is read, or where its absence would be taken for success.
 CALLS: dict[str, Callable[[], object]] = {
-    "kms-encrypt": lambda: api_keys._encrypt(KEY, "secret"),
-    "kms-decrypt": lambda: api_keys._decrypt(KEY, b"blob"),
+    "kms-encrypt": lambda: api_keys.encrypt(KEY, "secret"),
+    "kms-decrypt": lambda: api_keys.decrypt(KEY, b"blob"),
     "custody-encrypt": custody_secret.make_secret,
-    "custody-decrypt": lambda: custody_secret._decrypt(b"blob"),
+    "custody-secret": custody_secret.current_secret,
     "key-made": make_key,
     "key-found": lambda: api_keys.find_key(KEY),
     "key-found-again": read_again,
@@ -149,7 +151,7 @@ def test_what_lacks_its_content_is_a_fault_of_the_service(service: Service, call
 
 def test_it_is_a_failure_to_the_clients_and_a_retryable_fault_to_us(service: Service) -> None:
     with pytest.raises(HalfAnswer, match="kms answered Encrypt without CiphertextBlob") as told:
-        api_keys._encrypt(KEY, "secret")
+        api_keys.encrypt(KEY, "secret")
     assert isinstance(told.value, RetryableFault) and isinstance(told.value, BotoCoreError)
     with pytest.raises(PynamoDBException, match="dynamodb answered BatchGetItem without Responses and"):
         read_again()
@@ -164,7 +166,7 @@ def test_a_note_of_use_that_fails_so_is_left_out(service: Service, caplog: pytes
 def test_a_connection_that_ends_within_an_answer(service: Service) -> None:
     service.body, service.told = b'{"CiphertextBlob": "', 1000
     with pytest.raises(BotoCoreError):
-        api_keys._encrypt(KEY, "secret")
+        api_keys.encrypt(KEY, "secret")
 
 
 def test_what_may_be_empty_may_be(service: Service) -> None:

@@ -101,7 +101,7 @@ def test_every_client_of_aws_gives_up_while_its_function_can_still_answer() -> N
 @pytest.mark.parametrize("call", [
     lambda: SqsQueue().send(queue="http://q/a.fifo", group="a", dedup_id="1", body="x"),
     lambda: S3Snapshots("bucket").newest(market="BTC-USD"),
-    lambda: api_keys._decrypt(KEY, b"blob"),
+    lambda: api_keys.decrypt(KEY, b"blob"),
     lambda: api_keys.find_key(KEY),
     lambda: market_status.MarketStatus().get("BTC-USD"),
     lambda: connections.find_connection("a"),
@@ -114,7 +114,8 @@ def test_every_client_of_aws_gives_up_while_its_function_can_still_answer() -> N
          "key-deleted"])
 def test_a_service_of_aws_that_hangs(call: Callable[[], object], silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-                        "API_KEY_KMS_KEY_ID": "key", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.port}"}.items():
+                        "API_KEY_KMS_KEY_ID": "key", "CUSTODY_SECRET_ROW": "custody",
+                        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.port}"}.items():
         monkeypatch.setenv(name, value)
     for owner, name in ((answers, "READ_TIMEOUT_S"), *((model.Meta, "read_timeout_seconds") for model in all_models()),
                         (tables.TableMeta, "read_timeout_seconds")):

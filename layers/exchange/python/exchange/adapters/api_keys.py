@@ -144,7 +144,7 @@ def _read_again(key: str, now: float) -> bool:
 def _keep(row: _Row, now: float) -> ApiKey:
     kept = _found.get(row.key)
     # A secret never changes: one that was decrypted before need not be decrypted again.
-    secret = kept[1].secret if kept is not None else _decrypt(row.key, bytes(row.secret))
+    secret = kept[1].secret if kept is not None else decrypt(row.key, bytes(row.secret))
     made = ApiKey(key=row.key, account=int(row.account), user_id=row.user_id, profile_id=row.profile_id, label=row.label,
                   scopes=frozenset(row.scopes), secret=secret, passphrase_salt=bytes(row.passphrase_salt),
                   passphrase_hash=bytes(row.passphrase_hash), created_at=row.created_at,
@@ -204,7 +204,7 @@ def create_key(*, account: int, user_id: str, profile_id: str, label: str, scope
                   allowed_addresses=allowed_addresses)
     _Owner(_owner(account)).update(actions=[_Owner.ids.add({key})])
     _Row(key, account=account, user_id=user_id, profile_id=profile_id, label=label, scopes=set(scopes),
-         secret=_encrypt(key, secret), passphrase_salt=salt, passphrase_hash=made.passphrase_hash,
+         secret=encrypt(key, secret), passphrase_salt=salt, passphrase_hash=made.passphrase_hash,
          created_at=made.created_at, allowed_addresses=set(allowed_addresses) or None).save(_Row.key.does_not_exist())
     return made, passphrase
 
@@ -244,14 +244,16 @@ def _owner(account: int) -> str:
     return f"account:{account}"
 
 
-def _encrypt(key: str, secret: str) -> bytes:
+def encrypt(row: str, secret: str) -> bytes:
+    """What stands for the secret in this row of the table, and opens in no other."""
     return _kms().encrypt(KeyId=os.environ["API_KEY_KMS_KEY_ID"], Plaintext=secret.encode(),
-                          EncryptionContext={"api-key": key})["CiphertextBlob"]
+                          EncryptionContext={"api-key": row})["CiphertextBlob"]
 
 
-def _decrypt(key: str, blob: bytes) -> str:
+def decrypt(row: str, blob: bytes) -> str:
+    """The secret that was encrypted for this row."""
     return _kms().decrypt(KeyId=os.environ["API_KEY_KMS_KEY_ID"], CiphertextBlob=blob,
-                          EncryptionContext={"api-key": key})["Plaintext"].decode()
+                          EncryptionContext={"api-key": row})["Plaintext"].decode()
 
 
 def _hash(salt: bytes, passphrase: bytes) -> bytes:
