@@ -14,7 +14,8 @@ from exchange.adapters.redis.view_store import RedisViewStore
 from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.bodies import Subscription, encode_beat, encode_drop, encode_status
-from exchange.feed.publisher import FeedPublisher, OutOfTime, Overtaken
+from exchange.feed.publisher import FeedPublisher, OutOfTime, Overtaken, Push, Room, Save
+from exchange.feed.state import MarketState, ViewChanges
 from exchange.journal import JournalBroken
 from exchange.nudges import encode_nudge
 from tests.unit.feed_world import MARKET, MemoryJournal, MemoryQueue, World, nudge
@@ -431,6 +432,12 @@ def test_redis_out_of_reach_is_a_fault_to_be_retried(setup):
         setup.handle(subscribe("c", "full"), publisher=publisher)
     with pytest.raises(ViewsUnavailable):
         MarketViews(connect("redis://127.0.0.1:1/0")).best(MARKET)
+    store = RedisViewStore(connect("redis://127.0.0.1:1/0"))
+    for call in (lambda: store.load(MARKET), lambda: store.forget(MARKET),
+                 lambda: store.save(Room(MarketState(MARKET)), Save("e", 0, ViewChanges(), {}, [])),
+                 lambda: store.clear_sent(MARKET, [Push("e:0:0:0", MARKET, "{}")])):
+        with pytest.raises(ViewsUnavailable):
+            call()
 
 
 def test_a_writer_that_is_overtaken_every_time_gives_up(setup, monkeypatch):

@@ -6,7 +6,8 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,15 @@ def client() -> "redis.Redis":
     return connect(os.environ["REDIS_URL"])
 
 
-def faults() -> tuple[type[Exception], ...]:
-    """What a client raises. A cluster's that finds no node does not raise one of Redis's own errors."""
+@contextmanager
+def reaching_redis() -> Iterator[None]:
+    """What a client raises within is ViewsUnavailable. A cluster's that finds no node raises none of Redis's own errors."""
     from redis.exceptions import RedisClusterException, RedisError
 
-    return RedisError, RedisClusterException
+    try:
+        yield
+    except (RedisError, RedisClusterException) as fault:
+        raise ViewsUnavailable(str(fault)) from fault
 
 
 def connect(url: str) -> "redis.Redis":
@@ -53,11 +58,9 @@ def connect(url: str) -> "redis.Redis":
 
     backoff = ExponentialBackoff(cap=0.2, base=0.02)
     if url.startswith("rediss://"):
-        try:
+        with reaching_redis():  # it asks for the cluster's layout at once
             return redis.RedisCluster.from_url(url, retry=Retry(backoff, 1), socket_timeout=CLUSTER_TIMEOUT_S,
                                                socket_connect_timeout=CLUSTER_TIMEOUT_S, health_check_interval=30)
-        except faults() as fault:  # it asks for the cluster's layout at once
-            raise ViewsUnavailable(str(fault)) from fault
     return redis.Redis.from_url(url, retry=Retry(backoff, 2, (redis.ConnectionError,)), retry_on_error=[redis.ConnectionError],
                                 socket_timeout=CLIENT_TIMEOUT_S, socket_connect_timeout=2, health_check_interval=30)
 
@@ -93,11 +96,9 @@ def read(commands: Sequence[Command], *, together: bool = False) -> list:
 
 def read_by(client: "redis.Redis", commands: Sequence[Command], *, together: bool = False) -> list:
     """`read` by this client."""
-    try:
+    with reaching_redis():
         pipeline = client.pipeline(transaction=together)
         for command in commands:
             pipeline.execute_command(*command)
         return [[part for pair in answer.items() for part in pair] if isinstance(answer, dict) else answer
                 for answer in pipeline.execute()]
-    except faults() as fault:
-        raise ViewsUnavailable(str(fault)) from fault

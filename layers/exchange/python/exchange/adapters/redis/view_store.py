@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from exchange.adapters.redis import keys
-from exchange.adapters.redis.connection import ViewsUnavailable, faults
+from exchange.adapters.redis.connection import reaching_redis
 from exchange.commands import Side
 from exchange.events import Mode
 from exchange.feed.levels import Levels
@@ -36,7 +36,7 @@ class RedisViewStore:
         self._script = client.register_script(_SCRIPT)
 
     def load(self, market: str) -> Room:
-        try:
+        with reaching_redis():
             pipeline = self._client.pipeline(transaction=True)
             for part in ("cursor", "bids", "asks", "live", "minutes", "hours", "subscribers", "outbox"):
                 pipeline.hgetall(keys.key(market, part))
@@ -45,8 +45,6 @@ class RedisViewStore:
             if cursor and cursor.get(b"format") != FORMAT:
                 self._client.delete(*keys.keys(market))
                 cursor = None
-        except faults() as fault:
-            raise ViewsUnavailable(str(fault)) from fault
         room = Room(MarketState(market))
         if not cursor:
             return room
@@ -79,24 +77,18 @@ class RedisViewStore:
         writes.add("HDEL", "subscribers", [name for name, subscriber in save.subscribers.items() if not subscriber])
         writes.add("HSET", "outbox", [part for push in save.pushes
                                       for part in (push.id, json.dumps((push.group, push.body)))])
-        try:
+        with reaching_redis():
             done = self._script(keys=keys.keys(state.market), args=arguments)
-        except faults() as fault:
-            raise ViewsUnavailable(str(fault)) from fault
         if not done:
             raise StaleCursor(f"{state.market}: the views are not at revision {save.revision} of {save.epoch}")
 
     def clear_sent(self, market: str, pushes: list[Push]) -> None:
-        try:
+        with reaching_redis():
             self._client.hdel(keys.key(market, "outbox"), *[push.id for push in pushes])
-        except faults() as fault:
-            raise ViewsUnavailable(str(fault)) from fault
 
     def forget(self, market: str) -> None:
-        try:
+        with reaching_redis():
             self._client.delete(*keys.keys(market))
-        except faults() as fault:
-            raise ViewsUnavailable(str(fault)) from fault
 
     def new_epoch(self) -> str:
         return secrets.token_hex(6)
