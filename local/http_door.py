@@ -32,7 +32,9 @@ _TEXT_TYPES = ("text/", "application/json", "application/javascript", "applicati
 # Said by who writes the answer, not by functions.
 _OF_THE_CONNECTION = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
 _WITHOUT_BODY = {204, 304}
-_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+# Error codes are made of them, so they are the same whatever Python says: 3.13 renamed these two.
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus} | {
+    413: "Request Entity Too Large", 422: "Unprocessable Entity"}
 
 
 @dataclass(slots=True)

@@ -58,11 +58,26 @@ def _build(compiler: list[str], library: Path, more_flags: list[str], package: P
         glue = Path(scratch) / "_core.c"
         _builder(package, name).emit_c_code(str(glue))
         built = Path(scratch) / MODULE
-        subprocess.run([*compiler, *FLAGS, *more_flags, "-I", str(package / "src"),
-                        "-I", sysconfig.get_paths()["include"], str(glue), "-o", str(built)], check=True)
+        headers = Path(sysconfig.get_paths()["include"])
+        _name_the_configuration(headers, Path(scratch))
+        subprocess.run([*compiler, *FLAGS, *more_flags, "-I", str(package / "src"), "-I", str(headers), "-I", scratch,
+                        str(glue), "-o", str(built)], check=True)
         built.replace(library)
     stamp_file.write_text(stamp)
     return library
+
+
+def _name_the_configuration(headers: Path, folder: Path) -> None:
+    """Debian's pyconfig.h asks for that of the architecture which is built for, as <x86_64-linux-gnu/python3.13/pyconfig.h>: a
+    cross compiler does not look where it stands, and another architecture's stands nowhere. In `folder` this machine's has all
+    these names: for the limited API they say the same of each 64-bit Linux."""
+    own = headers.parent / (sysconfig.get_config_var("MULTIARCH") or "") / headers.name / "pyconfig.h"
+    if own == headers / "pyconfig.h" or not own.exists():
+        return
+    for target in ZIG_TARGETS:
+        named = folder / f"{target}-linux-gnu" / headers.name
+        named.mkdir(parents=True)
+        (named / "pyconfig.h").write_bytes(own.read_bytes())
 
 
 def _builder(package: Path, name: str) -> cffi.FFI:

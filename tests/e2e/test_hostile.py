@@ -1,4 +1,4 @@
-"""Everything that clients and operators can do at once, while parts are killed at random: every promise is kept."""
+"""Everything that clients and operators can do at once, while parts are killed or hang at random: every promise is kept."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from e2e.conftest import Exchange
 from e2e.flow import FeedBook, check_every_trade_settled, check_feed, check_ledger, wait_until_settled
+from e2e.hanging import stopped
 from e2e.hostile import Hostile, Promises, check_promises
 from e2e.test_faults import FUNDS, differences
 from e2e.waiting import eventually
@@ -18,11 +19,12 @@ from e2e.waiting import eventually
 from bench.exchange import PASSWORD
 from local.user import call, make_operator, sign_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
 # How long, and from what; for a search: HOSTILE_S=600 HOSTILE_SEED=7 pytest tests/e2e/test_hostile.py
 FOR_S = float(os.environ.get("HOSTILE_S", "40"))
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
+LONGEST_HANG_S = min(15.0, FOR_S / 10)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(FOR_S + 860)]
 AUDITS = ("audit_check_ledger", "audit_check_whole_ledger", "audit_replay_journal", "engine_snapshot_book")
 
 
@@ -50,15 +52,15 @@ def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchan
                                          timeout=aiohttp.ClientTimeout(total=60)) as session:
             hostile = Hostile(exchange, session, owners, operator, SEED)
             running = asyncio.ensure_future(hostile.run(secret, addresses, profiles))
-            killing = asyncio.ensure_future(kill(exchange, random.Random(SEED), hostile.stop))
+            disturbing = asyncio.ensure_future(disturb(exchange, random.Random(SEED), hostile.stop))
             listening = asyncio.ensure_future(listen(exchange))
             ends_at = asyncio.get_running_loop().time() + FOR_S
             while asyncio.get_running_loop().time() < ends_at or not enough(hostile.promises):
-                done, _ = await asyncio.wait({running, killing, listening}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait({running, disturbing, listening}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
             hostile.stop.set()
-            await asyncio.gather(running, killing)
+            await asyncio.gather(running, disturbing)
             await asyncio.to_thread(wait_until_settled, exchange, 200, tolerate_outages=True)
             listening.cancel()
             return hostile
@@ -82,14 +84,19 @@ def enough(promises: Promises) -> bool:
     return len(promises.order_ids) > 100 and len(promises.by_client_oid) > 10 and bool(promises.by_idem and promises.deposits)
 
 
-async def kill(exchange: Exchange, rng: random.Random, stop: asyncio.Event) -> None:
-    """One part after the other, the emulator too, until `stop`."""
+async def disturb(exchange: Exchange, rng: random.Random, stop: asyncio.Event) -> None:
+    """One part after the other, the emulator too, is killed, or hangs for a while, until `stop`."""
     while not stop.is_set():
         await asyncio.sleep(rng.uniform(0.5, 2.5))
         assert exchange.process.poll() is None, exchange.process.communicate()[1]
         name = rng.choice(sorted(set(exchange.parts()) - {"supervisor"}))
-        with contextlib.suppress(ProcessLookupError, KeyError):  # it has just died of another's death
-            exchange.kill(name)
+        hangs = rng.random() < 0.25
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError, KeyError):  # it has just died of another's death
+            if not hangs:
+                exchange.kill(name)
+                continue
+            with stopped(exchange.pids[name]):
+                await asyncio.sleep(rng.uniform(0.2, LONGEST_HANG_S))
 
 
 class Listener(FeedBook):

@@ -2,19 +2,16 @@
 need the part goes on, and afterwards all is as if nothing had been."""
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
 import pytest
 from e2e.conftest import Exchange, whole_exchange
 from e2e.flow import FeedBook, check_feed, unsettled
+from e2e.hanging import stopped
 from e2e.test_faults import FUNDS, check_nothing_lost, flow_with
 from e2e.test_hostile import Listener, invoke
 from e2e.waiting import eventually
@@ -32,30 +29,6 @@ def exchange() -> Iterator[Exchange]:
     """One for the tests of this file."""
     with whole_exchange() as running:
         yield running
-
-
-@contextlib.contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """The process and all its descendants."""
-    pids = [pid]
-    for parent in pids:
-        pids += children(parent)
-    for each in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(each, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(each, signal.SIGCONT)
-
-
-def children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
 
 
 class Asked(NamedTuple):

@@ -5,9 +5,11 @@ Runs on the flavour for this machine's processor and Python, and reads the one f
 
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from infra.assembly import Assembly
 from cdk.operations import BY_NAME
 from cdk.settings import ROOT
 from layers.build import build_dependencies, build_exchange, build_matching
+from matching_core.build import build_for
 
 # Forks one child per handler: each has an interpreter that has imported nothing of ours, without paying for its start.
 IMPORTER = """
@@ -105,6 +108,26 @@ def test_layers_are_of_their_architecture(architecture: str, machine: int) -> No
     assert len(libraries) > 5
     for library in libraries:
         assert struct.unpack_from("<H", library.read_bytes(), 18)[0] == machine, library
+
+
+@pytest.mark.parametrize("target, machine", [("aarch64", 0xB7), ("x86_64", 0x3E)])
+def test_the_core_is_built_with_debians_headers(target: str, machine: int, tmp_path: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have this machine's pyconfig.h in a folder of its architecture, and ask in its place for that of the target's."""
+    here = "x86_64-linux-gnu"
+    theirs = Path(sysconfig.get_config_h_filename())
+    apart = theirs.parent.parent / str(sysconfig.get_config_var("MULTIARCH")) / theirs.parent.name / theirs.name
+    headers, configuration = (tmp_path / folder / theirs.parent.name for folder in ("include", f"include/{here}"))
+    shutil.copytree(theirs.parent, headers)
+    configuration.mkdir(parents=True)
+    (configuration / theirs.name).write_bytes((apart if apart.exists() else theirs).read_bytes())
+    (headers / theirs.name).write_text("".join(
+        f"#ifdef __{architecture}__\n#include <{architecture}-linux-gnu/{headers.name}/{theirs.name}>\n#endif\n"
+        for architecture in ("x86_64", "aarch64")))
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": str(headers)})
+    monkeypatch.setattr(sysconfig, "get_config_var", {"MULTIARCH": here}.get)
+    library = build_for(target, tmp_path / "built")
+    assert struct.unpack_from("<H", library.read_bytes(), 18)[0] == machine
 
 
 def test_the_layer_has_every_service_that_is_called() -> None:
