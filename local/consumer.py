@@ -2,7 +2,8 @@
 
 Receives from the embedded queues, builds the SQS event, calls the handler in this process, acknowledges what succeeded and
 gives back the rest (FIFO: everything from the first failure on). With nothing to do it waits to be woken by a sender. A
-batch that it held when it died is given back by the supervisor, by `--consumer`; at the latest its visibility ends.
+batch that it held when it died is given back by its successor, which has its name. While it does not hang it says so to the
+supervisor, which ends one that is silent for long.
 
     woken -> [acknowledge the batch before, receive: one call] -> handler -> no more notices? -> wait a little
     hinted -> [nudges, see local/nudges.py] -> handler
@@ -21,6 +22,7 @@ import sys
 import time
 import traceback
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from exchange.ports import Message
 from local.addresses import REGION
 from local.nudges import Nudges
 from local.plan import MappingPlan, read_plan
-from local.processes import freeze_memory, report_ready
+from local.processes import beating, freeze_memory, report_ready
 from local.worker import Handlers, bounded_handlers
 
 # A queue is looked through at this interval, whatever notice was given: one may have been lost.
@@ -52,16 +54,18 @@ PURGE_EVERY_S = 60
 
 
 class Consumer:
-    """Feeds one function from its queues, one batch at a time. `nudges`: of the first queue, where it follows the journal."""
+    """Feeds one function from its queues, one batch at a time. `nudges`: of the first queue, where it follows the journal.
+    `beat`: called at least as often as the function is."""
 
     def __init__(self, identifier: str, mappings: list[MappingPlan], *, handlers: Handlers, queue: PostgresQueue,
-                 timeout_s: int, nudges: Nudges | None = None) -> None:
+                 timeout_s: int, nudges: Nudges | None = None, beat: Callable[[], None] = lambda: None) -> None:
         self._id = identifier
         self._mappings = mappings
         self._handlers = handlers
         self._queue = queue
         self._timeout_s = timeout_s
         self._nudges = nudges
+        self._beat = beat
         self._queues = [mapping.queue for mapping in mappings]
         # By queue: how often a look may still find a batch, when it was last looked through, and the batch that succeeded and
         # is not acknowledged yet.
@@ -74,24 +78,25 @@ class Consumer:
     def run(self, purge: bool) -> None:
         """Until `stopping`. A lost database connection is waited out."""
         purged_at = time.monotonic()
-        lost_connection = False
+        begins_anew = True
         while not self.stopping:
+            self._beat()
             try:
-                if lost_connection:
-                    # The acknowledgement may have been lost with it: that batch comes again at once, not after its
-                    # visibility timeout.
+                if begins_anew:
+                    # A predecessor that died held a batch, or the acknowledgement was lost with the connection: it comes
+                    # again at once, not after its visibility timeout.
                     self._done.clear()
                     self._queue.release_consumer(self._id)
                     self._notices = dict.fromkeys(self._queues, UNCOUNTED)
                     if self._nudges is not None:
                         self._nudges.forget()
-                    lost_connection = False
+                    begins_anew = False
                 if purge and time.monotonic() - purged_at > PURGE_EVERY_S:
                     purged_at = time.monotonic()
                     self._queue.purge_dedup()
                 self._round()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                lost_connection = True
+                begins_anew = True
                 print(f"the database is away: {str(error).strip()}", flush=True)
                 time.sleep(0.2)
         with contextlib.suppress(psycopg.OperationalError, psycopg.InterfaceError):  # then it is delivered once more
@@ -190,8 +195,9 @@ class Consumer:
 
     def _call(self, mapping: MappingPlan, messages: list[Message]) -> int:
         """Calls the handler; the position of the first failed message, their number when none failed."""
-        # Past its timeout the function is killed, as Lambda does it: SIGALRM ends this process, the supervisor gives the
-        # batch back and starts another.
+        self._beat()
+        # Past its timeout the function is killed, as Lambda does it: SIGALRM ends this process, the supervisor starts another,
+        # which gives the batch back.
         signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
         try:
             answer = self._handlers.call(mapping.function, sqs_event(mapping, messages), request_id=str(uuid.uuid4()),
@@ -250,6 +256,7 @@ def main() -> None:
     parser.add_argument("--consumer", required=True, help="the name its batches in flight go by")
     parser.add_argument("--purge", action="store_true", help="also forget old deduplication rows")
     parser.add_argument("--ready", type=int, required=True)
+    parser.add_argument("--pulse", type=int, required=True)
     arguments = parser.parse_args()
     plan = read_plan(arguments.plan)
     function = plan.functions[arguments.function]
@@ -257,7 +264,7 @@ def main() -> None:
     mappings = [mapping for mapping in plan.mappings if mapping.function == function.name]
     dsn = os.environ["EMBEDDED_DSN"]
     consumer = Consumer(arguments.consumer, mappings, handlers=handlers, queue=PostgresQueue(dsn, arguments.consumer),
-                        timeout_s=function.timeout_s,
+                        timeout_s=function.timeout_s, beat=beating(arguments.pulse),
                         nudges=_nudges(dsn, mappings[0]) if function.operation in FOLLOWERS else None)
 
     def stop(*_: object) -> None:

@@ -12,10 +12,12 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 MOST_OPEN_FILES = 65_536
+BEAT_EVERY_S = 1.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,6 +97,10 @@ class Child:
             os.close(handle)
         return self.popen.wait()
 
+    def kill(self) -> None:
+        """At once, also one that is stopped."""
+        self.popen.kill()
+
     async def stop(self, signal_number: int = signal.SIGTERM, timeout_s: float = 10) -> None:
         """Asks with `signal_number`, waits `timeout_s`, then kills."""
         if not self.alive:
@@ -103,7 +109,7 @@ class Child:
         try:
             await asyncio.wait_for(self.exited(), timeout_s)
         except TimeoutError:
-            self.popen.kill()
+            self.kill()
             await self.exited()
 
     def last_lines(self, count: int = 12) -> str:
@@ -135,6 +141,35 @@ class ReadyPipe:
         finally:
             loop.remove_reader(self._read)
             os.close(self._read)
+
+
+class Pulse:
+    """How a child tells that it does not hang: it adds to a counter, which its parent empties when it looks. For one child
+    after another."""
+
+    def __init__(self) -> None:
+        self.handle = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def felt(self) -> bool:
+        """Whether the child has told since the last call."""
+        try:
+            os.eventfd_read(self.handle)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def beating(handle: int) -> Callable[[], None]:
+    """Called in the child. What it gets is to be called over and over, and tells the parent so each BEAT_EVERY_S."""
+    due_s = 0.0
+
+    def beat() -> None:
+        nonlocal due_s
+        now_s = time.monotonic()
+        if now_s >= due_s:
+            due_s = now_s + BEAT_EVERY_S
+            os.eventfd_write(handle, 1)
+    return beat
 
 
 def freeze_memory() -> None:

@@ -1,11 +1,11 @@
 """Starts every part in order, watches them, starts again what dies, and stops everything.
 
-A part that dies comes back after a short pause; one that keeps dying as soon as it is started ends the whole run with a
-message, so that the exchange is never half there. All children die with this process, however it dies.
+A part that dies comes back after a short pause, and so does a consumer that hangs; one that keeps dying as soon as it is
+started ends the whole run with a message, so that the exchange is never half there. All children die with this process,
+however it dies.
 """
 
 import asyncio
-import contextlib
 import http.client
 import json
 import os
@@ -18,16 +18,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from cdk.screen import config_document
 from exchange.adapters.embedded import QueueSpec, install
-from exchange.adapters.embedded.queue import PostgresQueue
 from local import assembly
 from local.addresses import REGION, REPOSITORY, CannotStart, DataFolder, Run, listen
 from local.demo.accounts import NEWCOMER, DemoAccounts
 from local.plan import Plan
-from local.processes import Child, ReadyPipe, python
+from local.processes import Child, Pulse, ReadyPipe, python
 from local.progress import Progress, warn
 from local.servers import Emulator, NotReady, Postgres, Valkey, socket_folder
 
@@ -35,6 +32,9 @@ from local.servers import Emulator, NotReady, Postgres, Valkey, socket_folder
 SHORT_LIFE_S = 2.0
 MAX_SHORT_LIVES = 6
 FOLLOWERS_NICENESS = 5
+# A consumer hangs that gives no sign of life for so much longer than its function may take.
+SILENT_S = 20.0
+LOOK_EVERY_S = 1.0
 MAX_LOG_BYTES = 20_000_000
 ROOM_TO_START_BYTES = 100 * 1024 * 1024
 LEAST_ROOM_BYTES = 8 * 1024 * 1024
@@ -58,10 +58,10 @@ class Part:
     """One child that is kept alive."""
 
     def __init__(self, name: str, start: Callable[[], Awaitable[Child]], *, stop_signal: int = signal.SIGTERM,
-                 after_death: Callable[[], None] | None = None, after_restart: Callable[[], None] | None = None,
-                 needed: bool = True) -> None:
+                 after_restart: Callable[[], None] | None = None, needed: bool = True, pulse: Pulse | None = None,
+                 silent_s: float = 0.0) -> None:
         """`needed`: the run ends when the part keeps dying; one that is not is left out then. While `has_room` says no
-        nothing is given up."""
+        nothing is given up. `pulse`: one that is not felt for `silent_s` hangs."""
         self.name = name
         self.needed = needed
         self.child: Child | None = None
@@ -72,8 +72,10 @@ class Part:
         self._started_at = 0.0
         self._owed = False
         self._afterwards: asyncio.Task | None = None
-        self._after_death = after_death
         self._after_restart = after_restart
+        self._pulse = pulse
+        self._most_silent_looks = silent_s / LOOK_EVERY_S
+        self._silent_looks = 0
 
     async def start(self) -> None:
         self.child = await self._start()
@@ -96,8 +98,6 @@ class Part:
                                       f"{self.child.last_lines()}")
                 await asyncio.sleep(min(2.0, 0.02 * 3**short_lives))
                 try:
-                    if self._after_death is not None:
-                        await asyncio.to_thread(self._after_death)
                     await self.start()
                     break
                 except (NotReady, OSError) as error:
@@ -109,6 +109,17 @@ class Part:
             if self._owed and (self._afterwards is None or self._afterwards.done()):
                 # Not awaited: it may wait long for other parts, and this one may die again meanwhile.
                 self._afterwards = asyncio.ensure_future(self._do_afterwards())
+
+    def look(self) -> None:
+        """To be called each LOOK_EVERY_S; ends one that hangs. Looks are counted and no clock is read: while this process is
+        stopped as well, as on a suspended machine, nobody is silent."""
+        if self._pulse is None:
+            return
+        self._silent_looks = 0 if self._pulse.felt() or not self.child.alive else self._silent_looks + 1
+        if self._silent_looks > self._most_silent_looks:
+            warn(f"{self.name} hangs; it is ended and started again")
+            self._silent_looks = 0
+            self.child.kill()
 
     async def _do_afterwards(self) -> None:
         """Once for all restarts that came while it was being done."""
@@ -162,8 +173,8 @@ class Supervisor:
         await self._start()
         self._tell("ready")
         self._progress.ready(self._run)
-        watching = [asyncio.ensure_future(each) for each in (
-            self._watch_room(), *(part.keep_alive(lambda: self._tell("ready", self._run.message)) for part in self._parts))]
+        keeping = [part.keep_alive(lambda: self._tell("ready", self._run.message)) for part in self._parts]
+        watching = [asyncio.ensure_future(each) for each in (self._watch_room(), self._watch_pulses(), *keeping)]
         try:
             await asyncio.gather(*watching)
         finally:
@@ -182,6 +193,12 @@ class Supervisor:
                 self._tell("ready", message)
                 warn(message or f"the disk of {self._folder.path} has room again")
             await asyncio.sleep(ROOM_EVERY_S)
+
+    async def _watch_pulses(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            for part in self._parts:
+                part.look()
 
     def _has_room(self) -> bool:
         return shutil.disk_usage(self._folder.path).free >= LEAST_ROOM_BYTES
@@ -283,12 +300,13 @@ class Supervisor:
                         "--workers", str(self._worker_count)], list(handles.values()))
 
     def _consumer(self, function: str, *, purge: bool) -> Part:
-        arguments = ["local.consumer", "--plan", str(self._plan_file), "--function", function, "--consumer", function]
+        pulse, plan = Pulse(), self._plan.functions[function]
+        arguments = ["local.consumer", "--plan", str(self._plan_file), "--function", function, "--consumer", function,
+                     "--pulse", str(pulse.handle), *(["--purge"] if purge else [])]
         # Who follows the journal gives way to who answers clients: what has waited is done in larger, cheaper steps.
-        operation = self._plan.functions[function].operation
-        niceness = FOLLOWERS_NICENESS if operation.startswith(("ledger_", "feed_")) else 0
-        return Part(function, lambda: self._start_python(function, arguments + ["--purge"] * purge, [], niceness),
-                    after_death=lambda: self._give_back(function))
+        niceness = FOLLOWERS_NICENESS if plan.operation.startswith(("ledger_", "feed_")) else 0
+        return Part(function, lambda: self._start_python(function, arguments, [pulse.handle], niceness), pulse=pulse,
+                    silent_s=plan.timeout_s + SILENT_S)
 
     async def _start_python(self, name: str, arguments: list[str], handles: list[int], niceness: int = 0) -> Child:
         pipe = ReadyPipe()
@@ -298,14 +316,6 @@ class Supervisor:
             await child.stop(signal.SIGKILL)
             raise NotReady(f"{name} did not start:\n{child.last_lines()}")
         return child
-
-    def _give_back(self, consumer: str) -> None:
-        """What a dead consumer held is delivered again at once."""
-        queue = PostgresQueue(self._run.dsn)
-        # The database may be away too; then its timeout gives the batch back.
-        with contextlib.suppress(psycopg.Error):
-            queue.release_consumer(consumer)
-        queue.close()
 
     def _send_ticks(self) -> None:
         """Every market gets a tick: its entry's nudge lets the followers see what they missed, an empty Valkey included."""

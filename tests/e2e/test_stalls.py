@@ -133,6 +133,21 @@ def test_the_views_hang(exchange: Exchange) -> None:
     check_nothing_lost(exchange, sent)
 
 
+def test_a_consumer_hangs(exchange: Exchange) -> None:
+    """Its market stands still, until it is ended and started again. The other markets go on."""
+    part = exchange.consumer("engine_match_orders", "BTC-USD")
+    before = exchange.parts()
+
+    async def hang(flow: asyncio.Future) -> None:
+        await asyncio.sleep(0.5)
+        with stopped(before[part]):
+            await asyncio.to_thread(eventually, lambda: exchange.pids.get(part, before[part]) != before[part], within_s=45)
+
+    sent = flow_with(exchange, 200, 14, hang)
+    assert exchange.parts() | {part: 0} == before | {part: 0}
+    check_nothing_lost(exchange, sent)
+
+
 def test_everything_hangs(exchange: Exchange) -> None:
     """As when the machine is suspended: longer than any function has, within the 30 s that a signature is good for."""
     feed = Listener()  # what was being pushed when all was stopped may come twice

@@ -16,7 +16,7 @@ from exchange.adapters.embedded.queue import PostgresQueue
 from exchange.adapters.embedded.wake import FULL, MAX_HINT_BYTES, POLL_S, UNKNOWN, Noticed, Sleeper, Waker
 from exchange.nudges import encode_bare_nudge, nudge_id
 from exchange.ports import Message, Send
-from local.consumer import ACKNOWLEDGE_WITHIN_S, WAIT_S, Consumer
+from local.consumer import ACKNOWLEDGE_WITHIN_S, BATCHES_A_TURN, WAIT_S, Consumer
 from local.nudges import Nudges
 from local.plan import MappingPlan
 
@@ -78,6 +78,7 @@ class World:
         install(dsn, [QueueSpec(name) for name in self.names])
         self.queue, self.sender, self.dsn = CountingQueue(dsn), PostgresQueue(dsn), dsn
         self.journal = PostgresJournal(dsn)
+        self.beats = 0
         self.consumer: Consumer
 
     def send(self, *bodies: str, group: str = "A", queue: int = 0) -> None:
@@ -100,7 +101,8 @@ class World:
                     for name in self.names[:queues]]
         nudges = Nudges(self.names[0], lambda: self.journal.heads(["BTC-USD", "ETH-USD", "SOL-USD"]), batch_size=10,
                         pauses_s=(0.05,)) if follows else None
-        self.consumer = Consumer(self.queue.name, mappings, handlers=handlers, queue=self.queue, timeout_s=10, nudges=nudges)
+        self.consumer = Consumer(self.queue.name, mappings, handlers=handlers, queue=self.queue, timeout_s=10, nudges=nudges,
+                                 beat=self.beat)
         late = threading.Timer(20, self.stop)
         late.start()
         self.consumer.run(purge=False)
@@ -110,6 +112,9 @@ class World:
 
     def stop(self) -> None:
         self.consumer.stopping = True
+
+    def beat(self) -> None:
+        self.beats += 1
 
     def left(self) -> int:
         return sum(self.sender.depth(name).waiting + self.sender.depth(name).in_flight for name in self.names)
@@ -238,6 +243,35 @@ def test_a_batch_whose_acknowledgement_was_lost_comes_again(world: World) -> Non
     world.send("one")
     world.run(on)
     assert sorted(handled) == ["one", "one", "two"]
+
+
+def test_what_a_predecessor_held_comes_at_once(world: World) -> None:
+    world.send("one", "two")
+    predecessor = PostgresQueue(world.dsn, world.queue.name)
+    assert len(predecessor.receive(queue=world.names[0])) == 2
+    predecessor.close()
+    began = time.monotonic()
+    assert world.run(lambda body, _: body == "two" and world.stop()).bodies == ["one", "two"]
+    assert time.monotonic() - began < WAIT_S and world.left() == 0
+
+
+def test_it_shows_signs_of_life_while_it_works_and_while_it_waits(world: World) -> None:
+    """Before each call of the function, when there is nothing to do, and when the database is away."""
+    beats: list[int] = []
+
+    def on(body: str, _: int) -> None:
+        beats.append(world.beats)
+        if body == "last":
+            world.stop()
+        elif len(beats) == BATCHES_A_TURN:
+            world.queue.broken_calls = 3
+            threading.Timer(2.5 * WAIT_S, lambda: world.send("last")).start()
+
+    for number in range(BATCHES_A_TURN):
+        world.send("busy", group=f"G{number}")
+    world.run(on)
+    assert len(beats) > len({*beats[:BATCHES_A_TURN]}) == BATCHES_A_TURN, "one turn has many calls"
+    assert beats[-1] - beats[BATCHES_A_TURN - 1] >= 3 + 2
 
 
 def test_what_was_done_when_it_is_stopped_is_acknowledged(world: World) -> None:

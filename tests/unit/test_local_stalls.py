@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from aiohttp import web
 
 import local.nursery
 import local.plain_requests
+import local.supervisor
 import local.websocket_door
 from local.addresses import REPOSITORY
 from local.http_door import HttpDoor, HttpServer
@@ -22,7 +24,10 @@ from local.invoker import InvocationTimedOut, Invoker, Overloaded
 from local.jwt_check import JwtAuthorizer, Unauthorized
 from local.plain_requests import PlainRequests
 from local.plan import ApiPlan, FunctionPlan, Plan, RoutePlan, SchedulePlan
+from local.processes import Child, Pulse
+from local.progress import Progress
 from local.schedules import Schedules
+from local.supervisor import Part, Settings, Supervisor
 from local.websocket_door import Limits, WebSocketDoor
 
 pytestmark = pytest.mark.slow
@@ -201,6 +206,56 @@ def test_a_request_that_came_while_the_gateway_was_stopped_is_answered(monkeypat
         writer.close()
         server.close()
     uvloop.run(run())
+
+
+# --- consumers
+
+CHILD = """
+import sys, time
+import local.processes
+local.processes.BEAT_EVERY_S = 0.05
+beat = local.processes.beating(int(sys.argv[1]))
+while True:
+    beat()
+    time.sleep(0.01)
+"""
+
+
+def test_one_that_gives_no_sign_of_life_is_started_again(folder: Path, monkeypatch: pytest.MonkeyPatch,
+                                                         capsys: pytest.CaptureFixture) -> None:
+    """For as long as this process goes on: what is stopped together with it has not hung."""
+    monkeypatch.setattr(local.supervisor, "LOOK_EVERY_S", 0.1)
+
+    async def run() -> None:
+        pulse = Pulse()
+
+        async def start() -> Child:
+            command = [sys.executable, "-c", CHILD, str(pulse.handle)]
+            return Child("consumer", command, log=folder / "log", environment=os.environ, pass_fds=[pulse.handle])
+        part = Part("consumer", start, pulse=pulse, silent_s=1)
+        supervisor = Supervisor(Settings(folder, {}), Progress(quiet=True))
+        await supervisor._add(part)
+        first = part.child.pid
+        watching = [asyncio.ensure_future(each) for each in (supervisor._watch_pulses(), part.keep_alive(lambda: None))]
+        await asyncio.sleep(2)
+        os.kill(first, signal.SIGSTOP)
+        time.sleep(2)
+        os.kill(first, signal.SIGCONT)
+        await asyncio.sleep(1)
+        assert part.child.pid == first and part.restarts == 0
+        os.kill(first, signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        while not part.restarts and time.monotonic() < stopped_at + 10:
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - stopped_at > 1 and part.child.pid != first
+        await asyncio.sleep(2)
+        assert part.child.alive and part.restarts == 1, "its successor has the same pulse"
+        for task in watching:
+            task.cancel()
+        await part.stop(5)
+        os.close(pulse.handle)
+    asyncio.run(run())
+    assert capsys.readouterr().err == "consumer hangs; it is ended and started again\n"
 
 
 # --- keys of the pool

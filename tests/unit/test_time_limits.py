@@ -21,6 +21,8 @@ from exchange.adapters.aws import answers, posts, tables
 from exchange.adapters.aws.journal import DynamoJournal, journal_model
 from exchange.adapters.aws.queue import SqsQueue
 from exchange.adapters.aws.snapshots import S3Snapshots
+from exchange.adapters.embedded import connection as embedded
+from exchange.adapters.embedded.queue import PostgresQueue
 from exchange.adapters.pause import Pause
 from exchange.adapters.postgres import connection as database
 from exchange.adapters.redis import buckets
@@ -233,6 +235,12 @@ def test_a_database_that_hangs_when_it_is_connected_to(silent: Silent, no_connec
     assert silent.connections == 1, "a second try would wait as long"
     monkeypatch.setattr(database, "_left_alone", Pause(2))
     assert took_s(lambda: database.once(lambda _: 1), database.DatabaseTooSlow) > 1, "asked again"
+
+
+def test_a_database_of_queues_that_hangs_when_it_is_connected_to(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "CONNECT_TIMEOUT_S", 2)
+    queue = PostgresQueue(f"host=127.0.0.1 port={silent.port} user=x dbname=x")
+    assert took_s(lambda: queue.receive(queue="q"), psycopg.OperationalError) < 3.5
 
 
 def test_a_statement_that_takes_too_long_is_not_repeated(postgres_dsn: str, no_connection: None,

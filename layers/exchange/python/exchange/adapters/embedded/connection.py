@@ -6,6 +6,9 @@ import psycopg
 
 from exchange.adapters.prepared import Parameter, Prepared
 
+# A server that takes a connection and says nothing is away, too. The ledger's connection waits as long.
+CONNECT_TIMEOUT_S = 3
+
 
 class Connection:
     """Runs single statements, each its own transaction. A lost connection raises once and is made anew next time."""
@@ -33,7 +36,7 @@ class Connection:
         """This thread's open connection."""
         connection = getattr(self._local, "connection", None)
         if connection is None or connection.closed or connection.broken:
-            connection = psycopg.connect(self._dsn, autocommit=True)
+            connection = psycopg.connect(self._dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
             connection.prepare_threshold = 1
             # These statements have one good plan each. The planner, left alone, plans some of them anew for each call, because
             # it thinks an array of unknown length long: three times as dear as running them.

@@ -29,7 +29,8 @@ def queue_name(url: str) -> str:
 
 
 class PostgresQueue:
-    """See `ports.CommandQueue`. `consumer_id` names this process, so that its batches can be given back if it dies."""
+    """See `ports.CommandQueue`. `consumer_id` names this process, and its successor, which gives back what it holds if it dies.
+    """
 
     def __init__(self, dsn: str, consumer_id: str | None = None) -> None:
         self._connection = Connection(dsn)
