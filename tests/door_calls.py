@@ -1,17 +1,21 @@
 """Calls handlers as the gateway would, against a real ledger, embedded queues and moto's DynamoDB and KMS.
 
-`Api` loads `functions/<name>/handler.py` anew for each test, because handlers read their environment at import.
+`Api` loads `functions/<name>/handler.py` anew for each test, because handlers read their environment at import;
+`doors` gives one.
 """
 
 import base64
 import importlib.util
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import boto3
 import psycopg
+from moto import mock_aws
 
 from exchange.adapters import api_keys, connections, custody_secret, halt, market_status, ports
 from exchange.adapters.embedded import QueueSpec, install
@@ -159,3 +163,18 @@ class Api:
         with psycopg.connect(self.dsn) as connection:
             return {table: sorted(connection.execute(f"SELECT t::text FROM {table} t").fetchall()) for table in tables}
 
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What happens within must not change a row of these."""
+        before = self.ledger()
+        yield
+        assert self.ledger() == before
+
+
+@contextmanager
+def doors(dsn: str, monkeypatch) -> Iterator[Api]:
+    """An `Api` beside moto's services."""
+    with mock_aws():
+        made = Api(dsn, monkeypatch)
+        yield made
+        made.close()

@@ -22,14 +22,6 @@ def ann(api):
     return api
 
 
-def unchanged(api, call):
-    """The answer of `call`, which must not have changed a row."""
-    before = api.ledger()
-    answer = call()
-    assert api.ledger() == before
-    return answer
-
-
 BODIES = [
     (b"", "product_not_found"), (b"{", "invalid_json"), (b"[]", "invalid_json"), (b'"order"', "invalid_json"),
     (b"null", "invalid_json"), (b"\xff\xfe", "invalid_json"), (b'{"price": NaN}', "invalid_json"),
@@ -41,7 +33,8 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "code"), BODIES, ids=[str(body[:16]) for body, _ in BODIES])
 def test_a_body_that_is_no_order(ann, body, code):
-    answer = unchanged(ann, lambda: ann.call("api_place_order", user="ann", method="POST", path="/orders", body=body))
+    with ann.unchanged():
+        answer = ann.call("api_place_order", user="ann", method="POST", path="/orders", body=body)
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
@@ -53,16 +46,13 @@ def test_every_refused_field(ann):
               "stop_price", "stop_limit_price", "cancel_after", "expire_time", "deadline", "display_size", "max_floor", "funds"]
     harmless = {("client_oid", ""), ("post_only", True)}
 
-    def run():
+    with ann.unchanged():
         for field in fields:
             for value in hostile:
                 if (field, str(value)) in {(name, str(harm)) for name, harm in harmless}:
                     continue
                 answer = ann.call("api_place_order", user="ann", method="POST", path="/orders", body=ORDER | {field: value})
                 assert answer.status == 400, (field, value, answer.body)
-        return None
-
-    unchanged(ann, run)
 
 
 @pytest.mark.parametrize(("fields", "words"), [
@@ -76,7 +66,8 @@ def test_every_refused_field(ann):
     ({"type": "stop", "stop_price": None, "price": None}, "Invalid stop_price"),
 ])
 def test_words_that_clients_match_on(ann, fields, words):
-    answer = unchanged(ann, lambda: ann.place("ann", **fields))
+    with ann.unchanged():
+        answer = ann.place("ann", **fields)
     assert answer.status == 400
     assert words in answer.body["message"]
 
@@ -88,8 +79,8 @@ def test_words_that_clients_match_on(ann, fields, words):
     (STRANGERS_ID, 404, "order not found"), (f"client:{STRANGERS_ID}", 404, "order not found"),
 ])
 def test_order_ids(ann, name, order_id, status, message):
-    answer = unchanged(ann, lambda: ann.call(name, user="ann", method="DELETE" if "cancel" in name else "GET",
-                                             parameters={"order_id": order_id}))
+    with ann.unchanged():
+        answer = ann.call(name, user="ann", method="DELETE" if "cancel" in name else "GET", parameters={"order_id": order_id})
     assert (answer.status, answer.body["message"]) == (status, message)
 
 
@@ -97,7 +88,7 @@ def test_somebody_elses_things_do_not_exist(ann):
     order = ann.call("api_list_orders", user="bob").body[0]
     account = ann.call("api_list_accounts", user="bob").body[0]
 
-    def run():
+    with ann.unchanged():
         for name in ("api_get_order", "api_cancel_order", "api_amend_order"):
             answer = ann.call(name, user="ann", parameters={"order_id": order["id"]}, body={"price": "1"})
             assert (answer.status, answer.body["message"]) == (404, "order not found")
@@ -106,13 +97,12 @@ def test_somebody_elses_things_do_not_exist(ann):
             assert (answer.status, answer.body["message"]) == (404, "NotFound")
         assert ann.call("api_list_fills", user="ann", query=f"order_id={order['id']}").body == []
 
-    unchanged(ann, run)
-
 
 @pytest.mark.parametrize("name", ["api_get_account", "api_get_account_ledger", "api_get_account_holds"])
 @pytest.mark.parametrize("account_id", ["", "7", "USD", STRANGERS_ID, "../orders"])
 def test_account_ids(ann, name, account_id):
-    answer = unchanged(ann, lambda: ann.call(name, user="ann", parameters={"account_id": account_id}))
+    with ann.unchanged():
+        answer = ann.call(name, user="ann", parameters={"account_id": account_id})
     assert answer.status == 404
 
 
@@ -130,7 +120,8 @@ def test_account_ids(ann, name, account_id):
     ("api_cancel_orders", "product_id=XXX", "product_not_found"),
 ])
 def test_queries(ann, name, query, code):
-    answer = unchanged(ann, lambda: ann.call(name, user="ann", query=query))
+    with ann.unchanged():
+        answer = ann.call(name, user="ann", query=query)
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
@@ -144,21 +135,23 @@ def test_queries(ann, name, query, code):
     ({"currency": "USD", "amount": "1", "id": "mine"}, "invalid_id"),
 ])
 def test_faucet(ann, body, code):
-    answer = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST", body=body))
+    with ann.unchanged():
+        answer = ann.call("api_deposit_faucet", user="ann", method="POST", body=body)
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
 def test_a_replayed_deposit_is_credited_once(ann):
     body = {"currency": "USD", "amount": "5", "id": str(uuid4())}
     first = ann.call("api_deposit_faucet", user="ann", method="POST", body=body)
-    again = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST", body=body))
+    with ann.unchanged():
+        again = ann.call("api_deposit_faucet", user="ann", method="POST", body=body)
     assert first.body == again.body
 
 
 def test_no_faucet_outside_a_sandbox(ann, monkeypatch):
     monkeypatch.setenv("SANDBOX", "0")
-    answer = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST",
-                                             body={"currency": "USD", "amount": "1"}))
+    with ann.unchanged():
+        answer = ann.call("api_deposit_faucet", user="ann", method="POST", body={"currency": "USD", "amount": "1"})
     assert answer.status == 404
 
 

@@ -33,13 +33,6 @@ def crypto(api, user="ann", **fields):
                     body={name: value for name, value in body.items() if value is not None})
 
 
-def unchanged(api, call):
-    before = api.ledger()
-    answer = call()
-    assert api.ledger() == before
-    return answer
-
-
 @pytest.mark.parametrize(("fields", "code"), [
     ({"currency": None}, "currency_not_found"), ({"currency": "XXX"}, "currency_not_found"),
     ({"currency": ["BTC"]}, "currency_not_found"), ({"currency": "USD"}, "currency_not_withdrawable"),
@@ -52,20 +45,19 @@ def unchanged(api, call):
     ({"add_network_fee_to_total": "yes"}, "invalid_add_network_fee_to_total"),
 ])
 def test_a_withdrawal_that_cannot_be_made(ann, fields, code):
-    answer = unchanged(ann, lambda: crypto(ann, **fields))
+    with ann.unchanged():
+        answer = crypto(ann, **fields)
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
 def test_every_hostile_field(ann):
-    def run():
+    with ann.unchanged():
         for field in ("currency", "amount", "crypto_address", "destination_tag", "idem", "add_network_fee_to_total"):
             for value in HOSTILE:
                 if (field, value) in (("destination_tag", ""), ("add_network_fee_to_total", True)):
                     continue
                 answer = crypto(ann, **{field: value})
                 assert answer.status == 400, (field, value, answer.body)
-
-    unchanged(ann, run)
 
 
 @pytest.mark.parametrize(("fields", "code"), [
@@ -75,23 +67,24 @@ def test_every_hostile_field(ann):
 ])
 def test_payment_methods(ann, fields, code):
     body = {"currency": "USD", "amount": "10", "payment_method_id": STRANGERS_ID} | fields
-    answer = unchanged(ann, lambda: ann.call("api_request_withdrawal", user="ann", method="POST",
-                                             path="/withdrawals/payment-method", body=body))
+    with ann.unchanged():
+        answer = ann.call("api_request_withdrawal", user="ann", method="POST", path="/withdrawals/payment-method", body=body)
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff"])
 @pytest.mark.parametrize("name", ["api_request_withdrawal", "api_change_address_book"])
 def test_no_json(ann, name, body):
-    answer = unchanged(ann, lambda: ann.call(name, user="ann", method="POST", path="/withdrawals/crypto", body=body))
+    with ann.unchanged():
+        answer = ann.call(name, user="ann", method="POST", path="/withdrawals/crypto", body=body)
     assert (answer.status, answer.body["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize("transfer_id", ["", "7", STRANGERS_ID, "../orders", "\x00" * 36])
 def test_transfer_ids(ann, transfer_id):
     for name, method in (("api_cancel_withdrawal", "DELETE"), ("api_read_transfers", "GET")):
-        answer = unchanged(ann, lambda name=name, method=method: ann.call(
-            name, user="ann", method=method, parameters={"transfer_id": transfer_id}))
+        with ann.unchanged():
+            answer = ann.call(name, user="ann", method=method, parameters={"transfer_id": transfer_id})
         assert (answer.status, answer.body["message"]) == (404, "NotFound")
 
 
@@ -100,7 +93,7 @@ def test_somebody_elses_things_do_not_exist(ann):
     address = ann.call("api_list_addresses", user="bob").body[0]
     account = ann.call("api_list_accounts", user="bob").body[0]
 
-    def run():
+    with ann.unchanged():
         for name, method, parameters in (
                 ("api_read_transfers", "GET", {"transfer_id": transfer["id"]}),
                 ("api_cancel_withdrawal", "DELETE", {"transfer_id": transfer["id"]}),
@@ -108,15 +101,14 @@ def test_somebody_elses_things_do_not_exist(ann):
                 ("api_change_address_book", "DELETE", {"address_id": address["id"]})):
             assert ann.call(name, user="ann", method=method, parameters=parameters).status == 404
 
-    unchanged(ann, run)
-
 
 @pytest.mark.parametrize(("name", "query", "code"), [
     ("api_read_transfers", "type=gift", "invalid_type"), ("api_read_transfers", "currency=XXX", "currency_not_found"),
     ("api_read_transfers", "limit=0", "bad_query"), ("api_read_transfers", "after=x", "bad_query"),
     ("api_get_withdrawal_fee", "", "currency_not_found"), ("api_get_withdrawal_fee", "currency=XXX", "currency_not_found")])
 def test_queries(ann, name, query, code):
-    answer = unchanged(ann, lambda: ann.call(name, user="ann", query=query))
+    with ann.unchanged():
+        answer = ann.call(name, user="ann", query=query)
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
@@ -133,7 +125,8 @@ def test_queries(ann, name, query, code):
     ([{"currency": "BTC", "to": {"address": "x"}}] * 51, "invalid_addresses"),
     ([{"currency": "BTC", "to": {"address": "good"}}, {"currency": "BTC", "to": {"address": ""}}], "invalid_address")])
 def test_address_book(ann, rows, code):
-    answer = unchanged(ann, lambda: ann.call("api_change_address_book", user="ann", method="POST", body={"addresses": rows}))
+    with ann.unchanged():
+        answer = ann.call("api_change_address_book", user="ann", method="POST", body={"addresses": rows})
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
@@ -149,5 +142,6 @@ def test_an_idem_of_somebody_else_is_ones_own(ann):
 def test_the_same_deposit_id_with_other_terms(ann):
     body = {"currency": "USD", "amount": "5", "id": str(uuid4())}
     assert ann.call("api_deposit_faucet", user="ann", method="POST", body=body).status == 200
-    answer = unchanged(ann, lambda: ann.call("api_deposit_faucet", user="ann", method="POST", body=body | {"amount": "6"}))
+    with ann.unchanged():
+        answer = ann.call("api_deposit_faucet", user="ann", method="POST", body=body | {"amount": "6"})
     assert (answer.status, answer.body["code"]) == (400, "duplicate_id")

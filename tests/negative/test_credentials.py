@@ -52,35 +52,32 @@ def make_key(api, user=None, **body):
 
 
 def test_every_private_operation_asks_for_credentials(api):
-    before = api.ledger()
-    for name in PRIVATE:
-        answer = api.call(name)
-        assert (answer.status, answer.body["code"]) == (401, "credentials_missing"), name
-        assert "CB-ACCESS-KEY" in answer.body["message"]
-    assert api.ledger() == before
+    with api.unchanged():
+        for name in PRIVATE:
+            answer = api.call(name)
+            assert (answer.status, answer.body["code"]) == (401, "credentials_missing"), name
+            assert "CB-ACCESS-KEY" in answer.body["message"]
 
 
 @pytest.mark.parametrize("claims", [
     {}, {"sub": "ann"}, {"sub": "ann", "token_use": "id", "client_id": "client-1"},
     {"sub": "ann", "token_use": "access", "client_id": "other"}, {"sub": "", "token_use": "access", "client_id": "client-1"}])
 def test_a_token_that_is_no_access_token_of_ours(api, claims):
-    before = api.ledger()
-    answer = api.call("api_list_accounts", claims=claims)
-    assert (answer.status, answer.body["code"]) == (401, "token_invalid")
-    assert api.ledger() == before
+    with api.unchanged():
+        answer = api.call("api_list_accounts", claims=claims)
+        assert (answer.status, answer.body["code"]) == (401, "token_invalid")
 
 
 def test_a_key_signs_what_its_scopes_allow(api):
     api.fund("ann", USD="1000")
     key = make_key(api, "ann", scopes=["view"])
-    before = api.ledger()
-    for name, scope in PRIVATE.items():
-        answer = api.call(name, key=key, query="product_id=BTC-USD")
-        if scope != "view":
-            assert (answer.status, answer.body["code"]) == (403, "scope_missing"), name
-        else:
-            assert answer.status in (200, 400, 404), name
-    assert api.ledger() == before
+    with api.unchanged():
+        for name, scope in PRIVATE.items():
+            answer = api.call(name, key=key, query="product_id=BTC-USD")
+            if scope != "view":
+                assert (answer.status, answer.body["code"]) == (403, "scope_missing"), name
+            else:
+                assert answer.status in (200, 400, 404), name
     assert api.call("api_list_accounts", key=key).body == api.call("api_list_accounts", user="ann").body
 
 

@@ -1,20 +1,14 @@
 """`api`: the handlers against a real ledger; see door_calls. `exchange`, `database`: ledger and core; see ledger_world."""
 
 import pytest
-from moto import mock_aws
 
 
 @pytest.fixture
 def api(ledger_dsn, monkeypatch):
-    from door_calls import Api
+    from door_calls import doors
 
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        made = Api(ledger_dsn, monkeypatch)
+    with doors(ledger_dsn, monkeypatch) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture

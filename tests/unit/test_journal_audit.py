@@ -5,7 +5,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from moto import mock_aws
 
 from exchange.adapters import journal_replay, ports
 from exchange.adapters.core import naive_core
@@ -202,19 +201,13 @@ LEDGER_FAULTS = {
 @pytest.fixture(scope="module")
 def audited(module_ledger_dsn):
     """Audited up to entry 2; entry 3, with two trades and a cancel, is to be audited next. Shared: a test undoes its damage."""
-    from door_calls import Api
+    from door_calls import doors
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        with mock_aws():
-            api = Api(module_ledger_dsn, patch)
-            made = start(api)
-            run(made)
-            made.last = more(made)
-            yield made
-            api.close()
+    with pytest.MonkeyPatch.context() as patch, doors(module_ledger_dsn, patch) as api:
+        made = start(api)
+        run(made)
+        made.last = more(made)
+        yield made
 
 
 def check(world):

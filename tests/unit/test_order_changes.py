@@ -95,16 +95,15 @@ def test_amends_that_are_refused(api, engine):
     engine.run()
     stop = api.place("ann", stop_price="110").body["id"]
     engine.run()
-    before = api.ledger()
-    for body, code in (({}, "invalid_amend"), ({"price": None}, "invalid_amend"), ({"price": "100.001"}, "price_too_precise"),
-                       ({"size": "0"}, "size_too_small"), ({"size": "200"}, "insufficient_funds"),
-                       ({"price": True}, "invalid_price"), ({"size": "0.001"}, "funds_too_small"),
-                       ({"price": "1", "deadline": "2020-01-01"}, "deadline_passed")):
-        answer = amend(api, order_id, **body)
-        assert (answer.status, answer.body["code"]) == (400, code), body
-    assert amend(api, stop, price="1").body["code"] == "order_not_open"
-    assert amend(api, order_id, user="bob", price="1").status == 404
-    assert api.ledger() == before
+    with api.unchanged():
+        for body, code in (({}, "invalid_amend"), ({"price": None}, "invalid_amend"), ({"price": True}, "invalid_price"),
+                           ({"price": "100.001"}, "price_too_precise"), ({"size": "0"}, "size_too_small"),
+                           ({"size": "200"}, "insufficient_funds"), ({"size": "0.001"}, "funds_too_small"),
+                           ({"price": "1", "deadline": "2020-01-01"}, "deadline_passed")):
+            answer = amend(api, order_id, **body)
+            assert (answer.status, answer.body["code"]) == (400, code), body
+        assert amend(api, stop, price="1").body["code"] == "order_not_open"
+        assert amend(api, order_id, user="bob", price="1").status == 404
 
 
 def test_a_price_outside_the_band_is_refused_at_the_door_where_the_last_trade_is_known(api, engine, redis_url, monkeypatch):
