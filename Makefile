@@ -144,13 +144,19 @@ setup: $(VENV)/.ready .venv-ministack/.ready
 .PHONY: tools
 tools:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
-	@command -v node >/dev/null || { echo "Node.js 20 or newer is needed (the CDK runs on it)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's ensurepip is needed: Debian's python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || \
+		{ echo "Python's C headers are needed: Debian's python3-dev" >&2; exit 1; }
+	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
+		{ echo "Node.js 20 or newer is needed (the CDK runs on it, the screen is built by it)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is needed, which comes with Node.js: Debian's npm" >&2; exit 1; }
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed, for example Debian's gcc" >&2; exit 1; }
 
 # What the proofs of the C core need besides: a compiler that counts coverage and fuzzes, an emulator of the other machine.
-CORE_PACKAGES := clang-19 llvm-19 libclang-rt-19-dev qemu-user
-HAS_CORE_TOOLS := command -v clang-19 llvm-cov-19 llvm-profdata-19 qemu-aarch64 >/dev/null && \
-	ls $$(clang-19 -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1
+export CLANG ?= 19
+CORE_PACKAGES := clang-$(CLANG) llvm-$(CLANG) libclang-rt-$(CLANG)-dev qemu-user
+HAS_CORE_TOOLS := command -v clang-$(CLANG) llvm-cov-$(CLANG) llvm-profdata-$(CLANG) qemu-aarch64 >/dev/null && \
+	ls $$(clang-$(CLANG) -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1
 
 .PHONY: core-tools
 core-tools:
@@ -162,7 +168,7 @@ core-tools:
 		{ $$install || { apt-get update -qq && $$install; } || true; } >/dev/null 2>&1; \
 	fi; \
 	$(HAS_CORE_TOOLS) || echo "the proofs of the C core need the Debian packages $(CORE_PACKAGES)" \
-		"(CORE_TOOLS=skip leaves those tests out)" >&2
+		"(CLANG=21 takes another version, CORE_TOOLS=skip leaves those tests out)" >&2
 
 .PHONY: test-setup
 test-setup: setup peers debian-packages node-packages clients screen

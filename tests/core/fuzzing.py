@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.core.commands import Fields
 from tests.core.streams import PROFILES, Stream
-from tests.core.variants import CORE, ROOT, damaged_snapshots
+from tests.core.variants import CLANG, CORE, ROOT, damaged_snapshots
 
 HARNESSES = ("apply", "restore")
 CORPUS = CORE / "fuzz" / "corpus"
@@ -35,7 +35,7 @@ OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0", "UBSAN_OPTIONS": "
 def build_harness(folder: Path, name: str, flags: list[str] = SANITIZED, sources: Path = CORE) -> Path:
     """The fuzzer `name` into `folder`."""
     binary = folder / f"fuzz_{name}"
-    subprocess.run(["clang-19", "-std=gnu11", "-Wall", "-Wextra", *flags, "-I", str(sources / "src"),
+    subprocess.run([CLANG, "-std=gnu11", "-Wall", "-Wextra", *flags, "-I", str(sources / "src"),
                     str(sources / "fuzz" / f"fuzz_{name}.c"), "-o", str(binary)], check=True)
     return binary
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from matching_core.build import FLAGS
-from tests.core.variants import CORE, answer_of, compile_driver, copy_sources, needs, recording
+from tests.core.variants import CLANG, CORE, answer_of, compile_driver, copy_sources, needs, recording
 
 MAY_BE_CALLED = {"memcpy", "memmove", "memset", "memcmp", "setjmp", "_setjmp", "longjmp"}
 OBJECT_FLAGS = [flag for flag in FLAGS if flag not in ("-shared", "-fPIC")]
@@ -56,7 +56,7 @@ def test_the_core_has_no_assembly_and_no_arrays_of_unknown_length() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compiler", ["cc", "clang-19"])
+@pytest.mark.parametrize("compiler", ["cc", CLANG])
 def test_no_call_allocates(tmp_path: Path, compiler: str) -> None:
     if compiler != "cc":
         needs(compiler)

@@ -20,7 +20,19 @@ from pathlib import Path
 import pytest
 
 from tests.core.fuzzing import CORPUS, HARNESSES, build_harness, run_on
-from tests.core.variants import CORE, ROOT, WARNINGS, answer_of, compile_driver, copy_sources, needs, recording
+from tests.core.variants import (
+    CLANG,
+    CORE,
+    LLVM_COV,
+    LLVM_PROFDATA,
+    ROOT,
+    WARNINGS,
+    answer_of,
+    compile_driver,
+    copy_sources,
+    needs,
+    recording,
+)
 
 FLAGS = ["-O1", "-DMC_COVERAGE", "-DLOOK_FURTHER_FROM=15", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc",
          "-Werror", "-Wno-unused", "-Wno-unused-parameter"]
@@ -36,7 +48,7 @@ CODE, BRANCHES = 0, (4, 6)  # llvm::coverage::CounterMappingRegion::RegionKind
 
 @pytest.mark.slow
 def test_every_line_branch_and_condition_is_covered(tmp_path: Path) -> None:
-    needs("clang-19", "llvm-cov-19", "llvm-profdata-19", "fuzzer")
+    needs(CLANG, LLVM_COV, LLVM_PROFDATA, "fuzzer")
     recording()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         runs = [pool.submit(_tests, tmp_path / "tests"), pool.submit(_streams, tmp_path / "streams"),
@@ -53,8 +65,8 @@ def test_every_line_branch_and_condition_is_covered(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_every_condition_can_be_counted(tmp_path: Path) -> None:
     """Clang leaves out what it cannot count, with a warning that it does not turn into an error."""
-    needs("clang-19")
-    run = subprocess.run(["clang-19", *WARNINGS, *FLAGS, "-I", str(CORE / "src"), "-c", str(CORE / "fuzz" / "unit.c"), "-o",
+    needs(CLANG)
+    run = subprocess.run([CLANG, *WARNINGS, *FLAGS, "-I", str(CORE / "src"), "-c", str(CORE / "fuzz" / "unit.c"), "-o",
                           str(tmp_path / "unit.o")], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
 
@@ -63,7 +75,7 @@ def _tests(folder: Path) -> Path:
     """The library behind cffi, and the tests that are run with it."""
     package = folder / "matching_core"
     shutil.copytree(CORE, package, ignore=shutil.ignore_patterns("_core.abi3.so*", "__pycache__", ".build-*", "fuzz"))
-    environment = {**os.environ, "CC": "clang-19", "CFLAGS": " ".join(FLAGS),
+    environment = {**os.environ, "CC": CLANG, "CFLAGS": " ".join(FLAGS),
                    "LLVM_PROFILE_FILE": str(folder / "%p.profraw")}
     subprocess.run([sys.executable, "-m", "matching_core.build"], cwd=folder, check=True, env=environment,
                    stdout=subprocess.DEVNULL)
@@ -76,7 +88,7 @@ def _tests(folder: Path) -> Path:
 
 def _streams(folder: Path, *flags: str) -> Path:
     folder.mkdir()
-    driver = compile_driver(copy_sources(folder), ["clang-19"], [*FLAGS, *flags])
+    driver = compile_driver(copy_sources(folder), [CLANG], [*FLAGS, *flags])
     assert answer_of(driver, LLVM_PROFILE_FILE=str(folder / "%p.profraw")) is not None
     return driver
 
@@ -104,8 +116,8 @@ class Coverage:
             runs = sorted(one.parent.glob("*.profraw")) or sorted(one.parent.parent.glob("*.profraw"))
             assert runs, f"{one} was not run"
             profile = folder / f"{number}.profdata"
-            subprocess.run(["llvm-profdata-19", "merge", "-o", str(profile), *map(str, runs)], check=True)
-            export = subprocess.run(["llvm-cov-19", "export", str(one), "-instr-profile", str(profile)], check=True,
+            subprocess.run([LLVM_PROFDATA, "merge", "-o", str(profile), *map(str, runs)], check=True)
+            export = subprocess.run([LLVM_COV, "export", str(one), "-instr-profile", str(profile)], check=True,
                                     capture_output=True).stdout
             for function in json.loads(export)["data"][0]["functions"]:
                 self._add(function)

@@ -9,12 +9,12 @@ import pytest
 
 from tests.core.fuzzing import CORPUS, HARNESSES, OPTIONS, SANITIZED, build_harness, play_on_both, run_on
 from tests.core.planted import PLANTED
-from tests.core.variants import copy_sources, needs
+from tests.core.variants import CLANG, copy_sources, needs
 
 
 @pytest.fixture(scope="module", params=HARNESSES)
 def harness(request, tmp_path_factory) -> tuple[str, Path]:
-    needs("clang-19", "fuzzer")
+    needs(CLANG, "fuzzer")
     return request.param, build_harness(tmp_path_factory.mktemp("fuzz"), request.param)
 
 
@@ -36,7 +36,7 @@ def test_a_second_of_fuzzing_finds_nothing(harness: tuple[str, Path], tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HARNESSES)
 def test_both_cores_play_the_corpus_alike(name: str, tmp_path: Path) -> None:
-    needs("clang-19", "fuzzer")
+    needs(CLANG, "fuzzer")
     assert play_on_both(name, sorted((CORPUS / name).iterdir()), tmp_path) > 500
 
 
@@ -48,7 +48,7 @@ BLIND = {"apply": "the opened market keeps its auction price", "restore": "a res
 @pytest.mark.parametrize("name", HARNESSES)
 def test_the_corpus_finds_a_planted_bug(name: str, tmp_path: Path) -> None:
     """Else the checks would be blind, or the corpus too small to see anything."""
-    needs("clang-19", "fuzzer")
+    needs(CLANG, "fuzzer")
     binary = build_harness(tmp_path, name, SANITIZED, copy_sources(tmp_path, PLANTED[BLIND[name]]))
     with pytest.raises(AssertionError, match="does not hold"):
         run_on(binary, sorted((CORPUS / name).iterdir()))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.core.planted import PLANTED
 from tests.core.variants import (
+    CLANG,
     answer_of,
     answers_as_recorded,
     compile_driver,
@@ -24,8 +25,8 @@ ZIG = (sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-gnu.2.34"
 BUILDS = {
     "gcc-O0": (("cc",), ("-O0",)),
     "gcc-O3": (("cc",), ("-O3",)),
-    "clang-O0": (("clang-19",), ("-O0",)),
-    "clang-O3": (("clang-19",), ("-O3",)),
+    "clang-O0": ((CLANG,), ("-O0",)),
+    "clang-O3": ((CLANG,), ("-O3",)),
     "looking-ahead": (("cc",), ("-O2", "-DLOOK_FURTHER_FROM=15")),
     "without-sse": (("cc",), ("-O2", "-U__SSE2__")),
     "ziglang-O3": (ZIG, ("-O3",)),
@@ -37,8 +38,8 @@ SANITIZERS = ("-O1", "-g", "-DLOOK_FURTHER_FROM=15", "-fsanitize=address,undefin
 @pytest.mark.parametrize("name", BUILDS)
 def test_every_build_answers_the_same(tmp_path, name: str) -> None:
     compiler, flags = BUILDS[name]
-    if compiler[0] == "clang-19":
-        needs("clang-19")
+    if compiler[0] == CLANG:
+        needs(CLANG)
     driver = compile_driver(copy_sources(tmp_path), [*compiler], [*flags])
     _same(answer_of(driver))
     assert answers_as_recorded(driver)
@@ -54,8 +55,8 @@ def test_64_bit_arm_answers_the_same(tmp_path) -> None:
 @pytest.mark.slow
 def test_sanitizers_find_nothing(tmp_path) -> None:
     """Address and undefined-behaviour sanitizers end the process on their first finding."""
-    needs("clang-19", "fuzzer")
-    _same(answer_of(compile_driver(copy_sources(tmp_path), ["clang-19"], [*SANITIZERS])))
+    needs(CLANG, "fuzzer")
+    _same(answer_of(compile_driver(copy_sources(tmp_path), [CLANG], [*SANITIZERS])))
 
 
 def _same(answer: bytes | None) -> None:

@@ -32,6 +32,8 @@ SEED = 3
 BATCHES = 150  # of each profile
 MOST_EVENTS = 200_000
 CREATE, RESTORE, LEVELS_SHOWN, SNAPSHOT_EVERY, EVENTS_FULL = -1, -2, 5, 16, -1  # as in replay.c
+VERSION = os.environ.get("CLANG", "19")  # as in the Makefile
+CLANG, LLVM_COV, LLVM_PROFDATA = (f"{program}-{VERSION}" for program in ("clang", "llvm-cov", "llvm-profdata"))
 WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-function")
 _number = struct.Struct("<q").pack
 ODD_NUMBERS = (0, 1, 2, 3, 4, 5, 10_001, -1, MAX, MAX + 1, 2**63 - 1, 2**63)
@@ -152,8 +154,8 @@ def _damaged(sound: bytes, record: int) -> Iterator[bytes]:
 
 def needs(*programs: str) -> None:
     """Fails with the packages' names when a program is missing: a proof that was not run is none. CORE_TOOLS=skip skips."""
-    packages = {"clang-19": "clang-19", "llvm-cov-19": "llvm-19", "llvm-profdata-19": "llvm-19", "qemu-aarch64": "qemu-user",
-                "fuzzer": "libclang-rt-19-dev"}
+    packages = {CLANG: CLANG, LLVM_COV: f"llvm-{VERSION}", LLVM_PROFDATA: f"llvm-{VERSION}", "qemu-aarch64": "qemu-user",
+                "fuzzer": f"libclang-rt-{VERSION}-dev"}
     missing = sorted({packages[program] for program in programs if not _is_there(program)})
     if not missing:
         return
@@ -166,9 +168,9 @@ def needs(*programs: str) -> None:
 def _is_there(program: str) -> bool:
     if program != "fuzzer":
         return shutil.which(program) is not None
-    if not _is_there("clang-19"):
+    if not _is_there(CLANG):
         return False
-    folder = subprocess.run(["clang-19", "-print-runtime-dir"], capture_output=True, text=True, check=True).stdout.strip()
+    folder = subprocess.run([CLANG, "-print-runtime-dir"], capture_output=True, text=True, check=True).stdout.strip()
     return any(path.is_file() for folder in (Path(folder), Path(folder).parent / "linux")
                for path in folder.glob("libclang_rt.fuzzer*.a"))
 
