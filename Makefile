@@ -29,7 +29,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1|/' | column -t -s '|'
 
 .PHONY: run
-run: setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, DEMO=0 without bots, ARGS="--ports free")
+run: linux setup screen ## start the exchange on this machine (DATA=folder, FRESH=1 to begin anew, DEMO=0 without bots, ARGS="--ports free")
 	@$(PY) -m local run --data "$(DATA)" $(if $(FRESH),--fresh) $(if $(filter 0,$(DEMO)),,--demo) $(ARGS)
 
 .PHONY: user
@@ -55,7 +55,7 @@ status: setup ## what runs, and where
 # The set-up's steps run side by side, because each of them waits for the network; the end-to-end tests too, because they wait
 # for what they start (tests/e2e/conftest.py), and after them the one that measures by the clock.
 .PHONY: test
-test: ## everything that CI runs
+test: linux ## everything that CI runs
 	@$(MAKE) --no-print-directory -j 4 test-setup
 	@$(PY) -m ruff check .
 	@cd web && npm run --silent lint && npm test --silent
@@ -140,6 +140,11 @@ clean: ## remove what was built and downloaded; data in $(DATA) stays
 .PHONY: setup
 setup: $(VENV)/.ready .venv-ministack/.ready
 	@$(PY) -m matching_core.build >/dev/null
+
+# Processes that end with their parent, and are watched without a race, need Linux.
+.PHONY: linux
+linux:
+	@test "$$(uname -s)" = Linux || { echo "the local exchange needs Linux: use a virtual machine, or WSL on Windows" >&2; exit 1; }
 
 .PHONY: tools
 tools:
