@@ -19,7 +19,7 @@ import psycopg
 from bench.client import Key
 from local.addresses import REPOSITORY, DataFolder, Run
 from local.servers import socket_folder
-from local.user import call, draw, make_key, sign_in, sign_up
+from local.user import call, draw, make_key, make_operator, sign_in, sign_up
 
 PASSWORD = "Correct-horse-1-battery"
 
@@ -113,26 +113,34 @@ class RunningExchange:
     def post(self, path: str, body: object, token: str | None = None) -> object:
         return call(self.application + path, token=token, method="POST", body=body)
 
-    def new_user(self, email: str | None = None) -> str:
-        """A new signed-in user's access token."""
+    def new_user(self, email: str | None = None, *, balances: dict[str, str] | None = None) -> str:
+        """A new signed-in user's access token. `balances`: what the user owns."""
         email = email or f"{uuid4().hex[:12]}@example.com"
         sign_up(self.run, email=email, password=PASSWORD)
-        return sign_in(self.run, email=email, password=PASSWORD)
+        token = sign_in(self.run, email=email, password=PASSWORD)
+        for currency, amount in (balances or {}).items():
+            draw(self.run, token, currency=currency, amount=amount)
+        return token
+
+    def new_operator(self) -> str:
+        """A new operator's access token."""
+        email = f"{uuid4().hex[:12]}@example.com"
+        return sign_in(self.run, email=email, password=make_operator(self.run, email=email)["password"])
 
     def api_key(self, token: str, scopes: tuple[str, ...] = ("view", "trade", "transfer")) -> Key:
         """A key of the user with this token."""
         made = make_key(self.run, token, scopes)
         return Key(key=made["key"], secret=made["secret"], passphrase=made["passphrase"])
 
-    def faucet(self, token: str, currency: str, amount: str) -> object:
-        return draw(self.run, token, currency=currency, amount=amount)
-
     def funded_key(self, balances: dict[str, str]) -> Key:
         """A key of a new user who owns these balances."""
-        token = self.new_user()
-        for currency, amount in balances.items():
-            self.faucet(token, currency, amount)
-        return self.api_key(token)
+        return self.api_key(self.new_user(balances=balances))
+
+    def invoke(self, operation: str) -> bool:
+        """Runs an operation's function now; whether it succeeded."""
+        functions = f"{self.connections}/2015-03-31/functions"
+        answer = call(f"{functions}/exchange-sandbox-{operation}/invocations", method="POST", body={})
+        return not (isinstance(answer, dict) and "errorMessage" in answer)
 
     def wait_until_settled(self, within_s: float = 60) -> None:
         """Until no order is pending."""

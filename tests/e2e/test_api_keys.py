@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from e2e.test_feed import credentials
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -27,10 +28,7 @@ def status(exchange: Exchange, key: Key) -> tuple[int, dict]:
 
 
 def signed_subscribe(key: Key) -> str:
-    headers = key.headers("GET", "/users/self/verify")
-    return json.dumps({"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["user"], "key": key.key,
-                       "passphrase": key.passphrase, "timestamp": headers["CB-ACCESS-TIMESTAMP"],
-                       "signature": headers["CB-ACCESS-SIGN"]})
+    return json.dumps({"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["user"], **credentials(key)})
 
 
 def test_a_deleted_key_is_refused_and_its_listener_closed(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:

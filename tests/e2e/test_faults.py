@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -163,22 +162,3 @@ def test_a_full_disk(start_exchange: Callable[..., Exchange], small_disk: Path) 
             for key in keys:
                 await Trader(session, exchange.trading, key).get("/accounts")
     asyncio.run(use_keys())
-
-
-def test_nothing_is_left_behind(start_exchange: Callable[..., Exchange]) -> None:
-    """After SIGKILL of the supervisor every child ends by itself within seconds."""
-    exchange = start_exchange()
-    pids = list(exchange.parts().values())
-    exchange.kill_all()
-    deadline = time.monotonic() + 20
-    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [pid for pid in pids if running(pid)] == []
-
-
-def running(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -87,9 +87,7 @@ def settled_book(exchange: Exchange, sequence: int) -> dict:
 
 
 def test_one_trade_as_everybody_sees_it(exchange, listen):
-    token = exchange.new_user()
-    for currency, amount in BALANCES.items():
-        exchange.faucet(token, currency, amount)
+    token = exchange.new_user(balances=BALANCES)
     maker, taker = exchange.api_key(token), exchange.funded_key(BALANCES)
     public, by_token, by_key = listen(), listen(), listen()
     public.send(type="subscribe", product_ids=[MARKET], channels=["level2", "full", "ticker", "matches"])
@@ -190,13 +188,6 @@ def live(exchange: Exchange, key: Key, product: str) -> list:
     return request(exchange, key, "GET", f"/orders?product_id={product}")
 
 
-def sweep_connections(exchange: Exchange) -> None:
-    """What the schedule does every minute."""
-    url = f"{exchange.connections}/2015-03-31/functions/exchange-sandbox-feed_sweep_connections/invocations"
-    with urllib.request.urlopen(url, data=b"{}", timeout=60) as answer:
-        assert answer.status == 200
-
-
 def test_orders_end_with_the_connection_that_said_so(start_exchange):
     """It closes; and the gateway dies, so that nobody says that it is gone: the sweep finds out."""
     exchange = start_exchange()
@@ -213,7 +204,7 @@ def test_orders_end_with_the_connection_that_said_so(start_exchange):
         assert len(live(exchange, key, MARKET)) == 3
         if death == "gateway":
             exchange.kill_and_wait("gateway")
-            sweep_connections(exchange)
+            assert exchange.invoke("feed_sweep_connections"), "as the schedule does every minute"
         else:
             plain.close()
             listener.close()

@@ -5,19 +5,16 @@ import contextlib
 import os
 import random
 from collections.abc import Callable
-from uuid import uuid4
 
 import aiohttp
+import psutil
 import pytest
 from e2e.conftest import Exchange
 from e2e.flow import FeedBook, check_every_trade_settled, check_feed, check_ledger, wait_until_settled
-from e2e.hanging import stopped
 from e2e.hostile import Hostile, Promises, check_promises
+from e2e.processes import stopped
 from e2e.test_faults import FUNDS, differences
 from e2e.waiting import eventually
-
-from bench.exchange import PASSWORD
-from local.user import call, make_operator, sign_in
 
 # How long, and from what; for a search: HOSTILE_S=600 HOSTILE_SEED=7 pytest tests/e2e/test_hostile.py
 FOR_S = float(os.environ.get("HOSTILE_S", "40"))
@@ -32,14 +29,9 @@ def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchan
     exchange = start_exchange()
     owners = []
     for _ in range(5):
-        token = exchange.new_user()
-        for currency, amount in FUNDS.items():
-            exchange.faucet(token, currency, amount)
+        token = exchange.new_user(balances=FUNDS)
         owners.append((token, exchange.api_key(token)))
-    email = f"{uuid4().hex[:12]}@example.com"
-    exchange.new_user(email)
-    make_operator(exchange.run, email=email)
-    operator = sign_in(exchange.run, email=email, password=PASSWORD)
+    operator = exchange.new_operator()
     secret = exchange.post("/admin/custody-secret", {"reason": "test"}, operator)["secret"]
     profiles = [exchange.get("/profiles", token)[0]["id"] for token, _ in owners]
     addresses = []
@@ -73,7 +65,7 @@ def test_everything_at_once_while_parts_die(start_exchange: Callable[..., Exchan
     check_every_trade_settled(exchange)
     eventually(lambda: not differences(exchange), within_s=90)
     for audit in AUDITS:
-        eventually(lambda audit=audit: invoke(exchange, audit), within_s=60)
+        eventually(lambda audit=audit: exchange.invoke(audit), within_s=60)
     assert [row for row in exchange.get("/admin/markets", operator) if row["status"] != "online"] == []
     assert exchange.get("/admin/invariants", operator)["findings"] == []
     asyncio.run(check_a_listener(exchange))
@@ -91,7 +83,7 @@ async def disturb(exchange: Exchange, rng: random.Random, stop: asyncio.Event) -
         assert exchange.process.poll() is None, exchange.process.communicate()[1]
         name = rng.choice(sorted(set(exchange.parts()) - {"supervisor"}))
         hangs = rng.random() < 0.25
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError, KeyError):  # it has just died of another's death
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess, KeyError):  # it has just died of another's death
             if not hangs:
                 exchange.kill(name)
                 continue
@@ -131,10 +123,3 @@ async def check_a_listener(exchange: Exchange) -> None:
     await asyncio.wait_for(feed.ready.wait(), 30)
     await asyncio.to_thread(check_feed, exchange, feed)
     following.cancel()
-
-
-def invoke(exchange: Exchange, operation: str) -> bool:
-    """Whether a function's run succeeded."""
-    functions = f"{exchange.connections}/2015-03-31/functions"
-    answer = call(f"{functions}/exchange-sandbox-{operation}/invocations", method="POST", body={})
-    return not (isinstance(answer, dict) and "errorMessage" in answer)

@@ -19,10 +19,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
-import psutil
 import psycopg
 import pytest
 from e2e.conftest import Exchange, whole_exchange
+from e2e.processes import children_of, running
 from e2e.waiting import eventually
 
 from bench.exchange import PASSWORD
@@ -138,23 +138,6 @@ def answer_of(url: str, **options) -> tuple[int, dict, dict]:
             return answer.status, dict(answer.headers), json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), json.loads(error.read() or b"null")
-
-
-def children_of(pid: int) -> set[int]:
-    """All descendants of a process."""
-    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
-
-
-def running(pids: set[int]) -> set[int]:
-    """Those of `pids` that run; what only waits to be reaped does not."""
-    alive = set()
-    for pid in pids:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                alive.add(pid)
-        except OSError:
-            pass
-    return alive
 
 
 # --- the HTTP doors

@@ -6,7 +6,6 @@ that the document promises. Drawn from fixed seeds, so a failure comes again.
 
 import json
 import time
-from uuid import uuid4
 
 import pytest
 import requests
@@ -17,11 +16,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import response_schema_conformance
 
-from bench.exchange import PASSWORD
 from bench.exchange import RunningExchange as Exchange
 from cdk.operations import OPERATIONS
 from exchange.api.auth import signature
-from local.user import make_operator, sign_in
 from openapi.document import FILE
 from tests.documented import trouble_of
 
@@ -68,9 +65,7 @@ class Nobody(requests.auth.AuthBase):
 @pytest.fixture(scope="module")
 def credentials(exchange: Exchange) -> dict[str, requests.auth.AuthBase]:
     """Those of one user with money, per door."""
-    token = exchange.new_user()
-    for currency, amount in (("USD", "100000"), ("BTC", "5")):
-        exchange.faucet(token, currency, amount)
+    token = exchange.new_user(balances={"USD": "100000", "BTC": "5"})
     return {"application": Token(token), "trading": Signed(exchange.api_key(token))}
 
 
@@ -129,12 +124,7 @@ def _send(session: requests.Session, base: str, case, auth: requests.auth.AuthBa
 
 def test_what_operators_read_is_what_the_document_says(exchange: Exchange) -> None:
     """On a market that has traded, with an account, a withdrawal and an adjustment to look at."""
-    email = f"{uuid4().hex[:12]}@example.com"
-    exchange.new_user(email)
-    make_operator(exchange.run, email=email)
-    token = sign_in(exchange.run, email=email, password=PASSWORD)
-    owner = exchange.new_user()
-    exchange.faucet(owner, "USD", "1000")
+    token, owner = exchange.new_operator(), exchange.new_user(balances={"USD": "1000"})
     method = next(row for row in exchange.get("/payment-methods", owner) if row["currency"] == "USD")
     exchange.post("/withdrawals/payment-method", {"currency": "USD", "amount": "20", "payment_method_id": method["id"]}, owner)
     placed = exchange.post("/orders", {"product_id": "ETH-USD", "side": "buy", "price": "1", "size": "1"}, owner)

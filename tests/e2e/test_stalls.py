@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from e2e.conftest import Exchange, whole_exchange
 from e2e.flow import FeedBook, check_feed, unsettled
-from e2e.hanging import stopped
+from e2e.processes import stopped
 from e2e.test_faults import FUNDS, check_nothing_lost, flow_with
-from e2e.test_hostile import Listener, invoke
+from e2e.test_hostile import Listener
 from e2e.waiting import eventually
 
 from bench.client import Trader
@@ -95,7 +95,7 @@ def swept(exchange: Exchange) -> bool:
     """Whether nothing is left. An order that was committed after its function had been ended is sent by the sweep, once it is
     30 s old; here without waiting for the minute."""
     time.sleep(1)
-    return invoke(exchange, "audit_sweep_orders") and unsettled(exchange) is None
+    return exchange.invoke("audit_sweep_orders") and unsettled(exchange) is None
 
 
 def test_the_views_hang(exchange: Exchange) -> None:

@@ -9,6 +9,7 @@ import pytest
 from e2e.clients.driving import HERE as CLIENTS
 from e2e.clients.driving import PYTHON, Driver
 
+from bench.client import Key
 from bench.exchange import RunningExchange as Exchange
 
 RICH = {"USD": "100000", "BTC": "10", "ETH": "100", "SOL": "1000"}
@@ -19,6 +20,12 @@ def environments() -> None:
     """The clients' own environments, made by `make clients`."""
     for part in (PYTHON, CLIENTS / "node" / "node_modules"):
         assert part.exists(), f"{part} is not there; `make clients` installs the clients"
+
+
+@pytest.fixture(scope="module")
+def key(exchange: Exchange) -> Key:
+    """Of an account of the module's own, with RICH's balances."""
+    return exchange.funded_key(RICH)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from e2e.clients.conftest import RICH
 from e2e.clients.driving import HERE, PYTHON
 
 from bench.client import Key
@@ -21,11 +20,6 @@ EXAMPLES = {name: re.findall(r"^```(python|javascript)\n(.*?)^```", text, re.M |
 OF_THE_MAIN_ENVIRONMENT = {"ccxt", "ccxt.pro"}
 PRINTED = dict.fromkeys(("coinbasepro", "cbpro", "copra", "coinbase-pro-node", "coinbase-api"), "10.00000000\n") | {
     "ccxt": "100000.0\n", "ccxt.pro": "BTC/USD [", "ccxt.js": "100000\n", "coinbase-pro": "10.00000000\nsubscriptions\n"}
-
-
-@pytest.fixture(scope="module")
-def key(exchange: Exchange) -> Key:
-    return exchange.funded_key(RICH)
 
 
 def test_every_client_of_the_table_has_an_example() -> None:

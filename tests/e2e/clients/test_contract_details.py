@@ -13,7 +13,6 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
-from e2e.clients.conftest import RICH
 from e2e.waiting import eventually
 from websockets.sync.client import ClientConnection, connect
 
@@ -24,11 +23,6 @@ pytestmark = pytest.mark.slow
 
 MARKET = "SOL-USD"
 Answer = tuple[int, dict[str, str], object]
-
-
-@pytest.fixture(scope="module")
-def key(exchange: Exchange) -> Key:
-    return exchange.funded_key(RICH)
 
 
 def signed(key: Key, method: str, path: str, body: str = "", timestamp: str | None = None) -> dict[str, str]:

@@ -18,11 +18,6 @@ UNKNOWN = "3f1a1de9-7c6b-4d2b-8d6f-3a5f2f3c9c11"
 
 
 @pytest.fixture(scope="module")
-def key(exchange: Exchange) -> Key:
-    return exchange.funded_key(RICH)
-
-
-@pytest.fixture(scope="module")
 def pro(exchange: Exchange, drive: Callable[..., Driver], key: Key) -> Driver:
     return drive("drivers/coinbasepro_driver.py", settings_of(exchange, key, MARKET))
 

@@ -19,11 +19,6 @@ ADDRESS = "bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh"
 
 
 @pytest.fixture(scope="module")
-def key(exchange: Exchange) -> Key:
-    return exchange.funded_key(RICH)
-
-
-@pytest.fixture(scope="module")
 def client(exchange: Exchange, key: Key) -> Iterator[ccxt.coinbaseexchange]:
     """It has put ADDRESS into its address book, where a new one waits for 10 s."""
     made = rest_client(exchange, key)
