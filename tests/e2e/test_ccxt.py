@@ -1,12 +1,16 @@
 """The unmodified Python ccxt, its URLs set and nothing else, trades on the running exchange."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import ccxt
 import pytest
+from e2e.clients.ccxt_clients import rest_client, rest_clients
 from e2e.conftest import Exchange
 from e2e.waiting import eventually
+
+from bench.client import Key
 
 pytestmark = pytest.mark.slow
 
@@ -16,19 +20,8 @@ Client = ccxt.coinbaseexchange
 @pytest.fixture(scope="module")
 def new_client(exchange: Exchange) -> Iterator[Callable[..., Client]]:
     """Makes a ccxt client for a new account with these balances."""
-    clients: list[Client] = []
-
-    def make(**balances: str) -> Client:
-        key = exchange.funded_key(balances)
-        client = Client({"apiKey": key.key, "secret": key.secret, "password": key.passphrase, "enableRateLimit": False})
-        client.urls["api"] = {"public": exchange.trading, "private": exchange.trading}
-        clients.append(client)
-        return client
-
-    yield make
-    for client in clients:
-        if client.session is not None:
-            client.session.close()
+    with rest_clients(exchange) as client_of:
+        yield lambda **balances: client_of(exchange.funded_key(balances))
 
 
 def total(client: Client, currency: str) -> Decimal:
@@ -153,10 +146,9 @@ def test_errors_are_the_clients_own_exceptions(exchange: Exchange, new_client: C
         client.privatePostOrders({"product_id": "BTC-USD", "side": "buy", "type": "limit", "price": "1.001", "size": "1"})
     with pytest.raises(ccxt.InvalidOrder):
         client.privatePostOrders({"product_id": "NO-SUCH", "side": "buy", "type": "limit", "price": "1", "size": "1"})
-    for wrong in ({"apiKey": "f" * 32}, {"secret": "d3Jvbmc="}, {"password": "wrong"}):
-        settings = {"apiKey": client.apiKey, "secret": client.secret, "password": client.password}
-        stranger = Client(settings | wrong)
-        stranger.urls["api"] = {"public": exchange.trading, "private": exchange.trading}
+    key = Key(client.apiKey, client.secret, client.password)
+    for wrong in ({"key": "f" * 32}, {"secret": "d3Jvbmc="}, {"passphrase": "wrong"}):
+        stranger = rest_client(exchange, replace(key, **wrong))
         with pytest.raises(ccxt.AuthenticationError):
             stranger.fetch_balance()
         stranger.session.close()

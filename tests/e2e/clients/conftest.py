@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from e2e.clients.driving import HERE as CLIENTS
-from e2e.clients.driving import PYTHON, Driver
+from e2e.clients.driving import PYTHON, Driver, settings_of
 
 from bench.client import Key
 from bench.exchange import RunningExchange as Exchange
@@ -30,11 +30,12 @@ def key(exchange: Exchange) -> Key:
 
 @pytest.fixture(scope="module")
 def drive(exchange: Exchange) -> Iterator[Callable[..., Driver]]:
-    """Starts a driver's script for a key; what still runs at the module's end is stopped."""
+    """Starts a driver's script; what still runs at the module's end is stopped. `key`: who it trades for, else an account of
+    its own with RICH's balances; `on`: another exchange than the session's."""
     started: list[Driver] = []
 
-    def start(script: str, settings: dict[str, str]) -> Driver:
-        started.append(Driver(script, settings))
+    def start(script: str, product_id: str = "SOL-USD", *, key: Key | None = None, on: Exchange = exchange) -> Driver:
+        started.append(Driver(script, settings_of(on, key or on.funded_key(RICH), product_id)))
         return started[-1]
 
     yield start

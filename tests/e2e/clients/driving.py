@@ -95,7 +95,7 @@ class Driver:
         self._process.stderr.close()
 
 
-def settings_of(exchange: object, key: Key, product_id: str = "SOL-USD") -> dict[str, str]:
+def settings_of(exchange: object, key: Key, product_id: str) -> dict[str, str]:
     """What a driver is told: where the exchange is, and who it trades for."""
     return {"trading": exchange.trading, "websocket": exchange.websocket, "key": key.key, "secret": key.secret,
             "passphrase": key.passphrase, "product_id": product_id}

@@ -7,7 +7,7 @@ import pytest
 from e2e.clients.ccxt_clients import pro_client
 from e2e.clients.churn import book, churn, clear, rest_book, rest_depth
 from e2e.clients.conftest import RICH
-from e2e.clients.driving import Driver, settings_of
+from e2e.clients.driving import Driver
 from e2e.waiting import eventually
 
 from bench.client import Key
@@ -31,9 +31,8 @@ def test_level_3_books_of_cbpro_and_coinbase_pro(exchange: Exchange, drive: Call
     coinbase-pro subscribes to `heartbeat` too, and takes one that names a number it has not been sent for a loss.
     """
     churn(exchange, keys, MARKET, steps=60, seed=1)  # so that they start from a book with orders in it
-    settings = settings_of(exchange, keys[0], MARKET)
-    cbpro = drive("drivers/cbpro_driver.py", settings)["book"]
-    pro = drive("node/coinbase_pro.mjs", settings)["book"]
+    cbpro = drive("drivers/cbpro_driver.py", MARKET, key=keys[0])["book"]
+    pro = drive("node/coinbase_pro.mjs", MARKET, key=keys[0])["book"]
     cbpro.start()
     assert pro.open()
     eventually(lambda: cbpro.state()["sequence"] > 0)

@@ -5,10 +5,8 @@ from decimal import Decimal
 
 import pytest
 from e2e.clients.conftest import RICH
-from e2e.clients.driving import Driver, kinds, seen, settings_of
+from e2e.clients.driving import Driver, kinds, seen
 from e2e.waiting import eventually
-
-from bench.exchange import RunningExchange as Exchange
 
 pytestmark = pytest.mark.slow
 
@@ -16,13 +14,13 @@ MARKET = "ETH-USD"
 
 
 @pytest.fixture(scope="module")
-def maker(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("drivers/cbpro_driver.py", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+def maker(drive: Callable[..., Driver]) -> Driver:
+    return drive("drivers/cbpro_driver.py", MARKET)
 
 
 @pytest.fixture(scope="module")
-def taker(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("drivers/cbpro_driver.py", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+def taker(drive: Callable[..., Driver]) -> Driver:
+    return drive("drivers/cbpro_driver.py", MARKET)
 
 
 def test_public_client(maker: Driver) -> None:

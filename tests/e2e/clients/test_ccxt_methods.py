@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import ccxt
 import pytest
-from e2e.clients.ccxt_clients import rest_client
+from e2e.clients.ccxt_clients import rest_clients
 from e2e.clients.conftest import RICH
 from e2e.waiting import eventually
 
@@ -21,16 +21,8 @@ UNKNOWN = "3f1a1de9-7c6b-4d2b-8d6f-3a5f2f3c9c11"
 
 @pytest.fixture(scope="module")
 def new_client(exchange: Exchange) -> Iterator[Callable[..., ccxt.coinbaseexchange]]:
-    clients: list[ccxt.coinbaseexchange] = []
-
-    def make(key: Key | None = None) -> ccxt.coinbaseexchange:
-        clients.append(rest_client(exchange, key or exchange.funded_key(RICH)))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        if client.session is not None:
-            client.session.close()
+    with rest_clients(exchange) as client_of:
+        yield lambda key=None: client_of(key or exchange.funded_key(RICH))
 
 
 @pytest.fixture(scope="module")

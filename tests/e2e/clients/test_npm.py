@@ -4,11 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from e2e.clients.conftest import RICH
-from e2e.clients.driving import Driver, Refused, seen, settings_of
+from e2e.clients.driving import Driver, Refused, seen
 from e2e.waiting import eventually
-
-from bench.exchange import RunningExchange as Exchange
 
 pytestmark = pytest.mark.slow
 
@@ -18,23 +15,23 @@ UNKNOWN = "3f1a1de9-7c6b-4d2b-8d6f-3a5f2f3c9c11"
 
 
 @pytest.fixture(scope="module")
-def pro_node(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("node/coinbase_pro_node.mjs", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+def pro_node(drive: Callable[..., Driver]) -> Driver:
+    return drive("node/coinbase_pro_node.mjs", MARKET)
 
 
 @pytest.fixture(scope="module")
-def pro(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("node/coinbase_pro.mjs", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+def pro(drive: Callable[..., Driver]) -> Driver:
+    return drive("node/coinbase_pro.mjs", MARKET)
 
 
 @pytest.fixture(scope="module")
-def ccxt(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("node/ccxt.mjs", settings_of(exchange, exchange.funded_key(RICH)))
+def ccxt(drive: Callable[..., Driver]) -> Driver:
+    return drive("node/ccxt.mjs")
 
 
 @pytest.fixture(scope="module")
-def api(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("node/coinbase_api.mjs", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+def api(drive: Callable[..., Driver]) -> Driver:
+    return drive("node/coinbase_api.mjs", MARKET)
 
 
 # --- coinbase-pro-node: it asks GET /time with an unsigned body, and signs every request, public ones and subscriptions too

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from e2e.clients.conftest import RICH
-from e2e.clients.driving import Driver, Refused, kinds, seen, settings_of
+from e2e.clients.driving import Driver, Refused, kinds, seen
 from e2e.waiting import eventually
 
 from bench.client import Key
@@ -18,13 +17,13 @@ UNKNOWN = "3f1a1de9-7c6b-4d2b-8d6f-3a5f2f3c9c11"
 
 
 @pytest.fixture(scope="module")
-def pro(exchange: Exchange, drive: Callable[..., Driver], key: Key) -> Driver:
-    return drive("drivers/coinbasepro_driver.py", settings_of(exchange, key, MARKET))
+def pro(drive: Callable[..., Driver], key: Key) -> Driver:
+    return drive("drivers/coinbasepro_driver.py", MARKET, key=key)
 
 
 @pytest.fixture(scope="module")
-def copra(exchange: Exchange, drive: Callable[..., Driver]) -> Driver:
-    return drive("drivers/copra_driver.py", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+def copra(drive: Callable[..., Driver]) -> Driver:
+    return drive("drivers/copra_driver.py", MARKET)
 
 
 def test_coinbasepro_converts_every_answer(pro: Driver) -> None:
@@ -59,13 +58,13 @@ def test_coinbasepro_raises_its_classes(exchange: Exchange, pro: Driver, key: Ke
         with pytest.raises(Refused) as refused:
             wrong()
         assert (refused.value.kind, refused.value.message) == (kind, message)
-    wrong_key = drive("drivers/coinbasepro_driver.py", settings_of(exchange, Key("f" * 32, key.secret, key.passphrase)))
+    wrong_key = drive("drivers/coinbasepro_driver.py", key=Key("f" * 32, key.secret, key.passphrase))
     with pytest.raises(Refused) as refused:
         wrong_key["private"].get_accounts()
     assert (refused.value.kind, refused.value.message) == ("InvalidAPIKey", "Invalid API Key")
     reader = exchange.api_key(exchange.new_user(), ("view",))
     with pytest.raises(Refused) as refused:
-        drive("drivers/coinbasepro_driver.py", settings_of(exchange, reader))["private"].place_limit_order(MARKET, "buy", 1, 1)
+        drive("drivers/coinbasepro_driver.py", key=reader)["private"].place_limit_order(MARKET, "buy", 1, 1)
     assert refused.value.kind == "InvalidAuthorization"
 
 

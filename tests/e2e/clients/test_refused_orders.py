@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from e2e.clients.ccxt_clients import pro_client, rest_client
 from e2e.clients.conftest import RICH
-from e2e.clients.driving import Driver, seen, settings_of
+from e2e.clients.driving import Driver, seen
 from e2e.waiting import eventually
 
 from bench.exchange import RunningExchange as Exchange
@@ -66,9 +66,9 @@ FILLED = {"ccxt in JavaScript": "closed"}
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_refused_is_not_filled(exchange: Exchange, drive: Callable[..., Driver], price: str, client: str) -> None:
+def test_refused_is_not_filled(drive: Callable[..., Driver], price: str, client: str) -> None:
     script, place, read = CLIENTS[client]
-    driver = drive(script, settings_of(exchange, exchange.funded_key(RICH), MARKET))
+    driver = drive(script, MARKET)
     refused, filled = place(driver, price, True)["id"], place(driver, price, False)["id"]
     wanted = FILLED.get(client, "done")
     eventually(lambda: read(driver, filled)["status"] == wanted)
@@ -116,9 +116,9 @@ def test_ccxt_pro(exchange: Exchange, price: str) -> None:
     asyncio.run(play())
 
 
-def test_the_feed_of_others(exchange: Exchange, drive: Callable[..., Driver], price: str) -> None:
+def test_the_feed_of_others(drive: Callable[..., Driver], price: str) -> None:
     """cbpro's feed of the owner: a `done` whose reason is one of the two that there are."""
-    driver = drive("drivers/cbpro_driver.py", settings_of(exchange, exchange.funded_key(RICH), MARKET))
+    driver = drive("drivers/cbpro_driver.py", MARKET)
     driver["user"].start()
     seen(driver["user"], "subscriptions")
     refused = driver["private"].place_limit_order(MARKET, "buy", price, SIZE, post_only=True)["id"]

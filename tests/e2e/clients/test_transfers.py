@@ -7,7 +7,7 @@ import ccxt
 import pytest
 from e2e.clients.ccxt_clients import rest_client
 from e2e.clients.conftest import RICH
-from e2e.clients.driving import Driver, settings_of
+from e2e.clients.driving import Driver
 from e2e.waiting import eventually
 
 from bench.client import Key
@@ -28,10 +28,9 @@ def client(exchange: Exchange, key: Key) -> Iterator[ccxt.coinbaseexchange]:
     made.session.close()
 
 
-def test_coinbase_pro_node_checks_each_transfer(exchange: Exchange, client: ccxt.coinbaseexchange, key: Key,
-                                                drive: Callable[..., Driver]) -> None:
+def test_coinbase_pro_node_checks_each_transfer(client: ccxt.coinbaseexchange, key: Key, drive: Callable[..., Driver]) -> None:
     """It validates transfers and payment methods against schemas of its own."""
-    driver = drive("node/coinbase_pro_node.mjs", settings_of(exchange, key))
+    driver = drive("node/coinbase_pro_node.mjs", key=key)
     deposits = driver["rest.transfer"].getTransfers("deposit")["data"]
     assert sorted(row["currency"] for row in deposits) == sorted(RICH)
     assert driver["rest.transfer"].getTransfer(deposits[0]["id"])["amount"] == deposits[0]["amount"]
@@ -44,9 +43,8 @@ def test_coinbase_pro_node_checks_each_transfer(exchange: Exchange, client: ccxt
     assert driver["rest.account"].generateDepositAddress(btc["id"])["address"]
 
 
-def test_coinbasepro_converts_each_transfer(exchange: Exchange, client: ccxt.coinbaseexchange, key: Key,
-                                            drive: Callable[..., Driver]) -> None:
-    private = drive("drivers/coinbasepro_driver.py", settings_of(exchange, key))["private"]
+def test_coinbasepro_converts_each_transfer(client: ccxt.coinbaseexchange, key: Key, drive: Callable[..., Driver]) -> None:
+    private = drive("drivers/coinbasepro_driver.py", key=key)["private"]
     transfers = private.get_all_transfers()
     assert {Decimal(row["amount"]) for row in transfers} == {Decimal(amount) for amount in RICH.values()}
     assert Decimal(private.get_transfer(transfers[0]["id"])["amount"]) == Decimal(transfers[0]["amount"])
