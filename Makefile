@@ -13,6 +13,7 @@ EMAIL ?= you@example.com
 PASSWORD ?=
 ARGS ?=
 SECONDS ?= 60
+SEED ?= 1
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -106,6 +107,10 @@ soak: setup ## the C core against the naive core on ever new streams, for SECOND
 .PHONY: keep-core
 keep-core: setup ## keep the core as it is, before its rules change (docs/OPERATIONS.md)
 	@$(PY) -m matching_core.keep
+
+.PHONY: soak-exchange
+soak-exchange: setup ## all that clients and operators can do, while parts are killed or hang at random, for SECONDS=60 (SEED=1); then the audits
+	@HOSTILE_S=$(SECONDS) HOSTILE_SEED=$(SEED) $(PY) -m pytest tests/e2e/test_hostile.py -q $(ARGS)
 
 .PHONY: soak-ledger
 soak-ledger: setup ## random sequences of all that can happen to the ledger, for SECONDS=60

@@ -16,7 +16,7 @@ from e2e.processes import stopped
 from e2e.test_faults import FUNDS, differences
 from e2e.waiting import eventually
 
-# How long, and from what; for a search: HOSTILE_S=600 HOSTILE_SEED=7 pytest tests/e2e/test_hostile.py
+# How long, and from what; for a search: make soak-exchange SECONDS=600 SEED=7
 FOR_S = float(os.environ.get("HOSTILE_S", "40"))
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
 LONGEST_HANG_S = min(15.0, FOR_S / 10)
