@@ -132,7 +132,8 @@ class Coverage:
                 both = self.branches.setdefault((files[file], *place), [0, 0])
                 both[0] += true
                 both[1] += false
-        for *place, _, _, conditions in function["mcdc_records"]:
+        for record in function["mcdc_records"]:
+            place, conditions = record[:4], record[-1]  # what stands between them depends on the version
             if files[0]:
                 seen = self.decisions.setdefault((files[0], *place), [False] * len(conditions))
                 self.decisions[files[0], *place] = [a or b for a, b in zip(seen, conditions, strict=True)]
