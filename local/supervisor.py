@@ -324,8 +324,9 @@ class Supervisor:
     def _take_first_proof(self) -> None:
         """The schedule takes a proof a day. A new exchange does not wait for it, one that has a proof does."""
         try:
-            urllib.request.urlopen(f"{self._run.application}/proof", timeout=15).read()
+            urllib.request.urlopen(f"{self._run.application}/proof", timeout=15).close()
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 404:
                 self._call("audit_prove_liabilities", "no proof of liabilities was taken")
         except (OSError, http.client.HTTPException) as error:

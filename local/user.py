@@ -117,7 +117,8 @@ def call(url: str, *, token: str | None = None, method: str = "GET", body: Any =
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
-        text = error.read().decode(errors="replace")
+        with error:
+            text = error.read().decode(errors="replace")
         try:
             code = json.loads(text).get("code", "")
         except (ValueError, AttributeError):

@@ -164,7 +164,8 @@ class Deployed:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or b"null")
+            with error:
+                return error.code, json.loads(error.read() or b"null")
 
     def new_token(self, *, group: str | None = None) -> str:
         """The access token of a user who signed up just now; the sandbox's trigger has confirmed it. `group`: of the pool."""

@@ -24,7 +24,8 @@ def status(exchange: Exchange, key: Key) -> tuple[int, dict]:
         with urllib.request.urlopen(request, timeout=15) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
+        with error:
+            return error.code, json.loads(error.read())
 
 
 def signed_subscribe(key: Key) -> str:

@@ -137,7 +137,8 @@ def answer_of(url: str, **options) -> tuple[int, dict, dict]:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, dict(answer.headers), json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), json.loads(error.read() or b"null")
+        with error:
+            return error.code, dict(error.headers), json.loads(error.read() or b"null")
 
 
 # --- the HTTP doors

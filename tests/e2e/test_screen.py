@@ -40,7 +40,8 @@ def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
             return answer.status, _lower(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
-        return error.code, _lower(error.headers), error.read()
+        with error:
+            return error.code, _lower(error.headers), error.read()
 
 
 def _lower(headers: Message) -> dict[str, str]:
