@@ -75,7 +75,9 @@ class Postgres:
             [POSTGRES_BIN_PATH / "postgres", "-D", self._data, "-k", self._sockets, "-c", "listen_addresses=",
              "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "max_connections=200",
              "-c", "jit=off", "-c", "shared_buffers=256MB", "-c", "max_wal_size=2GB", "-c", "log_min_messages=warning",
-             "-c", "timezone=UTC", "-c", "update_process_title=off", "-c", "checkpoint_timeout=15min"],
+             "-c", "timezone=UTC", "-c", "update_process_title=off", "-c", "checkpoint_timeout=15min",
+             # In its folder: what a killed server leaves in /dev/shm stays there, and a container has 64 MB of that.
+             "-c", "dynamic_shared_memory_type=mmap"],
             # SIGQUIT is PostgreSQL's immediate shutdown: it ends its own children too; the next start recovers.
             log=self._log, environment={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, death_signal=signal.SIGQUIT,
             user=user.pw_uid if user else None, group=user.pw_gid if user else None, folder=self._data)

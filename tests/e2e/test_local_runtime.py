@@ -376,6 +376,8 @@ def test_sigkill_of_the_supervisor_leaves_nothing_and_loses_nothing(start_exchan
     with psycopg.connect(exchange.dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept (n int)")
         connection.execute("INSERT INTO kept VALUES (1)")
+        memory = Path(f"/proc/{connection.info.backend_pid}/maps").read_text()
+    assert "pg_dynshmem" in memory and "/dev/shm" not in memory, "a killed server would leave it there"
     pool, pids = exchange.user_pool_id, children_of(exchange.process.pid)
     assert len(pids) > 15
     exchange.kill_all()
