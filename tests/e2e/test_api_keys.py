@@ -2,10 +2,10 @@
 
 import json
 import time
-import urllib.error
 import urllib.request
 
 import pytest
+from e2e.asking import answer_to
 from e2e.test_feed import credentials
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -20,12 +20,8 @@ pytestmark = pytest.mark.slow
 
 def status(exchange: Exchange, key: Key) -> tuple[int, dict]:
     request = urllib.request.Request(exchange.trading + "/accounts", headers=key.headers("GET", "/accounts"))
-    try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
+    code, _, body = answer_to(request, 15)
+    return code, json.loads(body)
 
 
 def signed_subscribe(key: Key) -> str:

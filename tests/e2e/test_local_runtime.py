@@ -21,6 +21,7 @@ from uuid import uuid4
 import aiohttp
 import psycopg
 import pytest
+from e2e.asking import answer_to
 from e2e.conftest import Exchange, whole_exchange
 from e2e.processes import children_of, running
 from e2e.waiting import eventually
@@ -132,13 +133,8 @@ def runtime(handlers: Path):
 
 def answer_of(url: str, **options) -> tuple[int, dict, dict]:
     """(status, headers, parsed body) of a request, whatever the status."""
-    request = urllib.request.Request(url, **options)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, dict(answer.headers), json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, dict(error.headers), json.loads(error.read() or b"null")
+    status, headers, body = answer_to(urllib.request.Request(url, **options), 30)
+    return status, dict(headers), json.loads(body or b"null")
 
 
 # --- the HTTP doors

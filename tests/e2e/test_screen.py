@@ -6,12 +6,11 @@ The tests themselves are in `web/tests/e2e/`, in the browser driver's own langua
 import os
 import shutil
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from email.message import Message
 
 import pytest
+from e2e.asking import answer_to
 from e2e.conftest import Exchange
 
 from local.addresses import REPOSITORY
@@ -36,16 +35,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
 
 
 def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
-            return answer.status, _lower(answer.headers), answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, _lower(error.headers), error.read()
-
-
-def _lower(headers: Message) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+    status, found, body = answer_to(urllib.request.Request(url, headers=headers), 30)
+    return status, {name.lower(): value for name, value in found.items()}, body
 
 
 def test_served_beside_the_api(exchange: Exchange) -> None:
