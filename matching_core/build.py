@@ -25,7 +25,8 @@ HERE = Path(__file__).parent
 DECLARATIONS = "declarations.h"
 MODULE = "_core.abi3.so"
 # The limited API of 3.9, not later: from 3.11 on Python.h leaves out the C headers that cffi's glue counts on.
-FLAGS = ["-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-g0",
+# A function begins with a cache line: else how fast it is depends by some percent on what stands before it.
+FLAGS = ["-std=gnu11", "-O3", "-falign-functions=64", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-g0",
          "-DPy_LIMITED_API=0x03090000", "-DNDEBUG"]
 ZIG_TARGETS = {"aarch64": "aarch64-linux-gnu.2.34", "x86_64": "x86_64-linux-gnu.2.34"}
 

@@ -24,24 +24,24 @@ static void emit_rejected(struct run *run, const struct command *command, enum r
 }
 
 /* The order that a CANCEL or AMEND names, if it is the account's; account 0 is whoever owns it. */
-static inline uint32_t find_for(struct run *run, const struct command *command, const struct ahead *ahead, struct id_spot *spot)
+static inline uint32_t find_for(struct run *run, const struct command *command, uint64_t hash_of_id, struct id_spot *spot)
 {
-    const uint32_t index = id_find_ahead(run, &command->order_id, ahead, spot);
+    const uint32_t index = id_find(run, &command->order_id, hash_of_id, spot);
     if (index == NONE || (command->account != 0 && command->account != run->nodes[index].account)) {
         return NONE;
     }
     return index;
 }
 
-__attribute__((noinline)) static void cancel(struct run *run, const struct command *command, const struct ahead *ahead)
+__attribute__((noinline)) static void cancel(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
     struct id_spot spot;
-    const uint32_t index = find_for(run, command, ahead, &spot);
+    const uint32_t index = find_for(run, command, hash_of_id, &spot);
     if (__builtin_expect(index == NONE, 0)) {
         emit_rejected(run, command, is_nil(&command->order_id) ? MALFORMED : UNKNOWN_ORDER);
         return;
     }
-    finish_found(run, index, ahead->hash, spot, CANCELED);
+    finish_found(run, index, hash_of_id, spot, CANCELED);
 }
 
 /* The youngest of the kept orders comes to the top, so that an older one can take its place. */
@@ -123,7 +123,7 @@ static int is_malformed_amend(const struct command *command)
 }
 
 /* The order to amend, or why there is none. */
-static inline enum reject_code check_amend(struct run *run, const struct command *command, const struct ahead *ahead,
+static inline enum reject_code check_amend(struct run *run, const struct command *command, uint64_t hash_of_id,
                                            uint32_t *index, struct id_spot *spot)
 {
     if (is_malformed_amend(command)) {
@@ -132,7 +132,7 @@ static inline enum reject_code check_amend(struct run *run, const struct command
     if (is_stale(run, command)) {
         return STALE;
     }
-    *index = find_for(run, command, ahead, spot);
+    *index = find_for(run, command, hash_of_id, spot);
     if (*index == NONE || is_due(run, *index)) {
         return UNKNOWN_ORDER;
     }
@@ -189,11 +189,11 @@ __attribute__((noinline)) static void move(struct run *run, uint32_t index, uint
     enter(run, &taker);
 }
 
-__attribute__((noinline)) static void amend(struct run *run, const struct command *command, const struct ahead *ahead)
+__attribute__((noinline)) static void amend(struct run *run, const struct command *command, uint64_t hash_of_id)
 {
     uint32_t index;
     struct id_spot spot;
-    enum reject_code code = check_amend(run, command, ahead, &index, &spot);
+    enum reject_code code = check_amend(run, command, hash_of_id, &index, &spot);
     if (code != NOT_REJECTED) {
         emit_rejected(run, command, code);
         return;
@@ -217,7 +217,7 @@ __attribute__((noinline)) static void amend(struct run *run, const struct comman
         emit_rejected(run, command, code);
         return;
     }
-    move(run, index, ahead->hash, spot, price_ticks, left, old_left);
+    move(run, index, hash_of_id, spot, price_ticks, left, old_left);
 }
 
 #endif

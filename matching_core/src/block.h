@@ -148,6 +148,7 @@ struct run {
     uint32_t *timed, *spare, *leaves;
     uint64_t index_bits; /* the command's index where it stands in an event's head */
     uint32_t id_mask;
+    uint64_t most_ids; /* that the table takes before it grows */
     int64_t fresh_from_ms; /* a PLACE or an AMEND issued before is stale */
     struct event *events, *event;         /* the first, the next to write */
     struct event *last_event, *events_end; /* the last that fits; behind the spare records */
@@ -228,6 +229,12 @@ static struct layout layout_for(uint32_t capacity)
     return at;
 }
 
+static void set_id_table(struct run *run, uint32_t buckets)
+{
+    run->id_mask = buckets - 1;
+    run->most_ids = buckets * (uint64_t)ID_PLACES / 2;
+}
+
 static void open_run(struct run *run, void *block)
 {
     unsigned char *bytes = block;
@@ -243,7 +250,7 @@ static void open_run(struct run *run, void *block)
     run->spare = (uint32_t *)(void *)(bytes + at.spare);
     run->leaves = (uint32_t *)(void *)(bytes + at.leaves);
     run->ids = (struct bucket *)(void *)(bytes + at.ids);
-    run->id_mask = book->id_buckets - 1;
+    set_id_table(run, book->id_buckets);
     run->index_bits = 0;
     run->fresh_from_ms = 0;
 }

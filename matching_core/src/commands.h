@@ -65,14 +65,16 @@ static inline int execute(struct run *run, const struct command *command, const 
         return done == RESTED;
     }
     if (command->kind == CANCEL) {
-        cancel(run, command, ahead);
+        if (__builtin_expect(!cancel_plain(run, command, ahead), 0)) {
+            cancel(run, command, ahead->hash);
+        }
         return 1;
     }
     if (command->kind == AMEND) {
         if (move_plain(run, command, ahead)) {
             return 1;
         }
-        amend(run, command, ahead);
+        amend(run, command, ahead->hash);
     } else {
         execute_rare(run, command);
     }
@@ -132,13 +134,13 @@ static inline int run_command(struct run *run, const struct command *command, co
 {
     mc_book *book = run->book;
     uint32_t steps = 0;
-    if (!quiet) {
+    if (__builtin_expect(!quiet, 0)) {
         work(run, &steps);
         if (!has_room(run)) {
             return 0;
         }
     }
-    if (execute(run, command, ahead) & quiet) {
+    if (__builtin_expect(execute(run, command, ahead) & quiet, 1)) {
         return 1;
     }
     if (quiet && is_quiet(book)) {

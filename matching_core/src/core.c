@@ -83,7 +83,7 @@ static int are_nodes_free(const mc_book *book, const struct command *commands, i
  * load each: the bucket of its id, the node there, that node's neighbours and level; for an order that comes in, its level and
  * that level's last order. Wrong guesses cost nothing but time. Kinds come at random, so everything is done for all of them.
  * Where an id stands is looked up here, out of the way of the branches that are guessed wrong later; whoever uses it looks
- * whether it still holds (id_find_ahead). How far the rest goes depends on the size of the book.
+ * whether it still holds (stands_ahead). How far the rest goes depends on the size of the book.
  */
 /* A function that only prefetches does nothing in the compiler's eyes: called, it is left out. Inlined, it stays. */
 #define LOOKS __attribute__((always_inline)) static inline
@@ -92,8 +92,8 @@ LOOKS void guess_node(const struct run *run, struct ahead *ahead)
 {
     const struct bucket *bucket = &run->ids[(uint32_t)ahead->hash & run->id_mask];
     const uint32_t places = places_of(bucket, (uint32_t)ahead->hash);
-    ahead->place = first_place(places | 1u << (ID_PLACES - 1)); /* any place where none is found */
-    ahead->node = bucket->node[ahead->place] & -(uint32_t)(places != 0); /* compilers would make a branch of anything else */
+    ahead->place = first_place(places | 1u << (ID_PLACES - 1)); /* any place, and its node, where none is found */
+    ahead->node = bucket->node[ahead->place];
 }
 
 LOOKS uint32_t guess_level(const struct run *run, const struct command *command)
@@ -139,33 +139,32 @@ LOOKS void look_at_neighbours(const struct run *run, const struct ahead *ahead)
     __builtin_prefetch(&run->links[run->levels[ahead->level].tail], 1);
 }
 
-LOOKS struct ahead *ahead_of(struct ahead *aheads, int64_t i)
+LOOKS struct ahead *ahead_of(struct ahead *aheads, uint64_t i)
 {
-    return &aheads[(uint64_t)i % AHEAD];
+    return &aheads[i % AHEAD];
 }
 
-/* Looks at the command `i` for the first time, and at those before it again. No group of commands at a time: a branch that is
- * taken each fourth time is guessed wrong each fourth time, since what else happens comes at random. */
-LOOKS void look_ahead(const struct run *run, const struct command *commands, int64_t count, int64_t i, struct ahead *aheads,
+/* Looks at the command `3 * LOOK_AHEAD` behind `command` for the first time, and at those between again; `left`: how many there are
+ * from `command` on. No group of commands at a time: a branch that is taken each fourth time is guessed wrong each fourth time,
+ * since what else happens comes at random. */
+LOOKS void look_ahead(const struct run *run, const struct command *command, int64_t left, uint64_t i, struct ahead *aheads,
                       int further)
 {
-    const int64_t second = i - LOOK_AHEAD;
-    const int64_t third = i - 2 * LOOK_AHEAD;
-    if (i < count) {
-        look_at_bucket(run, &commands[i], ahead_of(aheads, i));
+    if (left > 3 * LOOK_AHEAD) {
+        look_at_bucket(run, &command[3 * LOOK_AHEAD], ahead_of(aheads, i + 3 * LOOK_AHEAD));
     }
-    if (second < count) {
-        look_at_node(run, ahead_of(aheads, second));
+    if (left > 2 * LOOK_AHEAD) {
+        look_at_node(run, ahead_of(aheads, i + 2 * LOOK_AHEAD));
     }
-    look_at_spare(run);
     if (!further) {
         return;
     }
-    if (second < count) {
-        look_at_level(run, &commands[second], ahead_of(aheads, second));
+    look_at_spare(run);
+    if (left > 2 * LOOK_AHEAD) {
+        look_at_level(run, &command[2 * LOOK_AHEAD], ahead_of(aheads, i + 2 * LOOK_AHEAD));
     }
-    if (third < count) {
-        look_at_neighbours(run, ahead_of(aheads, third));
+    if (left > LOOK_AHEAD) {
+        look_at_neighbours(run, ahead_of(aheads, i + LOOK_AHEAD));
     }
 }
 
@@ -202,9 +201,10 @@ __attribute__((noinline)) static int64_t run_batch(struct run *run, int64_t at_m
     run->fresh_from_ms = at_ms < MC_STALE_AFTER_MS ? 0 : at_ms - MC_STALE_AFTER_MS;
     look_at_first(run, commands, command_count, aheads, further);
     for (int64_t i = 0; i < command_count && has_room(run); i++) {
-        look_ahead(run, commands, command_count, i + 3 * LOOK_AHEAD, aheads, further);
+        const struct command *const command = &commands[i];
+        look_ahead(run, command, command_count - i, (uint64_t)i, aheads, further);
         run->index_bits = (uint64_t)i << 32;
-        quiet = run_command(run, &commands[i], ahead_of(aheads, i), quiet);
+        quiet = run_command(run, command, ahead_of(aheads, (uint64_t)i), quiet);
     }
     if (has_room(run)) {
         emit_level_changes(run);

@@ -108,16 +108,6 @@ static inline int stands_ahead(const struct run *run, const struct order_id *id,
     return stands & same_id(&run->nodes[ahead->node].order_id, id);
 }
 
-/* The node with a command's id, or NONE. The guess is looked at first: it is right nearly always. */
-static inline uint32_t id_find_ahead(struct run *run, const struct order_id *id, const struct ahead *ahead, struct id_spot *spot)
-{
-    if (__builtin_expect(stands_ahead(run, id, ahead), 1)) {
-        *spot = (struct id_spot){.bucket = (uint32_t)ahead->hash & run->id_mask, .place = ahead->place};
-        return ahead->node;
-    }
-    return id_find(run, id, ahead->hash, spot);
-}
-
 /* Where a node's id stands, which is in the table. */
 static inline struct id_spot id_spot_of(struct run *run, uint32_t node, uint64_t hash)
 {
@@ -162,7 +152,7 @@ __attribute__((noinline)) static void grow_ids(struct run *run)
     memcpy(old, run->ids, buckets * sizeof *old);
     memset(run->ids, 0, 2 * (size_t)buckets * sizeof *old);
     book->id_buckets = 2 * buckets;
-    run->id_mask = book->id_buckets - 1;
+    set_id_table(run, book->id_buckets);
     for (uint32_t i = 0; i < buckets; i++) {
         for (uint32_t places = old[i].used; places != 0; places &= places - 1) {
             id_put(run, old[i].node[first_place(places)], old[i].hash[first_place(places)]);
@@ -172,14 +162,14 @@ __attribute__((noinline)) static void grow_ids(struct run *run)
 }
 
 /* Whether the table is as full as it may be. */
-static inline int are_ids_crowded(const mc_book *book)
+static inline int are_ids_crowded(const struct run *run)
 {
-    return book->order_count >= book->id_buckets * (uint64_t)ID_PLACES / 2;
+    return run->book->order_count >= run->most_ids;
 }
 
 static inline void id_add(struct run *run, uint32_t node, uint64_t hash)
 {
-    if (__builtin_expect(are_ids_crowded(run->book), 0)) {
+    if (__builtin_expect(are_ids_crowded(run), 0)) {
         grow_ids(run);
     }
     id_put(run, node, hash);

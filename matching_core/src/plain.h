@@ -1,8 +1,8 @@
-/* The commands that most are, straight through: a PLACE of a limit order, GTC or IOC, without any option, and an AMEND of such an
- * order to another price, where it trades with nobody; neither refused.
+/* The commands that most are, straight through: a PLACE of a limit order, GTC or IOC, without any option; a CANCEL of such an
+ * order; its AMEND to another price, where it trades with nobody; none refused.
  *
- * Both look at everything first and answer 0 before they change anything; then `place` (commands.h) or `amend` does the command,
- * refusals included. What they do themselves is what these would do, event by event.
+ * They look at everything first and answer 0 before they change anything; then `place` (commands.h), `cancel` or `amend` does the
+ * command, refusals included. What they do themselves is what these would do, event by event.
  */
 #ifndef MC_PLAIN_H
 #define MC_PLAIN_H
@@ -80,14 +80,14 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     const uint64_t hash_of_id = ahead->hash;
     mc_book *const book = run->book;
     struct bucket *const bucket = &run->ids[(uint32_t)hash_of_id & run->id_mask];
-    if (!is_plain(run, command) || book->mode != OPEN || !is_open_for(bucket, (uint32_t)hash_of_id) || are_ids_crowded(book)) {
+    if (!is_plain(run, command) || book->mode != OPEN || !is_open_for(bucket, (uint32_t)hash_of_id) || are_ids_crowded(run)) {
         return NOT_PLAIN;
     }
     const uint32_t side = command->side;
     const int64_t price_ticks = command->price_ticks;
     const int64_t lots = command->size_lots;
     const int can_rest = command->time_in_force == GTC;
-    uint32_t level_index = can_rest ? level_find(run, side, price_ticks) : NONE;
+    uint32_t level_index = __builtin_expect(can_rest, 1) ? level_find(run, side, price_ticks) : NONE;
     if (is_too_large(price_ticks, lots + total_at(run, level_index))) {
         return NOT_PLAIN;
     }
@@ -95,11 +95,11 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     const uint32_t index = next_free_node(run);
     struct node *const node = &run->nodes[index];
     write_plain(node, command);
-    if (!can_rest || would_trade(run, side, price_ticks)) {
+    if (__builtin_expect(!can_rest || would_trade(run, side, price_ticks), 0)) {
         take_plain(run, command, level_index);
         return TAKEN;
     }
-    if (level_index == NONE) {
+    if (__builtin_expect(level_index == NONE, 0)) {
         level_index = level_add(run, side, price_ticks);
     }
     struct event *const accepted = run->event;
@@ -125,20 +125,27 @@ static inline enum plain place_plain(struct run *run, const struct command *comm
     return RESTED;
 }
 
+/* Whether a command names an order without an extra, which stands where it was guessed and is the account's. */
+static inline int names_plain(const struct run *run, const struct command *command, const struct ahead *ahead)
+{
+    const struct node *const node = &run->nodes[ahead->node];
+    return stands_ahead(run, &command->order_id, ahead) && (node->flags & NODE_EXTRA) == 0 &&
+           (command->account == 0 || command->account == node->account);
+}
+
 /* What a move comes to: its new level, or NONE, and the lots that are left of it. */
 struct plain_move {
     uint32_t level;
     int64_t lots;
 };
 
-/* Whether an AMEND moves an order without an extra, which stands where it was guessed, trades with nobody and is not refused. */
+/* Whether an AMEND moves such an order, which trades with nobody and is not refused. */
 static inline int is_plain_move(struct run *run, const struct command *command, const struct ahead *ahead, struct plain_move *move)
 {
     const struct node *const node = &run->nodes[ahead->node];
     const uint64_t most = ((uint64_t)command->price_ticks - 1) | (uint64_t)command->size_lots;
-    if (!stands_ahead(run, &command->order_id, ahead) || (node->flags & NODE_EXTRA) != 0 || most >> 62 != 0 ||
-        run->book->mode != OPEN || command->issued_at_ms < run->fresh_from_ms || command->collar_bp > MC_MAX_COLLAR_BP ||
-        (command->account != 0 && command->account != node->account)) {
+    if (!names_plain(run, command, ahead) || most >> 62 != 0 || run->book->mode != OPEN ||
+        command->issued_at_ms < run->fresh_from_ms || command->collar_bp > MC_MAX_COLLAR_BP) {
         return 0;
     }
     move->lots = command->size_lots != 0 ? command->size_lots - node->traded : node->lots;
@@ -186,6 +193,24 @@ static inline int move_plain(struct run *run, const struct command *command, con
     }
     touch_level(run, &run->levels[move.level]);
     join_level(run, index, move.level);
+    return 1;
+}
+
+/* Takes such an order off the book. Answers whether this was done. */
+static inline int cancel_plain(struct run *run, const struct command *command, const struct ahead *ahead)
+{
+    if (!names_plain(run, command, ahead)) {
+        return 0;
+    }
+    const uint32_t index = ahead->node;
+    const struct node *const node = &run->nodes[index];
+    struct level *const level = &run->levels[node->level];
+    emit_order(run, DONE, CANCELED, FLAG_RESTED, node, level->price_ticks, node->lots, 0);
+    run->ids[(uint32_t)ahead->hash & run->id_mask].used ^= 1u << ahead->place;
+    touch_level(run, level);
+    note_removal(run, index, level);
+    run->book->order_count--;
+    leave_level(run, index);
     return 1;
 }
 

@@ -230,7 +230,7 @@ static int64_t read_snapshot(struct run *run, const unsigned char *bytes, int64_
     book->high_ticks = header->high_ticks;
     book->auction_price_ticks = header->auction_price_ticks;
     book->id_buckets = most_id_buckets((uint32_t)orders);
-    run->id_mask = book->id_buckets - 1;
+    set_id_table(run, book->id_buckets);
     const unsigned char *extras = bytes + order_offset(orders);
     uint64_t number = 0;
     for (uint32_t side = BUY; side <= SIDES; side++) {

@@ -122,9 +122,13 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "plain.h", "    touch_level(run, &run->levels[node->level]);\n    note_move", "    note_move"),
     "an order moves straight out of its band": (
         "plain.h", "           !is_outside_band(run, node->side, command->price_ticks, command->collar_bp) &&\n", ""),
-    "an iceberg moves straight": ("plain.h", "(node->flags & NODE_EXTRA) != 0 || most", "most"),
+    "an iceberg moves straight": ("plain.h", " && (node->flags & NODE_EXTRA) == 0 &&", " &&"),
     "anybody moves an order": (
-        "plain.h", " ||\n        (command->account != 0 && command->account != node->account)) {", ") {"),
+        "plain.h", " &&\n           (command->account == 0 || command->account == node->account);", ";"),
+    "an order that is taken off straight leaves its id": (
+        "plain.h", "    run->ids[(uint32_t)ahead->hash & run->id_mask].used ^= 1u << ahead->place;\n", ""),
+    "a level that an order leaves straight is not told": (
+        "plain.h", "    touch_level(run, level);\n    note_removal", "    note_removal"),
     "a guess about an id that has left still holds": ("ids.h", "    return stands & same_id(", "    return same_id("),
     # a taker's sweep of a level
     "a sweep trades with the taker's own orders": (
