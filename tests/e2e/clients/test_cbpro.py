@@ -62,6 +62,7 @@ def test_a_trade_on_rest_and_on_the_feed(maker: Driver, taker: Driver) -> None:
         driver[feed].start()
         seen(driver[feed], "subscriptions")
     offer = maker["private"].place_limit_order(MARKET, "sell", "2500.00", "2")
+    eventually(lambda: maker["public"].get_product_order_book(MARKET)["asks"])  # what a market order's price is reckoned from
     bid = taker["private"].place_market_order(MARKET, "buy", size="0.5")
     done = eventually(lambda: (row := taker["private"].get_order(bid["id"]))["status"] == "done" and row["settled"] and row)
     assert done["done_reason"] == "filled"

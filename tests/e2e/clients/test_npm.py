@@ -84,6 +84,7 @@ def test_pro_node_feed(pro_node: Driver, pro: Driver) -> None:
     for at in (feed, public):
         seen(at, "snapshot")
     offer = pro["rest"].placeOrder({"product_id": MARKET, "type": "limit", "side": "sell", "price": "50000", "size": "1"})
+    eventually(lambda: pro["rest"].getProductOrderBook(MARKET)["asks"])  # what a market order's price is reckoned from
     bid = pro_node["rest.order"].placeOrder({"product_id": MARKET, "type": "market", "side": "buy", "size": "0.2"})
     mine = seen(feed, "done")
     match = next(message for message in mine if message["type"] == "match")
@@ -171,6 +172,7 @@ def test_ccxt_trades(ccxt: Driver) -> None:
 def test_ccxt_fills(ccxt: Driver, pro: Driver) -> None:
     bot = ccxt["bot"]
     offer = pro["rest"].placeOrder({"product_id": MARKET, "type": "limit", "side": "sell", "price": "50000", "size": "0.3"})
+    eventually(lambda: pro["rest"].getProductOrderBook(MARKET)["asks"])
     bought = bot.createOrder(SYMBOL, "market", "buy", 0.2)
     filled = eventually(lambda: (row := bot.fetchOrder(bought["id"]))["status"] == "closed" and row)
     assert (filled["filled"], filled["cost"], filled["fee"]["cost"]) == (0.2, 10000, 60)
