@@ -83,7 +83,7 @@ def test_sigkill_of_each_part_under_load(start_exchange: Callable[..., Exchange]
                 os.kill(pid, signal.SIGKILL)
                 killed.append(name)
 
-    sent = flow_with(exchange, 3000, 4, kill_one_after_the_other)
+    sent = flow_with(exchange, 6000, 4, kill_one_after_the_other)  # a quick machine takes 3000 before all were killed
     assert {"gateway", "postgres", "valkey"} <= set(killed), killed
     assert any("engine" in name for name in killed) and any("settle" in name for name in killed), killed
     check_nothing_lost(exchange, sent)
